@@ -1,0 +1,45 @@
+/* nprocreg/module.h - functions that processes can be started from, by name.
+ *
+ * A program gives its modules to npr_node_options; a shared object for `nprocreg node --module`
+ * defines nprocreg_module() with NPR_MODULE. */
+#ifndef NPROCREG_MODULE_H
+#define NPROCREG_MODULE_H
+
+#include "nprocreg/process.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes when a module built for one release cannot be used by another. */
+#define NPR_MODULE_ABI 1u
+
+/* `module:name/arity` starts a process of `behaviour`; its init gets the list of arguments. */
+struct npr_function {
+    const char *name;
+    uint8_t arity;
+    const struct npr_behaviour *behaviour;
+};
+
+/* All pointers must live as long as the node. */
+struct npr_module {
+    uint32_t abi; /* NPR_MODULE_ABI */
+    const char *name;
+    const struct npr_function *functions;
+    size_t functions_count;
+};
+
+/* What a shared object must define.  Called once, when it is loaded; any thread. */
+typedef const struct npr_module *(*npr_module_fn)(void);
+#define NPR_MODULE_SYMBOL "nprocreg_module"
+#define NPR_MODULE(variable)                                                                       \
+    NPR_API const struct npr_module *nprocreg_module(void);                                        \
+    const struct npr_module *nprocreg_module(void)                                                 \
+    {                                                                                              \
+        return &(variable);                                                                        \
+    }
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* NPROCREG_MODULE_H */

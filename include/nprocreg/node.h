@@ -1,0 +1,153 @@
+/* nprocreg/node.h - a node of the cluster inside this program.
+ *
+ * A node owns one loop thread and its worker threads.  A program may have several.  The library
+ * installs no signal handlers, never exits, and keeps no state outside the nodes.
+ *
+ * Threads: every function may be called from any thread of the program, except that those marked
+ * "blocks" must not be called from a process's callback or from the log function. */
+#ifndef NPROCREG_NODE_H
+#define NPROCREG_NODE_H
+
+#include "nprocreg/module.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct npr_node; /* opaque */
+
+typedef enum npr_log_level {
+    NPR_LOG_ERROR,
+    NPR_LOG_WARNING,
+    NPR_LOG_INFO,
+    NPR_LOG_DEBUG,
+} npr_log_level;
+
+/* Start from NPR_NODE_OPTIONS_INIT and set fields by name.  Every pointer is borrowed for
+ * npr_node_start() only, except the modules, which must live as long as the node. */
+struct npr_node_options {
+    size_t struct_size; /* sizeof(struct npr_node_options) in the caller's build */
+
+    const char *name;   /* "a@127.0.0.1".  Required */
+    const char *cookie; /* the shared secret, 1..255 bytes.  Required */
+
+    /* "host:port" (port 0: any): where to listen, without any epmd.  NULL: on the host part of the
+     * name, any port, known to the machine's epmd, or to one of our own when none runs. */
+    const char *listen;
+
+    /* Nodes to stay connected to: "b@host" (found by epmd) or "b@host:port". */
+    const char *const *join;
+    size_t join_count;
+
+    const struct npr_module *const *modules;
+    size_t modules_count;
+
+    /* A client connects and asks, but does not listen, is not known to epmd, owns no keys. */
+    bool client;
+
+    /* Whose term_to_binary placement follows: 25, 26, or 0: learn it from the first Erlang peer (26
+     * until then).  All nodes of a cluster must agree. */
+    uint32_t otp;
+
+    uint32_t workers;          /* threads that run processes; 0: one per core */
+    uint32_t net_ticktime_s;   /* a peer silent for that long is dropped; 60 */
+    uint32_t handshake_ms_max; /* a connection must be up within; 7000 */
+    uint32_t handshakes_max;   /* handshakes in progress at once; 128 */
+    size_t frame_bytes_max;    /* largest message from a peer; 64 MiB */
+    size_t queue_bytes_max;    /* output waiting for a peer that does not read; 64 MiB.  Beyond */
+    uint32_t queue_ms_max;     /* it, the peer is dropped after that long; 10000 */
+
+    /* One event, as "event key=value ...", without a newline.  Called on the node's threads, must
+     * not block.  NULL: nothing is logged. */
+    void (*log)(void *user, npr_log_level level, const char *line);
+    void *log_user;
+};
+
+#define NPR_NODE_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        .struct_size = sizeof(struct npr_node_options), .net_ticktime_s = 60,                      \
+        .handshake_ms_max = 7000, .handshakes_max = 128, .frame_bytes_max = (size_t)64 << 20,      \
+        .queue_bytes_max = (size_t)64 << 20, .queue_ms_max = 10000,                                \
+    }
+
+/* Starts a node; returns when it can serve: it listens, its name is taken.  Connections to
+ * `options->join` go on in the background, and are tried again for ever.  Blocks (up to
+ * handshake_ms_max, for epmd).
+ *
+ * Returns NPR_OK and `*out`, owned by the caller, or: NPR_EINVAL (an option; `err` names it),
+ * NPR_EADDRINUSE, NPR_EEXIST (epmd knows a live node of that name), NPR_EIO, NPR_ENOMEM. */
+NPR_API NPR_NODISCARD npr_status npr_node_start(const struct npr_node_options *options,
+                                                struct npr_node **out,
+                                                struct npr_error *err);
+
+/* Leaves the cluster: ends the processes with reason `shutdown`, closes the connections, frees the
+ * node.  Calls under way return NPR_ECLOSED.  Blocks until the callbacks that run have returned.
+ * NULL is accepted.  No other thread may use the node from here on. */
+NPR_API void npr_node_stop(struct npr_node *node);
+
+/* The node's name, and the port that it listens on (0: a client).  Never block. */
+NPR_API void npr_node_name(const struct npr_node *node, struct npr_node_name *out);
+NPR_API uint16_t npr_node_port(const struct npr_node *node);
+
+/* Connects to "b@host" or "b@host:port", unless connected.  Blocks.  Returns NPR_OK,
+ * NPR_EUNREACHABLE, NPR_EAUTH, NPR_ETIMEDOUT, NPR_EREFUSED, NPR_EINVAL, NPR_ENOMEM, NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_node_connect(struct npr_node *node,
+                                                  const char *peer,
+                                                  uint32_t timeout_ms,
+                                                  struct npr_error *err);
+
+/* Completes a pid that was read from text: one with creation 0 gets that of its node's present
+ * incarnation.  Connects to that node if need be, and blocks.  Returns as npr_node_connect(). */
+NPR_API NPR_NODISCARD npr_status npr_node_complete_pid(struct npr_node *node,
+                                                       struct npr_pid *pid,
+                                                       uint32_t timeout_ms,
+                                                       struct npr_error *err);
+
+/* A process by its pid, or by its registered name on a node. */
+struct npr_address {
+    struct npr_pid pid;        /* used when `name` is NULL */
+    const char *name;          /* e.g. "nprocreg"; borrowed for the call */
+    struct npr_node_name node; /* of the name */
+};
+
+/* Sends a message; connects to the node if need be, in the background.  Does not block.  Returns
+ * NPR_OK (accepted, not delivered), NPR_EINVAL, NPR_ENOMEM or NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_node_send(struct npr_node *node,
+                                               const struct npr_address *to,
+                                               struct npr_term message);
+
+/* gen_server:cast: as npr_node_send() of {'$gen_cast', Message}. */
+NPR_API NPR_NODISCARD npr_status npr_node_cast(struct npr_node *node,
+                                               const struct npr_address *to,
+                                               struct npr_term message);
+
+/* gen_server:call.  The reply is appended to `reply` as one element, also for NPR_EEXIT, where it
+ * is the exit reason.  Blocks up to `timeout_ms`.
+ *
+ * Returns NPR_OK, NPR_ETIMEDOUT (no answer; the call may yet be carried out), NPR_ENOPROC (no such
+ * process; it was not carried out), NPR_EEXIT (the process ended before it answered),
+ * NPR_EUNREACHABLE, NPR_EAUTH, NPR_EREFUSED, NPR_EINVAL, NPR_ENOMEM, NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_node_call(struct npr_node *node,
+                                               const struct npr_address *to,
+                                               struct npr_term request,
+                                               uint32_t timeout_ms,
+                                               struct npr_builder *reply,
+                                               struct npr_error *err);
+
+/* erpc:call: runs module:function(args...) on `peer` (this node itself is allowed) and appends what
+ * it returns to `reply`; `args` is a list.  Blocks.  Returns as npr_node_call(); NPR_EEXIT when the
+ * function raised an exception: `reply` then has {error, Reason}, {exit, Reason} or {throw, Term}.
+ */
+NPR_API NPR_NODISCARD npr_status npr_node_rpc(struct npr_node *node,
+                                              const struct npr_node_name *peer,
+                                              const char *module,
+                                              const char *function,
+                                              struct npr_term args,
+                                              uint32_t timeout_ms,
+                                              struct npr_builder *reply,
+                                              struct npr_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* NPROCREG_NODE_H */

@@ -1,0 +1,14 @@
+/* nprocreg/nprocreg.h - everything. */
+#ifndef NPROCREG_NPROCREG_H
+#define NPROCREG_NPROCREG_H
+
+#include "nprocreg/error.h"
+#include "nprocreg/module.h"
+#include "nprocreg/node.h"
+#include "nprocreg/process.h"
+#include "nprocreg/registry.h"
+#include "nprocreg/term.h"
+#include "nprocreg/types.h"
+#include "nprocreg/version.h"
+
+#endif /* NPROCREG_NPROCREG_H */

@@ -1,0 +1,97 @@
+/* nprocreg/process.h - callback processes: a state, and functions that are run for one message at a
+ * time (the shape of Erlang's gen_server).
+ *
+ * Threads: callbacks run on the node's worker threads, never two at once for one process, and see
+ * each other's writes to the state.  They must not block: other processes wait for the worker.
+ * `struct npr_process *self` may be used only inside the callback that it was passed to, on that
+ * thread.  No function here blocks.
+ *
+ * Terms that are passed in are borrowed for the callback; terms that are passed out are copied. */
+#ifndef NPROCREG_PROCESS_H
+#define NPROCREG_PROCESS_H
+
+#include "nprocreg/term.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct npr_process; /* the running process */
+
+/* Who waits for a call's reply: what gen_server calls From.  `tag` is any term and must go back as
+ * it came.  Borrowed for the callback; to reply later, keep copies of both terms' bytes. */
+struct npr_from {
+    struct npr_term pid;
+    struct npr_term tag;
+};
+
+/* What a process does.  Make it a static constant; it is borrowed as long as the process may live.
+ * Any function may be NULL: then init succeeds, calls are answered {error,unknown}, casts and
+ * messages are dropped.
+ *
+ * Each returns NPR_OK to go on.  Anything else ends the process with reason {error,Name}, e.g.
+ * {error,enomem}, unless npr_stop() gave a reason in the same callback. */
+struct npr_behaviour {
+    size_t struct_size; /* sizeof(struct npr_behaviour) in the caller's build */
+    size_t state_bytes; /* zeroed before init, freed after terminate */
+
+    /* `args` is the list of start arguments, [] for the original's wire. */
+    npr_status (*init)(struct npr_process *self, void *state, struct npr_term args);
+    /* gen_server:call.  Answer with npr_reply(), now or later. */
+    npr_status (*call)(struct npr_process *self,
+                       void *state,
+                       const struct npr_from *from,
+                       struct npr_term request);
+    /* gen_server:cast. */
+    npr_status (*cast)(struct npr_process *self, void *state, struct npr_term message);
+    /* Any other message; also {'DOWN',Ref,process,Pid,Reason}, and {'EXIT',Pid,Reason} when exits
+     * are trapped. */
+    npr_status (*info)(struct npr_process *self, void *state, struct npr_term message);
+    /* The last callback, after npr_stop(), a failure, or an exit signal. */
+    void (*terminate)(struct npr_process *self, void *state, struct npr_term reason);
+};
+
+/* The pid of the running process. */
+NPR_API struct npr_pid npr_self(const struct npr_process *self);
+
+/* Asks the process to end with `reason` once this callback has returned.  The first reason given in
+ * a callback counts.  Returns NPR_OK, NPR_EINVAL (no term) or NPR_ENOMEM. */
+NPR_API npr_status npr_stop(struct npr_process *self, struct npr_term reason);
+
+/* Answers a call, once.  `from` may come from an earlier callback's copy.  Returns NPR_OK (sent,
+ * not received: the caller may be gone), NPR_EINVAL (`from` or `reply` is no such thing) or
+ * NPR_ENOMEM. */
+NPR_API npr_status npr_reply(struct npr_process *self,
+                             const struct npr_from *from,
+                             struct npr_term reply);
+
+/* Sends `message` to a process anywhere.  Sending to a dead process is not an error.  Returns
+ * NPR_OK, NPR_EINVAL or NPR_ENOMEM.  Messages of one sender to one receiver arrive in order. */
+NPR_API npr_status npr_send(struct npr_process *self,
+                            const struct npr_pid *to,
+                            struct npr_term message);
+
+/* Links and monitors as Erlang's: both ways, anywhere.  A monitor of a dead process fires at once
+ * with `noproc`.  Return NPR_OK, NPR_EINVAL or NPR_ENOMEM. */
+NPR_API npr_status npr_link(struct npr_process *self, const struct npr_pid *to);
+NPR_API npr_status npr_unlink(struct npr_process *self, const struct npr_pid *to);
+NPR_API npr_status npr_monitor(struct npr_process *self,
+                               const struct npr_pid *to,
+                               struct npr_ref *out_ref);
+NPR_API npr_status npr_demonitor(struct npr_process *self, const struct npr_ref *ref);
+
+/* exit/2: `reason` is sent as an exit signal.  Returns NPR_OK, NPR_EINVAL or NPR_ENOMEM. */
+NPR_API npr_status npr_exit(struct npr_process *self,
+                            const struct npr_pid *to,
+                            struct npr_term reason);
+
+/* Whether exit signals become messages (process_flag(trap_exit, Bool)). */
+NPR_API void npr_trap_exit(struct npr_process *self, bool trap);
+
+/* A builder for this process's use, empty at each call; owned by the process. */
+NPR_API struct npr_builder *npr_scratch(struct npr_process *self);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* NPROCREG_PROCESS_H */

@@ -1,0 +1,68 @@
+/* nprocreg/registry.h - one live process per key: look it up, or start it.
+ *
+ * Keys are any Erlang terms, compared exactly (=:=), of at most 64 KiB, without maps of more than
+ * 32 pairs (Erlang nodes do not agree where such a key belongs).
+ *
+ * Threads: as nprocreg/node.h.  Every function here blocks up to its `timeout_ms`, unless it says
+ * otherwise. */
+#ifndef NPROCREG_REGISTRY_H
+#define NPROCREG_REGISTRY_H
+
+#include "nprocreg/node.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct npr_found {
+    struct npr_pid pid;
+    bool started; /* this very call started it */
+};
+
+/* The process that lives under `key`, anywhere in the cluster; if there is none and `function` is
+ * not NULL, starts `module:function/0` on the node that the key hashes to.
+ *
+ * Returns NPR_OK, or
+ *   NPR_ENOTFOUND    every node was asked and none has it (only without a function);
+ *   NPR_ETIMEDOUT    some node that may have it did not answer in time: nothing is known;
+ *   NPR_EUNREACHABLE its owner, or the only node that may have it, cannot be reached;
+ *   NPR_EREFUSED     the owner would not start it: `err` says why (e.g. no such function);
+ *   NPR_EINVAL (the key), NPR_ENOMEM, NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_get_pid(struct npr_node *node,
+                                             struct npr_term key,
+                                             const char *module,
+                                             const char *function,
+                                             uint32_t timeout_ms,
+                                             struct npr_found *out,
+                                             struct npr_error *err);
+
+/* Puts the entry `key -> pid` into this node's table, over any other entry of that key here, or
+ * takes it out.  The entry goes when the process dies.  Returns NPR_OK, NPR_EINVAL, NPR_ENOMEM,
+ * NPR_ECLOSED, NPR_ETIMEDOUT. */
+NPR_API NPR_NODISCARD npr_status npr_register(struct npr_node *node,
+                                              struct npr_term key,
+                                              const struct npr_pid *pid,
+                                              uint32_t timeout_ms,
+                                              struct npr_error *err);
+NPR_API NPR_NODISCARD npr_status npr_unregister(struct npr_node *node,
+                                                struct npr_term key,
+                                                uint32_t timeout_ms,
+                                                struct npr_error *err);
+
+/* Where `key` belongs when the nodes of the cluster are `nodes` (any order, no duplicates), without
+ * asking anyone: its 0-based index in Erlang's order of atoms, and the owner.  `out_md5` gets the
+ * 16 bytes of the hash.  `otp` is whose term_to_binary to follow.  Does not block.  Returns NPR_OK,
+ * NPR_EINVAL (no nodes, a duplicate, or the key), NPR_ENOMEM. */
+NPR_API NPR_NODISCARD npr_status npr_place(struct npr_term key,
+                                           enum npr_otp otp,
+                                           const struct npr_node_name *nodes,
+                                           size_t nodes_count,
+                                           uint8_t out_md5[16],
+                                           size_t *out_index,
+                                           struct npr_node_name *out_owner,
+                                           struct npr_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* NPROCREG_REGISTRY_H */

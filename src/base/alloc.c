@@ -1,0 +1,58 @@
+#include "base/alloc.h"
+
+#include <stdlib.h>
+
+#ifdef NPRI_ALLOC_FAULTS
+#include <stdatomic.h>
+
+static _Atomic uint64_t fail_countdown;
+
+/* Relaxed throughout: the counter orders nothing but itself. */
+static int allocation_fails(void)
+{
+    uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+
+    while (left > 1) {
+        if (atomic_compare_exchange_weak_explicit(&fail_countdown, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            return 0;
+        }
+    }
+    return left == 1;
+}
+
+void npri_alloc_fail_after(uint64_t count)
+{
+    atomic_store_explicit(&fail_countdown, count, memory_order_relaxed);
+}
+#else
+static int allocation_fails(void)
+{
+    return 0;
+}
+
+void npri_alloc_fail_after(uint64_t count)
+{
+    (void)count;
+}
+#endif
+
+void *npri_alloc(size_t bytes)
+{
+    return allocation_fails() ? NULL : malloc(bytes == 0 ? 1 : bytes);
+}
+
+void *npri_alloc_zeroed(size_t count, size_t bytes)
+{
+    return allocation_fails() ? NULL : calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes);
+}
+
+void *npri_realloc(void *old, size_t bytes)
+{
+    return allocation_fails() ? NULL : realloc(old, bytes == 0 ? 1 : bytes);
+}
+
+void npri_free(void *memory)
+{
+    free(memory);
+}

@@ -1,0 +1,19 @@
+/* base/alloc.h - the one way to memory, so that tests can make the n-th allocation fail.
+ *
+ * In builds with NPRI_ALLOC_FAULTS (the test builds) npri_alloc_fail_after(n) makes the n-th
+ * allocation from now on, and every later one, return NULL; 0 switches that off.  In other builds
+ * the calls are malloc, calloc, realloc and free. */
+#ifndef NPRI_BASE_ALLOC_H
+#define NPRI_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *npri_alloc(size_t bytes);                      /* NULL when out of memory */
+void *npri_alloc_zeroed(size_t count, size_t bytes); /* overflow-checked */
+void *npri_realloc(void *old, size_t bytes);
+void npri_free(void *memory); /* accepts NULL */
+
+void npri_alloc_fail_after(uint64_t count);
+
+#endif /* NPRI_BASE_ALLOC_H */

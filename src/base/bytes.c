@@ -1,0 +1,150 @@
+#include "base/bytes.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define BUFFER_CAPACITY_MIN 64
+
+int npri_bytes_compare(struct npr_bytes a, struct npr_bytes b)
+{
+    const size_t common = a.size < b.size ? a.size : b.size;
+    const int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+
+    if (order != 0) {
+        return order;
+    }
+    return (a.size > b.size) - (a.size < b.size);
+}
+
+void npri_buffer_init(struct npri_buffer *buffer, size_t size_max)
+{
+    *buffer = (struct npri_buffer){.size_max = size_max};
+}
+
+void npri_buffer_fini(struct npri_buffer *buffer)
+{
+    npri_free(buffer->data);
+    *buffer = (struct npri_buffer){.size_max = buffer->size_max};
+}
+
+void npri_buffer_reset(struct npri_buffer *buffer)
+{
+    buffer->size = 0;
+    buffer->failed = false;
+}
+
+bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size)
+{
+    size_t capacity = buffer->capacity;
+    uint8_t *data;
+
+    if (buffer->failed) {
+        return false;
+    }
+    if (size <= capacity - buffer->size) {
+        return true;
+    }
+    if (size > SIZE_MAX / 2 - buffer->size ||
+        (buffer->size_max != 0 && size > buffer->size_max - buffer->size)) {
+        buffer->failed = true;
+        return false;
+    }
+    capacity = capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : capacity;
+    while (capacity - buffer->size < size) {
+        capacity *= 2;
+    }
+    data = npri_realloc(buffer->data, capacity);
+    if (data == NULL) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return true;
+}
+
+uint8_t *npri_buffer_extend(struct npri_buffer *buffer, size_t size)
+{
+    uint8_t *at;
+
+    if (!npri_buffer_reserve(buffer, size)) {
+        return NULL;
+    }
+    at = buffer->data + buffer->size;
+    buffer->size += size;
+    return at;
+}
+
+void npri_put_u8(struct npri_buffer *buffer, uint8_t value)
+{
+    uint8_t *at = npri_buffer_extend(buffer, 1);
+
+    if (at != NULL) {
+        at[0] = value;
+    }
+}
+
+void npri_put_u16(struct npri_buffer *buffer, uint16_t value)
+{
+    uint8_t *at = npri_buffer_extend(buffer, 2);
+
+    if (at != NULL) {
+        at[0] = (uint8_t)(value >> 8);
+        at[1] = (uint8_t)value;
+    }
+}
+
+static void write_u32(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)(value >> 24);
+    at[1] = (uint8_t)(value >> 16);
+    at[2] = (uint8_t)(value >> 8);
+    at[3] = (uint8_t)value;
+}
+
+void npri_put_u32(struct npri_buffer *buffer, uint32_t value)
+{
+    uint8_t *at = npri_buffer_extend(buffer, 4);
+
+    if (at != NULL) {
+        write_u32(at, value);
+    }
+}
+
+void npri_put_u64(struct npri_buffer *buffer, uint64_t value)
+{
+    npri_put_u32(buffer, (uint32_t)(value >> 32));
+    npri_put_u32(buffer, (uint32_t)value);
+}
+
+void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes bytes)
+{
+    uint8_t *at;
+
+    if (bytes.size == 0) {
+        return;
+    }
+    at = npri_buffer_extend(buffer, bytes.size);
+    if (at != NULL) {
+        memcpy(at, bytes.data, bytes.size);
+    }
+}
+
+void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value)
+{
+    if (buffer->failed) {
+        return;
+    }
+    NPRI_ASSERT(offset + 4 <= buffer->size);
+    write_u32(buffer->data + offset, value);
+}
+
+void npri_buffer_consume(struct npri_buffer *buffer, size_t size)
+{
+    NPRI_ASSERT(size <= buffer->size);
+    if (size == 0) {
+        return;
+    }
+    buffer->size -= size;
+    memmove(buffer->data, buffer->data + size, buffer->size);
+}

@@ -1,0 +1,75 @@
+/* base/bytes.h - big-endian reading from borrowed bytes, and a growing buffer to write to. */
+#ifndef NPRI_BASE_BYTES_H
+#define NPRI_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "nprocreg/types.h"
+
+static inline struct npr_bytes npri_bytes(const void *data, size_t size)
+{
+    return (struct npr_bytes){.data = (const uint8_t *)data, .size = size};
+}
+
+static inline bool npri_bytes_equal(struct npr_bytes a, struct npr_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* Bytewise, a prefix first: on UTF-8 this is the order of code points. */
+int npri_bytes_compare(struct npr_bytes a, struct npr_bytes b);
+
+static inline uint16_t npri_get_u16(const uint8_t *at)
+{
+    return (uint16_t)((unsigned)at[0] << 8 | at[1]);
+}
+
+static inline uint32_t npri_get_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline uint64_t npri_get_u64(const uint8_t *at)
+{
+    return (uint64_t)npri_get_u32(at) << 32 | npri_get_u32(at + 4);
+}
+
+/* Bytes that grow at the end.  A failed write (no memory, or beyond size_max) sets `failed`, writes
+ * nothing, and so does every later one: check once, when all is written. */
+struct npri_buffer {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+    size_t size_max; /* 0: no limit */
+    bool failed;
+};
+
+void npri_buffer_init(struct npri_buffer *buffer, size_t size_max);
+void npri_buffer_fini(struct npri_buffer *buffer);  /* a zeroed one is fine */
+void npri_buffer_reset(struct npri_buffer *buffer); /* empty, not failed; keeps the memory */
+
+/* Room for `size` more bytes at the end, counted as written; NULL when failed. */
+uint8_t *npri_buffer_extend(struct npri_buffer *buffer, size_t size);
+
+/* Makes sure that `size` more bytes can be appended without allocating; false sets `failed`. */
+bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size);
+
+void npri_put_u8(struct npri_buffer *buffer, uint8_t value);
+void npri_put_u16(struct npri_buffer *buffer, uint16_t value);
+void npri_put_u32(struct npri_buffer *buffer, uint32_t value);
+void npri_put_u64(struct npri_buffer *buffer, uint64_t value);
+void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes bytes);
+
+/* Overwrites four bytes that were written before (a length known only afterwards). */
+void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value);
+
+/* Removes `size` bytes from the front; the rest moves down. */
+void npri_buffer_consume(struct npri_buffer *buffer, size_t size);
+
+static inline struct npr_bytes npri_buffer_bytes(const struct npri_buffer *buffer)
+{
+    return npri_bytes(buffer->data, buffer->size);
+}
+
+#endif /* NPRI_BASE_BYTES_H */

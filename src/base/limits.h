@@ -1,0 +1,28 @@
+/* base/limits.h - every limit on what others may make us hold or do, by name. */
+#ifndef NPRI_BASE_LIMITS_H
+#define NPRI_BASE_LIMITS_H
+
+/* Terms.  Depth bounds recursion (on the caller's stack); the budget bounds memory and time. */
+#define NPRI_TERM_DEPTH_MAX 2048u
+#define NPRI_TERM_BYTES_MAX (64u << 20) /* also after inflation of a compressed term */
+#define NPRI_ATOM_CHARS_MAX 255u
+#define NPRI_ATOM_BYTES_MAX (4u * NPRI_ATOM_CHARS_MAX)
+#define NPRI_MAP_SORTED_MAX 32u /* pairs up to which OTP keeps a map's keys in term order */
+
+/* Distribution. */
+#define NPRI_FRAME_BYTES_DEFAULT    (64u << 20)
+#define NPRI_HANDSHAKE_FRAME_MAX    1024u /* 'N' with a name of 255 bytes is 270 */
+#define NPRI_FRAGMENT_BYTES         (64u << 10)
+#define NPRI_FRAGMENT_SEQUENCES_MAX 64u /* unfinished messages per connection */
+#define NPRI_EPMD_MESSAGE_MAX       1024u
+#define NPRI_COOKIE_BYTES_MAX       255u
+
+/* Registry. */
+#define NPRI_KEY_BYTES_MAX  (64u << 10)
+#define NPRI_VIEW_NODES_MAX 4096u
+
+_Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte lengths");
+_Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");
+_Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");
+
+#endif /* NPRI_BASE_LIMITS_H */

@@ -1,0 +1,159 @@
+/* core/core.h - the registry of one node as a pure machine: events in, effects out.
+ *
+ * No I/O, clock, threads or randomness.  The caller steps it with what happened, then takes effects
+ * until there are none:
+ *
+ *     npri_core_step(core, &event);
+ *     while (npri_core_take(core, &effect)) { carry it out }
+ *
+ * and steps it with NPRI_EVENT_TIME when npri_core_deadline_ns() has come.  Requests of the outside
+ * and operations that the core begins are joined to their answers by numbers: `request` is the
+ * caller's, `operation` the core's.  Each request is answered exactly once, each operation answered
+ * at most once; late, repeated and unknown answers are ignored on purpose.
+ *
+ * Who does what inside:
+ *     members    who is in the view: chatter, polling, expiry            (core/members.h)
+ *     placement  which member a key hashes to                            (core/placement.h)
+ *     directory  key -> pid of the entries that this node holds          (core/directory.h)
+ *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
+ *     start      one start in flight per key, a second look before it    (core/start.h)
+ * The protocol between native nodes (push, markers, settled owners) gets files of its own beside
+ * these; core.c stays pure dispatch. */
+#ifndef NPRI_CORE_CORE_H
+#define NPRI_CORE_CORE_H
+
+#include "nprocreg/term.h"
+
+#include "base/bytes.h"
+
+struct npri_core;
+
+typedef void (*npri_digest_fn)(const void *data, size_t size, uint8_t out[16]);
+
+struct npri_core_options {
+    struct npr_node_name self;
+    uint32_t creation;
+    bool member;          /* false: a client that never enters the ring and holds no entries */
+    bool otp_fixed;       /* true: `otp` is the operator's setting, else it is learnt from peers */
+    enum npr_otp otp;     /* whose term_to_binary placement follows (until learnt otherwise) */
+    npri_digest_fn md5;   /* placement: MD5 of the key's bytes */
+    uint64_t announce_ns; /* period of register_node chatter and polls: 5 s */
+    uint64_t expire_ns;   /* a member not heard of for that long leaves the view: 10 s */
+    uint64_t suspect_ns; /* a node that has not answered a question for that long is suspect: 1 s */
+    uint64_t now_ns;
+};
+
+enum npri_event_kind {
+    NPRI_EVENT_TIME,         /* nothing but now_ns */
+    NPRI_EVENT_JOIN,         /* node: keep a connection to it, whether or not it is up yet */
+    NPRI_EVENT_CONNECTED,    /* node, creation */
+    NPRI_EVENT_DISCONNECTED, /* node; text: why.  Also for an attempt that failed */
+    NPRI_EVENT_GREETED,      /* node: it is native; otp: its manner */
+    NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
+    NPRI_EVENT_POLLED,       /* operation; status; term: its list of nodes */
+    NPRI_EVENT_RELEASE_TOLD, /* operation; status; otp */
+    NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns */
+    NPRI_EVENT_START,        /* request, key, function, caller, deadline_ns: start_function came */
+    NPRI_EVENT_ASKED,        /* operation; status; term: the pid when NPR_OK; NPR_ENOTFOUND: none */
+    NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid when NPR_OK; text when not */
+    NPRI_EVENT_STARTED,      /* operation; status; term: the pid when NPR_OK; text when not */
+    NPRI_EVENT_REGISTER,     /* key, term: pid.  Overwrites, as the original does */
+    NPRI_EVENT_UNREGISTER,   /* key */
+    NPRI_EVENT_PROCESS_DOWN, /* term: pid */
+};
+
+/* What happened.  Fields that the kind does not name are zero.  Everything is borrowed for the
+ * step. */
+struct npri_core_event {
+    enum npri_event_kind kind;
+    uint64_t now_ns;
+    struct npr_node_name node;
+    uint32_t creation;
+    uint64_t request;
+    uint64_t operation;
+    uint64_t deadline_ns;
+    npr_status status;
+    enum npr_otp otp;
+    struct npr_term key;
+    struct npr_term function;
+    struct npr_term caller; /* pid on whose node a foreign fun can run; or none */
+    struct npr_term term;
+    struct npr_bytes text;
+};
+
+enum npri_effect_kind {
+    NPRI_EFFECT_CONNECT,     /* node: dial it */
+    NPRI_EFFECT_GREET,       /* node: tell it that we are native (it may not be) */
+    NPRI_EFFECT_ANNOUNCE,    /* node: cast {register_node, Self} to its nprocreg */
+    NPRI_EFFECT_POLL,        /* operation, node: call get_nodes -> POLLED */
+    NPRI_EFFECT_ASK_RELEASE, /* operation, node: erlang:system_info(otp_release) -> RELEASE_TOLD */
+    NPRI_EFFECT_ASK,         /* operation, node, key: its own table's entry -> ASKED */
+    NPRI_EFFECT_DELEGATE,    /* operation, node, key, function, caller, deadline_ns -> DELEGATED */
+    NPRI_EFFECT_START, /* operation, key, function, caller, deadline_ns: start it here -> STARTED */
+    NPRI_EFFECT_DISCARD,   /* term: pid that was started too late for its request: stop it */
+    NPRI_EFFECT_MONITOR,   /* term: pid -> PROCESS_DOWN when it dies (or is dead) */
+    NPRI_EFFECT_DEMONITOR, /* term: pid */
+    NPRI_EFFECT_ANSWER,    /* request, status, term: pid, started, text */
+    NPRI_EFFECT_LOG,       /* level, text: one line of key=value pairs */
+};
+
+enum npri_log_level { NPRI_LOG_ERROR, NPRI_LOG_WARNING, NPRI_LOG_INFO, NPRI_LOG_DEBUG };
+
+/* What to do.  Borrowed from the core until the next call of npri_core_take() or _step(). */
+struct npri_core_effect {
+    enum npri_effect_kind kind;
+    struct npr_node_name node;
+    uint64_t request;
+    uint64_t operation;
+    uint64_t deadline_ns;
+    npr_status status;
+    enum npri_log_level level;
+    bool started; /* ANSWER: this request's start made the process */
+    struct npr_term key;
+    struct npr_term function;
+    struct npr_term caller;
+    struct npr_term term;
+    struct npr_bytes text; /* ANSWER that failed: why, for the user */
+};
+
+/* NULL when out of memory. */
+struct npri_core *npri_core_create(const struct npri_core_options *options);
+void npri_core_destroy(struct npri_core *core); /* accepts NULL */
+
+/* Returns NPR_OK or NPR_ENOMEM.  When out of memory a GET or START is answered so (by return only),
+ * any other event is lost as a message on the wire might be; the core stays consistent. */
+NPR_NODISCARD npr_status npri_core_step(struct npri_core *core,
+                                        const struct npri_core_event *event);
+
+bool npri_core_take(struct npri_core *core, struct npri_core_effect *out);
+
+/* When NPRI_EVENT_TIME is next due; UINT64_MAX: never. */
+uint64_t npri_core_deadline_ns(const struct npri_core *core);
+
+/* ---- Queries.  They change nothing. */
+
+/* This node's own entry of `key` (any checked term).  `*out_pid` is valid until the next step. */
+bool npri_core_lookup(const struct npri_core *core, struct npr_term key, struct npr_term *out_pid);
+
+size_t npri_core_entries_count(const struct npri_core *core);
+
+/* Appends `[{Key, Pid}]` of this node, at most `limit` (0: all), in no promised order. */
+void npri_core_put_entries(const struct npri_core *core, size_t limit, struct npri_buffer *out);
+
+/* Appends the view as a list of atoms in Erlang's order of atoms. */
+void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
+
+/* Appends a map for operators: view (with kind, suspect, age of each), entries, operations under
+ * way, otp manner. */
+void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out);
+
+/* Which node owns `key` in the present view, and its 0-based index there. */
+void npri_core_owner(const struct npri_core *core,
+                     struct npr_term key,
+                     struct npr_node_name *out_owner,
+                     uint32_t *out_index);
+
+/* Asserts the invariants of every part; the simulator calls it after every step. */
+void npri_core_check(const struct npri_core *core);
+
+#endif /* NPRI_CORE_CORE_H */

@@ -1,0 +1,1 @@
+/* placeholder */ typedef int npri_core_empty;

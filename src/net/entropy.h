@@ -1,0 +1,14 @@
+/* net/entropy.h - what only the operating system and OpenSSL can give.  Any thread. */
+#ifndef NPRI_NET_ENTROPY_H
+#define NPRI_NET_ENTROPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Unpredictable bytes.  Blocks only before the system's pool is first filled. */
+void npri_entropy(void *out, size_t size);
+
+/* MD5 (RFC 1321), for placement and the cookie digest: both are the wire's choice, not ours. */
+void npri_md5(const void *data, size_t size, uint8_t out[16]);
+
+#endif /* NPRI_NET_ENTROPY_H */

@@ -1,0 +1,99 @@
+/* runtime/runtime.h - the processes of one node: table, mailboxes, workers, links, monitors, names.
+ * Knows no sockets and no registry: what concerns another node leaves by `route`, what comes from
+ * one enters by npri_runtime_deliver().
+ *
+ * Threads: every function may be called from any thread unless it says otherwise.
+ *
+ *   signal for     | ends in
+ *   ---------------+------------------------------------------------------------------
+ *   live process   | its mailbox, in the order of sending; its worker acts on it
+ *   service        | its deliver function, on the sending thread
+ *   dead, unknown  | the answer that Erlang gives (noproc for link and monitor; else dropped)
+ *   other node     | options.route
+ *
+ * A process's links, monitors and state belong to the worker that runs it at the moment; nobody
+ * else touches them, which is why everything is a signal. */
+#ifndef NPRI_RUNTIME_RUNTIME_H
+#define NPRI_RUNTIME_RUNTIME_H
+
+#include "nprocreg/process.h"
+
+#include "runtime/signal.h"
+
+struct npri_runtime;
+
+struct npri_runtime_options {
+    struct npr_node_name node;
+    uint32_t creation;
+    unsigned workers; /* 0: one per core */
+    void *user;       /* of the functions below, which any worker may call; they must not block */
+    /* Takes ownership of a signal to a pid, name or alias of another node. */
+    void (*route)(void *user, struct npri_signal *signal);
+    /* A process ended with an error: one line for the log. */
+    void (*crashed)(void *user,
+                    const struct npr_pid *pid,
+                    const char *function,
+                    struct npr_term reason);
+};
+
+NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *options,
+                                             struct npri_runtime **out,
+                                             struct npr_error *err);
+
+/* Ends every process with reason `shutdown`, waits for the callbacks that are running, joins the
+ * workers.  Not from a worker. */
+void npri_runtime_stop(struct npri_runtime *runtime);
+void npri_runtime_destroy(struct npri_runtime *runtime); /* after stop; accepts NULL */
+
+/* How to start a process.  Everything is borrowed for the call. */
+struct npri_spawn {
+    const struct npr_behaviour *behaviour;
+    const char *function;   /* "counter:start", for logs */
+    struct npr_term args;   /* list of arguments; given to init */
+    struct npr_term leader; /* group leader pid, or none */
+    struct npr_term parent; /* pid for the link and monitor below, or none */
+    bool link;
+    bool monitor;
+    struct npr_term monitor_ref;
+    /* Called once, on a worker, when init has returned: NPR_OK, or why it failed (the process is
+     * then dead).  May be NULL. */
+    void (*started)(void *user,
+                    const struct npr_pid *pid,
+                    npr_status status,
+                    struct npr_term reason);
+    void *started_user;
+};
+
+/* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_EFULL, NPR_ECLOSED.
+ */
+NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
+                                            const struct npri_spawn *spawn,
+                                            struct npr_pid *out_pid,
+                                            struct npr_error *err);
+
+/* Takes ownership of a signal, wherever it is bound for. */
+void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *signal);
+
+/* A pid (and name, unless NULL) whose signals all go to `deliver`, which takes ownership.  Names
+ * are registered for good: services live as long as the runtime. */
+NPR_NODISCARD npr_status npri_runtime_add_service(struct npri_runtime *runtime,
+                                                  const char *name,
+                                                  void (*deliver)(void *user, struct npri_signal *),
+                                                  void *user,
+                                                  struct npr_pid *out_pid);
+
+/* A pid that no process has or will have. */
+struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime);
+struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime);
+
+bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
+size_t npri_runtime_process_count(struct npri_runtime *runtime);
+
+/* Names of this node.  register: NPR_OK, NPR_EEXIST, NPR_ENOPROC (no such local process),
+ * NPR_ENOMEM. A dying process loses its name. */
+NPR_NODISCARD npr_status npri_runtime_register(struct npri_runtime *runtime,
+                                               struct npr_bytes name,
+                                               const struct npr_pid *pid);
+bool npri_runtime_whereis(struct npri_runtime *runtime, struct npr_bytes name, struct npr_pid *out);
+
+#endif /* NPRI_RUNTIME_RUNTIME_H */

@@ -1,0 +1,45 @@
+/* runtime/signal.h - what processes send each other, in one block of memory.
+ *
+ * A signal is made once, handed on by pointer, and freed by whoever ends its way.  Its terms point
+ * into the block itself. */
+#ifndef NPRI_RUNTIME_SIGNAL_H
+#define NPRI_RUNTIME_SIGNAL_H
+
+#include "nprocreg/term.h"
+
+#include "base/bytes.h"
+
+enum npri_signal_kind {
+    NPRI_SIGNAL_MESSAGE,       /* to (pid, name or alias reference), payload; from may be none */
+    NPRI_SIGNAL_LINK,          /* from, to */
+    NPRI_SIGNAL_UNLINK,        /* from, to, id */
+    NPRI_SIGNAL_UNLINK_ACK,    /* from, to, id */
+    NPRI_SIGNAL_EXIT_LINK,     /* from, to, payload = reason: a link broke */
+    NPRI_SIGNAL_EXIT,          /* from, to, payload = reason: exit/2 */
+    NPRI_SIGNAL_MONITOR,       /* from, to (pid or name), ref */
+    NPRI_SIGNAL_DEMONITOR,     /* from, to (pid or name), ref */
+    NPRI_SIGNAL_DOWN,          /* from (pid or name), to, ref, payload = reason */
+    NPRI_SIGNAL_GROUP_LEADER,  /* from, to */
+    NPRI_SIGNAL_SPAWN_REQUEST, /* from, ref, payload = {Leader, {M,F,Arity}, Options, Arguments};
+                                  node only */
+    NPRI_SIGNAL_SPAWN_REPLY,   /* to, ref, id = flags, payload = pid or atom */
+    NPRI_SIGNAL_NODE_DOWN,     /* to (local), payload = node atom: links and monitors there break */
+};
+
+struct npri_signal {
+    struct npri_signal *next; /* of whichever queue holds it */
+    enum npri_signal_kind kind;
+    /* The node it is bound for when that is not told by `to`: a name on another node. */
+    struct npr_term node;
+    struct npr_term from;
+    struct npr_term to;
+    struct npr_term ref;
+    struct npr_term payload;
+    uint64_t id;
+};
+
+/* Copies every term of `draft` (whose `next` is ignored) into one new block.  NULL: no memory. */
+struct npri_signal *npri_signal_create(const struct npri_signal *draft);
+void npri_signal_destroy(struct npri_signal *signal); /* accepts NULL */
+
+#endif /* NPRI_RUNTIME_SIGNAL_H */
