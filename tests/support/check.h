@@ -3,11 +3,13 @@
 #ifndef NPRI_SUPPORT_CHECK_H
 #define NPRI_SUPPORT_CHECK_H
 
-#include <cmocka.h>
+/* clang-format off: cmocka.h needs the four before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
 
 #include "nprocreg/types.h"
 
