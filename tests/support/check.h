@@ -3,7 +3,8 @@
 #ifndef NPRI_SUPPORT_CHECK_H
 #define NPRI_SUPPORT_CHECK_H
 
-/* clang-format off: cmocka.h needs the four before it. */
+/* cmocka.h needs the four before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
