@@ -29,6 +29,16 @@ struct npr_module {
     size_t functions_count;
 };
 
+/* Loads a shared object and gives the module that it defines.  It stays loaded for the rest of the
+ * program, since processes may run its code at any time.  `path` is a file; without a slash the
+ * system's library path is searched, as dlopen(3) says.  Blocks while it is read.  Any thread.
+ *
+ * Returns NPR_OK, or NPR_EINVAL (no such file, not a shared object, no nprocreg_module in it,
+ * another NPR_MODULE_ABI, or a malformed table; `err` says which). */
+NPR_API NPR_NODISCARD npr_status npr_module_load(const char *path,
+                                                 const struct npr_module **out,
+                                                 struct npr_error *err);
+
 /* What a shared object must define.  Called once, when it is loaded; any thread. */
 typedef const struct npr_module *(*npr_module_fn)(void);
 #define NPR_MODULE_SYMBOL "nprocreg_module"

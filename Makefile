@@ -1,0 +1,52 @@
+# The front door.  The build itself is CMakeLists.txt; PRESET picks a preset of CMakePresets.json.
+PRESET ?= release
+BUILD = build/$(PRESET)
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+.PHONY: all build setup demo test check fuzz install clean help
+
+all: build
+
+help:
+	@echo "make            build (PRESET=release: build/release/nprocreg)"
+	@echo "make demo       install what is missing, build, and show a cluster of three nodes"
+	@echo "make test       install what is missing, build, and run every test (PRESET=asan, tsan, ...)"
+	@echo "make check      format, lint, layers, clang-tidy"
+	@echo "make fuzz       run each fuzzer for FUZZ_SECONDS"
+	@echo "make install    PREFIX=/usr/local DESTDIR="
+
+setup:
+	@tools/setup
+
+$(BUILD)/build.ninja:
+	@cmake --preset $(PRESET) $(if $(PREFIX),-DCMAKE_INSTALL_PREFIX=$(PREFIX)) >/dev/null
+
+build: $(BUILD)/build.ninja
+	@cmake --build --preset $(PRESET) --parallel $(JOBS)
+
+demo: setup
+	@$(MAKE) --no-print-directory build
+	@tools/demo $(BUILD)
+
+test: setup
+	@$(MAKE) --no-print-directory build
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel $(JOBS) --output-junit tests.xml
+
+check: setup
+	@$(MAKE) --no-print-directory build
+	@tools/format --check
+	@tools/lint
+	@tools/layers $(BUILD)
+	@tools/tidy $(BUILD)
+	@echo "check: clean"
+
+fuzz: setup
+	@$(MAKE) --no-print-directory build PRESET=fuzz
+	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+install: build
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+clean:
+	rm -rf build

@@ -1,0 +1,152 @@
+/* nprocreg node: runs a node until SIGTERM or SIGINT. */
+#include "commands.h"
+#include "cookie.h"
+#include "fail.h"
+#include "session.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+/* One event a line.  stdio's own lock keeps the lines of several threads apart. */
+static void log_line(void *user, npr_log_level level, const char *line)
+{
+    const npr_log_level *most = user;
+    struct timespec now;
+    struct tm utc;
+    char stamp[32];
+
+    if (level > *most) {
+        return;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &utc);
+    (void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)fprintf(stderr, "%s.%03ldZ level=%s %s\n", stamp, now.tv_nsec / 1000000,
+                  level_names[level], line);
+}
+
+/* --name as it is, or --sname with this machine's short host name. */
+static npr_status own_name(const struct arguments *arguments,
+                           char out[NPR_NODE_NAME_BYTES_MAX + 1],
+                           struct npr_error *err)
+{
+    char host[200];
+    const char *text = arguments->name != NULL ? arguments->name : arguments->sname;
+
+    if ((arguments->name == NULL) == (arguments->sname == NULL)) {
+        return fail(err, NPR_EINVAL,
+                    "give the node a name: either --name NAME@HOST or --sname NAME");
+    }
+    if (strlen(text) > 100) {
+        return fail(err, NPR_EINVAL, "the node's name is longer than 100 bytes");
+    }
+    if (arguments->sname != NULL && strchr(text, '@') == NULL) {
+        session_own_host(NULL, host, sizeof(host));
+        host[strcspn(host, ".")] = '\0';
+        (void)snprintf(out, NPR_NODE_NAME_BYTES_MAX + 1, "%s@%.100s", text, host);
+    } else {
+        (void)snprintf(out, NPR_NODE_NAME_BYTES_MAX + 1, "%s", text);
+    }
+    return NPR_OK;
+}
+
+static npr_status load_modules(const struct arguments *arguments,
+                               const struct npr_module **modules,
+                               struct npr_error *err)
+{
+    for (size_t i = 0; i < arguments->module_count; i++) {
+        const npr_status status = npr_module_load(arguments->module[i], &modules[i], err);
+
+        if (status != NPR_OK) {
+            return status;
+        }
+    }
+    return NPR_OK;
+}
+
+static void set_options(const struct arguments *arguments, struct npr_node_options *options)
+{
+    options->listen = arguments->listen;
+    options->join = arguments->join;
+    options->join_count = arguments->join_count;
+    options->modules_count = arguments->module_count;
+    options->otp = arguments->otp;
+    options->workers = arguments->workers;
+    if (arguments->net_ticktime_s != 0) {
+        options->net_ticktime_s = arguments->net_ticktime_s;
+    }
+    if (arguments->frame_bytes_max != 0) {
+        options->frame_bytes_max = arguments->frame_bytes_max;
+    }
+    if (arguments->queue_bytes_max != 0) {
+        options->queue_bytes_max = arguments->queue_bytes_max;
+    }
+}
+
+/* The signals are blocked before the node's threads begin, which inherit that: only sigwait() here
+ * takes them. */
+static void block_signals(sigset_t *out)
+{
+    (void)sigemptyset(out);
+    (void)sigaddset(out, SIGTERM);
+    (void)sigaddset(out, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, out, NULL);
+}
+
+static enum exit_code run(const struct arguments *arguments)
+{
+    static const struct npr_module *modules[REPEATED_MAX];
+    struct npr_node_options options = NPR_NODE_OPTIONS_INIT;
+    npr_log_level level = arguments->log_level;
+    char name[NPR_NODE_NAME_BYTES_MAX + 1];
+    char cookie[COOKIE_BYTES_MAX + 1];
+    struct npr_node *node = NULL;
+    struct npr_error err = {0};
+    sigset_t signals;
+    int signal_number = 0;
+
+    block_signals(&signals);
+    set_options(arguments, &options);
+    options.name = name;
+    options.cookie = cookie;
+    options.modules = modules;
+    options.log = log_line;
+    options.log_user = &level;
+    if (own_name(arguments, name, &err) != NPR_OK ||
+        cookie_read(arguments->cookie_file, cookie, &err) != NPR_OK ||
+        load_modules(arguments, modules, &err) != NPR_OK ||
+        npr_node_start(&options, &node, &err) != NPR_OK) {
+        return report(arguments, &err);
+    }
+    (void)printf("ready name=%s port=%u\n", name, (unsigned)npr_node_port(node));
+    (void)fflush(stdout); /* A script that waits for the line must not wait for a full buffer. */
+    (void)sigwait(&signals, &signal_number);
+    log_line(&level, NPR_LOG_INFO,
+             signal_number == SIGTERM ? "stopping signal=SIGTERM" : "stopping signal=SIGINT");
+    npr_node_stop(node);
+    return EXIT_DONE;
+}
+
+static const enum option_id options[] = {
+    OPTION_NAME,         OPTION_SNAME,       OPTION_COOKIE_FILE, OPTION_JOIN,
+    OPTION_MODULE,       OPTION_LISTEN,      OPTION_OTP,         OPTION_WORKERS,
+    OPTION_NET_TICKTIME, OPTION_FRAME_BYTES, OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,
+    OPTION_END,
+};
+
+const struct command command_node = {
+    .name = "node",
+    .synopsis = "",
+    .summary = "Run a node of the registry until SIGTERM or SIGINT",
+    .details = "Prints 'ready name=NAME port=N' on standard output when it can serve, and logs one "
+               "event a\n"
+               "line to standard error.  It finds its peers by the machine's epmd, or serves as "
+               "epmd itself\n"
+               "when none runs; with --listen and --join NAME@HOST:PORT no epmd is needed at all.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,19 @@
+/* cli/commands.h - the commands, one file each (or one for a few of a kind). */
+#ifndef NPR_CLI_COMMANDS_H
+#define NPR_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const struct command command_node;
+extern const struct command command_get;
+extern const struct command command_why;
+extern const struct command command_term;
+extern const struct command command_keys;
+extern const struct command command_nodes;
+extern const struct command command_status;
+extern const struct command command_register;
+extern const struct command command_unregister;
+extern const struct command command_send;
+extern const struct command command_call;
+
+#endif /* NPR_CLI_COMMANDS_H */

@@ -1,0 +1,315 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX        24
+#define TIMEOUT_MS_DEFAULT 5000
+
+struct option_spec {
+    enum option_id id;
+    char letter; /* 0: none */
+    const char *name;
+    const char *value; /* NULL: a switch */
+    const char *help;
+};
+
+static const struct option_spec specs[] = {
+    {OPTION_JSON, 0, "json", NULL, "print JSON"},
+    {OPTION_HEX, 0, "hex", NULL, "KEY and TERM are external term format in hexadecimal"},
+    {OPTION_BINARY, 'b', "binary", NULL, "KEY is taken as a plain binary"},
+    {OPTION_OTP, 0, "otp", "25|26", "whose term_to_binary to follow (25: up to OTP 25)"},
+    {OPTION_NODE, 0, "node", "NAME@HOST[:PORT]", "the node to ask (or set NPROCREG_NODE)"},
+    {OPTION_NODES, 0, "nodes", "A@H,B@H,...", "the nodes of the cluster; nobody is asked"},
+    {OPTION_START, 0, "start", "MODULE:FUNCTION", "start it from this if there is none"},
+    {OPTION_TIMEOUT, 0, "timeout", "TIME",
+     "give up after this long, e.g. 500ms or 5s (default 5s)"},
+    {OPTION_COOKIE_FILE, 0, "cookie-file", "FILE", "the cookie (default ~/.erlang.cookie)"},
+    {OPTION_NAME, 0, "name", "NAME@HOST", "this node's name"},
+    {OPTION_SNAME, 0, "sname", "NAME", "this node's name; its host is this machine's short name"},
+    {OPTION_LISTEN, 0, "listen", "HOST:PORT", "listen there, without any epmd (port 0: any)"},
+    {OPTION_JOIN, 0, "join", "NAME@HOST[:PORT]", "stay connected to this node (repeatable)"},
+    {OPTION_MODULE, 0, "module", "FILE.so", "load functions from it (repeatable)"},
+    {OPTION_WORKERS, 0, "workers", "N", "threads that run processes (default: one per core)"},
+    {OPTION_NET_TICKTIME, 0, "net-ticktime", "SECONDS", "drop a peer silent for that long (60)"},
+    {OPTION_FRAME_BYTES, 0, "frame-bytes-max", "N", "largest message from a peer (64 MiB)"},
+    {OPTION_QUEUE_BYTES, 0, "queue-bytes-max", "N", "output kept for a slow peer (64 MiB)"},
+    {OPTION_LOG_LEVEL, 0, "log-level", "LEVEL", "error, warning, info or debug (default info)"},
+    {OPTION_LIMIT, 0, "limit", "N", "show at most so many (default: all)"},
+};
+#define SPECS_COUNT (sizeof(specs) / sizeof(specs[0]))
+
+static const struct option_spec *spec_of(enum option_id id)
+{
+    for (size_t i = 0; i < SPECS_COUNT; i++) {
+        if (specs[i].id == id) {
+            return &specs[i];
+        }
+    }
+    return NULL;
+}
+
+void options_help(const struct command *command, FILE *out)
+{
+    (void)fprintf(out, "usage: nprocreg %s%s%s [OPTION]...\n\n%s\n", command->name,
+                  command->synopsis[0] == '\0' ? "" : " ", command->synopsis, command->summary);
+    if (command->details[0] != '\0') {
+        (void)fprintf(out, "\n%s\n", command->details);
+    }
+    (void)fprintf(out, "\nOptions:\n");
+    for (const enum option_id *id = command->options; *id != OPTION_END; id++) {
+        const struct option_spec *spec = spec_of(*id);
+        char left[64];
+
+        (void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", spec->letter != 0 ? '-' : ' ',
+                       spec->letter != 0 ? spec->letter : ' ', spec->letter != 0 ? ", " : "  ",
+                       spec->name, spec->value != NULL ? " " : "",
+                       spec->value != NULL ? spec->value : "");
+        (void)fprintf(out, "  %-34s  %s\n", left, spec->help);
+    }
+    (void)fprintf(out, "  %-34s  %s\n", "    --help", "this text");
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+    char *end;
+    unsigned long long value;
+
+    if (text[0] < '0' || text[0] > '9') {
+        return false; /* strtoull takes signs and spaces, we do not. */
+    }
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || value > max) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static bool parse_u32(const char *text, uint32_t *out)
+{
+    uint64_t value;
+
+    if (!parse_number(text, UINT32_MAX, &value)) {
+        return false;
+    }
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool parse_bytes(const char *text, size_t *out)
+{
+    uint64_t value;
+
+    if (!parse_number(text, (uint64_t)1 << 40, &value) || value < 1024) {
+        return false;
+    }
+    *out = (size_t)value;
+    return true;
+}
+
+/* "500ms", "5s", "2m"; a bare number is seconds. */
+static bool parse_time(const char *text, uint32_t *out_ms)
+{
+    static const struct {
+        const char *unit;
+        uint32_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"", 1000}};
+    const size_t digits = strspn(text, "0123456789");
+    char number[16];
+    uint64_t value;
+
+    if (digits == 0 || digits >= sizeof(number)) {
+        return false;
+    }
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + digits, units[i].unit) == 0) {
+            if (!parse_number(number, UINT32_MAX / units[i].ms, &value) || value == 0) {
+                return false;
+            }
+            *out_ms = (uint32_t)value * units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_log_level(const char *text, npr_log_level *out)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (npr_log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_otp(const char *text, uint32_t *out)
+{
+    return parse_u32(text, out) && (*out == 25 || *out == 26);
+}
+
+static bool append(const char **list, size_t *count, const char *value)
+{
+    if (*count == REPEATED_MAX) {
+        return false;
+    }
+    list[(*count)++] = value;
+    return true;
+}
+
+/* Stores one option's value; false when it is malformed. */
+static bool store(struct arguments *out, enum option_id id, const char *value)
+{
+    switch (id) {
+    case OPTION_END:
+    case OPTION_HELP:
+        return true;
+    case OPTION_JSON:
+        out->json = true;
+        return true;
+    case OPTION_HEX:
+        out->hex = true;
+        return true;
+    case OPTION_BINARY:
+        out->binary = true;
+        return true;
+    case OPTION_OTP:
+        return parse_otp(value, &out->otp);
+    case OPTION_NODE:
+        out->node = value;
+        return true;
+    case OPTION_NODES:
+        out->nodes = value;
+        return true;
+    case OPTION_START:
+        out->start = value;
+        return true;
+    case OPTION_TIMEOUT:
+        return parse_time(value, &out->timeout_ms);
+    case OPTION_COOKIE_FILE:
+        out->cookie_file = value;
+        return true;
+    case OPTION_NAME:
+        out->name = value;
+        return true;
+    case OPTION_SNAME:
+        out->sname = value;
+        return true;
+    case OPTION_LISTEN:
+        out->listen = value;
+        return true;
+    case OPTION_JOIN:
+        return append(out->join, &out->join_count, value);
+    case OPTION_MODULE:
+        return append(out->module, &out->module_count, value);
+    case OPTION_WORKERS:
+        return parse_u32(value, &out->workers) && out->workers > 0;
+    case OPTION_NET_TICKTIME:
+        return parse_u32(value, &out->net_ticktime_s) && out->net_ticktime_s > 0;
+    case OPTION_FRAME_BYTES:
+        return parse_bytes(value, &out->frame_bytes_max);
+    case OPTION_QUEUE_BYTES:
+        return parse_bytes(value, &out->queue_bytes_max);
+    case OPTION_LOG_LEVEL:
+        return parse_log_level(value, &out->log_level);
+    case OPTION_LIMIT:
+        return parse_u32(value, &out->limit);
+    }
+    return false;
+}
+
+/* The getopt tables of one command; each option's value is its id. */
+static void build_tables(const struct command *command, struct option *longs, char *shorts)
+{
+    size_t count = 0;
+    size_t letters = 0;
+
+    shorts[letters++] = ':'; /* A missing value is told apart from an unknown option. */
+    for (const enum option_id *id = command->options; *id != OPTION_END; id++) {
+        const struct option_spec *spec = spec_of(*id);
+
+        longs[count++] = (struct option){
+            .name = spec->name, .has_arg = spec->value != NULL ? 1 : 0, .val = 256 + (int)spec->id};
+        if (spec->letter != 0) {
+            shorts[letters++] = spec->letter;
+        }
+    }
+    longs[count++] = (struct option){.name = "help", .val = 256 + (int)OPTION_HELP};
+    longs[count] = (struct option){0};
+    shorts[letters] = '\0';
+}
+
+static enum option_id id_of(int code)
+{
+    if (code >= 256) {
+        return (enum option_id)(code - 256);
+    }
+    for (size_t i = 0; i < SPECS_COUNT; i++) {
+        if (specs[i].letter == code) {
+            return specs[i].id;
+        }
+    }
+    return OPTION_END;
+}
+
+static enum parse_result usage_error(const struct command *command,
+                                     const char *text,
+                                     const char *what)
+{
+    (void)fprintf(stderr, "nprocreg %s: %s%s (see 'nprocreg %s --help')\n", command->name, text,
+                  what, command->name);
+    return PARSE_ERROR;
+}
+
+enum parse_result options_parse(const struct command *command,
+                                int argc,
+                                char **argv,
+                                struct arguments *out)
+{
+    struct option longs[OPTIONS_MAX];
+    char shorts[OPTIONS_MAX];
+    int code;
+
+    *out = (struct arguments){.timeout_ms = TIMEOUT_MS_DEFAULT, .log_level = NPR_LOG_INFO};
+    out->node = getenv("NPROCREG_NODE");
+    build_tables(command, longs, shorts);
+    opterr = 0;
+    optind = 1;
+    /* -1 would be taken for an option: a negative number as KEY goes behind "--". */
+    while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        enum option_id id;
+
+        if (code == '?') {
+            return usage_error(command, "unknown option ", argv[optind - 1]);
+        }
+        if (code == ':') {
+            return usage_error(command, "a value is missing after ", argv[optind - 1]);
+        }
+        id = id_of(code);
+        if (id == OPTION_HELP) {
+            return PARSE_HELP;
+        }
+        if (!store(out, id, optarg)) {
+            return usage_error(command, "not a value that this option takes: ", optarg);
+        }
+    }
+    out->positional = argv + optind;
+    out->positional_count = argc - optind;
+    if (out->positional_count < command->positional_min) {
+        return usage_error(command, "missing argument: ", command->synopsis);
+    }
+    if (out->positional_count > command->positional_max) {
+        return usage_error(command, "too many arguments at ",
+                           out->positional[command->positional_max]);
+    }
+    return PARSE_RUN;
+}
