@@ -12,10 +12,12 @@ struct npri_loop;
 NPR_NODISCARD npr_status npri_loop_create(struct npri_loop **out, struct npr_error *err);
 
 /* Closes every handle that is left (streams get no callbacks any more) and frees the loop.  Not
- * while it runs. */
+ * while it runs, nor while another thread is inside npri_loop_post().  Tasks that have not run by
+ * now are left to their owners.  Waits for a name lookup that is under way. */
 void npri_loop_destroy(struct npri_loop *loop);
 
-/* Runs until npri_loop_stop(), which the loop thread calls. */
+/* Runs until npri_loop_stop(), which the loop thread calls; the turn that stops it is finished.
+ * May be called again.  SIGPIPE is blocked in this thread meanwhile. */
 void npri_loop_run(struct npri_loop *loop);
 void npri_loop_stop(struct npri_loop *loop);
 
@@ -28,14 +30,16 @@ struct npri_task {
 };
 void npri_loop_post(struct npri_loop *loop, struct npri_task *task);
 
-/* Called once at the end of every turn of the loop in which anything ran: the place to flush. */
+/* Called once at the end of every turn of the loop in which anything ran: the place to flush.  What
+ * it appends to streams is written in the same turn. */
 void npri_loop_on_turn_end(struct npri_loop *loop, void (*run)(void *user), void *user);
 
 /* Monotonic, read anew each time. */
 uint64_t npri_loop_now_ns(const struct npri_loop *loop);
 
 /* A one-shot timer.  `set` replaces the deadline (UINT64_MAX: none); it fires once, then is unset.
- */
+ * It fires never before its deadline, and some milliseconds after it at the most while the loop is
+ * not busy.  `create` returns NULL when out of memory. */
 struct npri_timer;
 struct npri_timer *npri_timer_create(struct npri_loop *loop, void (*fire)(void *user), void *user);
 void npri_timer_set(struct npri_timer *timer, uint64_t deadline_ns);
