@@ -2,16 +2,19 @@
  *
  * Every term enters the program here, once, and is a checked `struct npr_term` from then on:
  *
- *     bytes --npri_term_read--> checked term --npri_term_normalise--> normal form
+ *     bytes --npri_term_read--> checked term, in normal form
  *
  * Checked:      whole, within its bounds, depth and size limits, valid atoms and numbers, no
- *               duplicate map keys, no tag that current OTP releases do not send (those are
- * rewritten into `scratch`; a term that needs no rewriting is a view of `bytes`, uncopied). Normal
- * form:  one encoding per value, so that =:= is memcmp: minimal integers, atoms as
- *               SMALL_ATOM_UTF8_EXT or ATOM_UTF8_EXT, byte lists as STRING_EXT, NEW_FLOAT_EXT, map
- * keys in term order (whatever their number), smallest tags throughout.
+ *               duplicate map keys.
+ * Normal form:  one encoding per value, so that =:= is memcmp: minimal integers, atoms as
+ *               SMALL_ATOM_UTF8_EXT or ATOM_UTF8_EXT, proper lists of up to 65,535 bytes as
+ *               STRING_EXT, map keys in term order (whatever their number), no list as the tail of
+ *               a list, smallest tags throughout.
  *
- * Keys are kept in normal form.  Messages are only checked. */
+ * Current OTP releases send normal form, but for maps whose keys they keep in an order of their
+ * own; such terms are views of what was received, uncopied, a 2 MB binary in them included.  All
+ * else is rewritten into `scratch`.  So every checked term is in normal form: keys and messages
+ * alike. */
 #ifndef NPRI_TERM_READ_H
 #define NPRI_TERM_READ_H
 
@@ -19,9 +22,11 @@
 
 #include "base/bytes.h"
 
-/* Reads one term, without a version byte, from the front of `bytes`.  `*out` views `bytes`, or
- * `scratch` (appended to; it must then outlive the term) when the term had to be rewritten.
- * `*out_used` is how many bytes of `bytes` it took; what follows is the caller's business.
+/* Reads one term, without a version byte, from the front of `bytes`.  `*out` views `bytes`, or,
+ * when the term had to be rewritten, what was appended to `scratch` for it: the next append to
+ * `scratch` may move that, so let each term have a scratch buffer of its own.  (`scratch` grew if
+ * and only if the term is there.)  `*out_used` is how many bytes of `bytes` it took; what follows
+ * is the caller's business.  On failure `scratch` is as long as before, but may be `failed`.
  *
  * Returns NPR_OK, NPR_ESYNTAX (`err` names offset and fault), NPR_EFULL (limits), NPR_ENOMEM. */
 NPR_NODISCARD npr_status npri_term_read(struct npr_bytes bytes,
@@ -37,7 +42,9 @@ NPR_NODISCARD npr_status npri_term_read_versioned(struct npr_bytes bytes,
                                                   size_t *out_used,
                                                   struct npr_error *err);
 
-/* Appends the normal form of a checked term.  False: no memory or over the buffer's limit. */
+/* Appends the normal form of a term that was put together with npri_put_ calls in another encoding
+ * (say, a map in any order of keys).  A checked term is copied.  False: no memory, over the
+ * buffer's limit, or a map has a key twice. */
 NPR_NODISCARD bool npri_term_normalise(struct npr_term term, struct npri_buffer *out);
 
 /* Whether every Erlang node would write the term with the same bytes: no map of more than

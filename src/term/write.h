@@ -1,8 +1,10 @@
 /* term/write.h - appending terms to a buffer, piece by piece.  Pure.
  *
  * A tuple, list or map is a header followed by its elements; nothing is checked here, the caller
- * writes what it announced.  All of it is in normal form as long as lists of small integers are
- * written with npri_put_string() and integers with the smallest call that fits: these choose. */
+ * writes what it announced.  The result is in normal form (term/read.h) as long as lists of bytes
+ * are written with npri_put_string() and the keys of a map in term order; npri_term_normalise()
+ * helps where that cannot be had.  Only what is in normal form may be compared, hashed or taken
+ * apart. */
 #ifndef NPRI_TERM_WRITE_H
 #define NPRI_TERM_WRITE_H
 
