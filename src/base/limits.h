@@ -14,6 +14,8 @@
 #define NPRI_HANDSHAKE_FRAME_MAX    1024u /* 'N' with a name of 255 bytes is 270 */
 #define NPRI_FRAGMENT_BYTES         (64u << 10)
 #define NPRI_FRAGMENT_SEQUENCES_MAX 64u /* unfinished messages per connection */
+#define NPRI_FRAGMENT_TOTAL_FACTOR  4u  /* all of them together, in largest frames */
+#define NPRI_CHANNEL_KEEP_BYTES     (256u << 10) /* of an emptied buffer, for the next frame */
 #define NPRI_EPMD_MESSAGE_MAX       1024u
 #define NPRI_COOKIE_BYTES_MAX       255u
 

@@ -49,16 +49,21 @@ struct npri_control {
 /* The name of a kind for log lines, e.g. "SPAWN_REQUEST". */
 const char *npri_control_name(enum npri_control_kind kind);
 
-/* Takes a control tuple apart.  `payload` is what followed it, or "no term".  Returns NPR_OK or
- * NPR_EPROTO with the fault in `err` (unknown operation, arity, type of a field, missing payload).
- */
+/* Whether a payload term follows that tuple on the wire.  False for what is no control tuple. */
+bool npri_control_wants_payload(struct npr_term tuple);
+
+/* Takes a control tuple apart.  `payload` is what followed it, or "no term"; it is ignored where
+ * none is wanted.  Returns NPR_OK or NPR_EPROTO with the fault in `err` (unknown operation, arity,
+ * type of a field, missing payload).  Fields said to be a pid, ref or atom can then be had with
+ * npr_term_get_pid(), _ref() and _atom(), and `mfa` is two atoms and an integer (any one). */
 NPR_NODISCARD npr_status npri_control_read(struct npr_term tuple,
                                            struct npr_term payload,
                                            struct npri_control *out,
                                            struct npr_error *err);
 
 /* Appends the control tuple (no payload, no version byte) in the form for a peer with these
- * effective flags (NPRI_FLAG_*).  True in `*out_has_payload`: `control->payload` must follow. */
+ * effective flags (NPRI_FLAG_*).  All fields of the kind must be set.  True in `*out_has_payload`:
+ * `control->payload` must follow. */
 void npri_control_write(const struct npri_control *control,
                         uint64_t flags,
                         struct npri_buffer *out,

@@ -14,6 +14,7 @@
 #include "nprocreg/types.h"
 
 #include "base/bytes.h"
+#include "base/limits.h"
 
 typedef void (*npri_md5_fn)(const void *data, size_t size, uint8_t out[16]);
 
@@ -67,6 +68,8 @@ struct npri_handshake {
     struct npri_buffer out;    /* frames to write, with their lengths; the caller empties it */
     bool alive_insist;         /* initiator: answer "true" to "alive" */
     uint32_t peer_challenge;   /* private */
+    uint8_t in[2 + NPRI_HANDSHAKE_FRAME_MAX]; /* private: the frame that has not ended yet */
+    size_t in_size;
 };
 
 /* Initiator: the name frame is in `out` afterwards.  With `insist` an "alive" peer is told to
@@ -82,7 +85,9 @@ void npri_handshake_fini(struct npri_handshake *handshake);
 /* Feeds bytes as they come.  `*out_used` is how many were taken: it stops after the frame that ends
  * in NAMED or DONE, so that what follows belongs to the next stage.  Returns NPR_OK, or after a
  * fault (state FAILED): NPR_EPROTO, NPR_EAUTH (wrong cookie), NPR_EREFUSED (peer said nok,
- * not_allowed or alive), NPR_EINVAL (peer has another name than the one dialled), NPR_ENOMEM. */
+ * not_allowed or alive, or lacks a mandatory flag), NPR_EINVAL (peer has another name than the one
+ * dialled), NPR_ENOMEM.  After a fault too, what is in `out` should be written before closing: the
+ * peer learns from it why. */
 NPR_NODISCARD npr_status npri_handshake_feed(struct npri_handshake *handshake,
                                              struct npr_bytes bytes,
                                              size_t *out_used,
