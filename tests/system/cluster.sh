@@ -1,0 +1,79 @@
+#!/bin/sh
+# The commands against native nodes: found, started, registered, called; and the three answers that are
+# not "found", each with its own exit code.
+. "$(dirname "$0")/lib.sh"
+a=a@127.0.0.1
+b=b@127.0.0.1
+
+start_node a
+start_node b --join $a
+wait_for_view 2 a b
+
+# Not there is 1; started once, found ever after, the same from everywhere.
+expect_exit 1 ask $a get '{room,7}'
+expect_exit 0 ask $a get '{room,7}' --start counter:start --json
+expect_out '"key":"{room,7}"'
+expect_out '"started":true'
+pid=$(sed 's/.*"pid":"\([^"]*\)".*/\1/' "$dir/out")
+expect_exit 0 ask $b get '{room,7}' --start counter:start --json
+expect_out '"started":false'
+[ "$(ask $b get '{room,7}')" = "$pid" ] || fail "another pid from the other node"
+
+# What the owner cannot start is refused, with the reason.
+expect_exit 5 ask $a get nothing --start counter:no_such
+expect_err 'counter:no_such'
+expect_exit 2 ask $a get nothing --start counter
+
+# Calls and messages, by key and by pid.
+expect_exit 0 ask $a call '{room,7}' '{add,2}'
+expect_out '^2$'
+expect_exit 0 ask $b call "$pid" '{add,3}' --json
+expect_out '^{"reply":"5"}$'
+expect_exit 0 ask $b send "$pid" "{'\$gen_cast',inc}"
+wait_until "the cast has arrived" sh -c \
+    "'$nprocreg' call '{room,7}' get --node $a --cookie-file '$dir/cookie' | grep -qx 6"
+expect_exit 0 ask $a call "$pid" pid
+[ "$(cat "$dir/out")" = "$pid" ] || fail "the counter says that it is $(cat "$dir/out"), not $pid"
+expect_exit 0 ask $a call "$pid" nonsense
+expect_out '^{error,unknown}$'
+
+# A second name for it; the entry is in the table of the node that was asked.
+expect_exit 0 ask $a register '"other name"' "$pid"
+expect_exit 0 ask $b get '"other name"'
+[ "$(cat "$dir/out")" = "$pid" ] || fail "the second key gives $(cat "$dir/out")"
+expect_exit 0 ask $a keys
+expect_out '^"other name"'
+expect_exit 0 ask $a unregister '"other name"'
+expect_exit 1 ask $b get '"other name"'
+
+# Keys as plain binaries and in hexadecimal.
+expect_exit 0 ask $a get -b 'device 1' --start counter:start
+expect_exit 0 ask $a get '<<"device 1">>' --json
+expect_out '"started":false'
+expect_exit 0 ask $a get --hex 836d00000008646576696365203'1'
+
+# What the operator sees.
+expect_exit 0 ask $a nodes --json
+expect_out '^{"nodes":\["a@127.0.0.1","b@127.0.0.1"\]}$'
+expect_exit 0 ask $a status --json
+expect_out '"native":true'
+expect_exit 0 ask $a why '{room,7}' --json
+expect_out '"owner":"[ab]@127.0.0.1"'
+expect_out '"answer":"not here"'
+
+# A call that crashes the process: refused with the reason, and the key is free again.
+expect_exit 5 ask $a call '{room,7}' '{crash,{bad,luck}}'
+expect_err '{bad,luck}'
+wait_until "the key is free" sh -c \
+    "'$nprocreg' get '{room,7}' --node $b --cookie-file '$dir/cookie'; [ \$? -eq 1 ]"
+expect_exit 1 ask $a call "$pid" get
+
+# A node that ends cleanly takes its keys along, and the other one says so at once.
+kill -TERM "$(cat "$dir/b.pid")"
+wait "$(cat "$dir/b.pid")" || fail "node b ended with $?"
+wait_for_view 1 a
+expect_exit 0 ask $a get '{room,7}' --start counter:start --json
+expect_out '"node":"a@127.0.0.1"'
+kill -INT "$(cat "$dir/a.pid")"
+wait "$(cat "$dir/a.pid")" || fail "node a ended with $?"
+done_testing

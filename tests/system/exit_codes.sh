@@ -1,0 +1,31 @@
+#!/bin/sh
+# Exit codes and help: what a script can rely on when no cluster is there.
+. "$(dirname "$0")/lib.sh"
+
+for command in node get why term keys nodes status register unregister send call; do
+    expect_exit 0 "$nprocreg" $command --help
+    expect_out "^usage: nprocreg $command"
+    expect_exit 2 "$nprocreg" $command --no-such-option
+    expect_err "unknown option --no-such-option"
+done
+expect_exit 0 "$nprocreg" --version
+expect_exit 0 "$nprocreg" --help
+expect_exit 2 "$nprocreg"
+expect_exit 2 "$nprocreg" fetch
+expect_exit 2 "$nprocreg" get --node a@127.0.0.1
+expect_exit 2 "$nprocreg" get a b --node a@127.0.0.1
+expect_exit 2 "$nprocreg" get a --node a@127.0.0.1 --timeout never
+expect_exit 2 "$nprocreg" get a --cookie-file "$dir/cookie"
+expect_err 'NPROCREG_NODE'
+expect_exit 2 "$nprocreg" get a --node nonsense --cookie-file "$dir/cookie"
+expect_exit 2 "$nprocreg" get '{a' --node a@127.0.0.1 --cookie-file "$dir/cookie"
+expect_exit 2 "$nprocreg" get a --node a@127.0.0.1 --cookie-file "$dir/none"
+expect_exit 2 "$nprocreg" node --cookie-file "$dir/cookie"
+expect_exit 2 "$nprocreg" node --name nonsense --cookie-file "$dir/cookie"
+expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module "$dir/none.so"
+expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module "$dir/cookie"
+
+# Nobody there: unreachable, at once, and said so in JSON too.
+expect_exit 3 "$nprocreg" get a --node a@127.0.0.1 --cookie-file "$dir/cookie" --json
+expect_out '"error":"eunreachable"'
+done_testing

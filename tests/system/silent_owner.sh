@@ -1,0 +1,32 @@
+#!/bin/sh
+# A node that hangs (SIGSTOP): a time-out is 4 and never "not found"; keys that others own are served.
+. "$(dirname "$0")/lib.sh"
+nodes=a@127.0.0.1,b@127.0.0.1
+
+start_node a
+start_node b --join a@127.0.0.1
+wait_for_view 2 a b
+owner() {
+    "$nprocreg" why "$1" --nodes $nodes --json | sed 's/.*"owner":"\(.\)@.*/\1/'
+}
+i=1
+for_a=""
+for_b=""
+while [ -z "$for_a" ] || [ -z "$for_b" ]; do
+    if [ "$(owner "{k,$i}")" = a ]; then for_a="{k,$i}"; else for_b="{k,$i}"; fi
+    i=$((i + 1))
+done
+expect_exit 0 ask a@127.0.0.1 get "$for_a" --start counter:start
+expect_exit 0 ask a@127.0.0.1 get "{fresh,$i}" --start counter:start
+
+kill -STOP "$(cat "$dir/b.pid")"
+expect_exit 4 ask a@127.0.0.1 get "$for_b" --start counter:start --timeout 3s
+expect_exit 4 ask a@127.0.0.1 get "$for_b" --timeout 3s
+expect_exit 0 ask a@127.0.0.1 get "$for_a"
+expect_exit 0 ask a@127.0.0.1 get "$for_a" --start counter:start --json
+expect_out '"started":false'
+
+kill -CONT "$(cat "$dir/b.pid")"
+again() { ask a@127.0.0.1 get "$for_b" --start counter:start; }
+wait_until "b answers again" again
+done_testing
