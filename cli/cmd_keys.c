@@ -16,7 +16,7 @@ static enum exit_code run_question(const struct arguments *arguments, ask_fn ask
     struct npr_error err = {0};
     struct session session = {0};
     struct npr_builder *reply = npr_builder_create();
-    struct npr_term answer;
+    struct npr_term answer = {0};
     npr_status status = reply == NULL ? fail(&err, NPR_ENOMEM, "out of memory")
                                       : session_open(arguments, &session, &err);
 
@@ -44,7 +44,7 @@ static npr_status call_server(struct session *session,
                               struct npr_error *err)
 {
     struct npr_builder *builder = npr_builder_create();
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status;
 
     if (builder == NULL) {
@@ -65,7 +65,7 @@ static npr_status ask_keys(struct session *session,
                            struct npr_error *err)
 {
     struct npr_builder *args = npr_builder_create();
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status;
 
     if (args == NULL) {
@@ -160,7 +160,7 @@ static npr_status ask_status(struct session *session,
                              struct npr_error *err)
 {
     struct npr_builder *args = npr_builder_create();
-    struct npr_term none;
+    struct npr_term none = {0};
     npr_status status;
 
     if (args == NULL) {

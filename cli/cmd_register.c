@@ -11,7 +11,7 @@ static npr_status cast_and_wait(struct session *session,
 {
     struct npr_builder *request = npr_builder_create();
     struct npr_builder *reply = npr_builder_create();
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status = fail(err, NPR_ENOMEM, "out of memory");
 
     if (request != NULL && reply != NULL) {
@@ -78,7 +78,7 @@ static enum exit_code change_table(const struct arguments *arguments,
     struct session session = {0};
     struct input key = {0};
     struct npr_builder *message = npr_builder_create();
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status = message == NULL
                             ? fail(&err, NPR_ENOMEM, "out of memory")
                             : input_open_key(arguments, arguments->positional[0], &key, &err);

@@ -40,7 +40,7 @@ static npr_status flush(struct delivery *delivery, struct npr_error *err)
 {
     struct npr_builder *args = npr_builder_create();
     struct npr_builder *reply = npr_builder_create();
-    struct npr_term none;
+    struct npr_term none = {0};
     npr_status status = fail(err, NPR_ENOMEM, "out of memory");
 
     if (args != NULL && reply != NULL) {
@@ -84,7 +84,7 @@ static enum exit_code print_reply(const struct arguments *arguments,
                                   struct npr_builder *reply,
                                   struct npr_error *err)
 {
-    struct npr_term term;
+    struct npr_term term = {0};
     char *text;
 
     if (npr_builder_finish(reply, &term, err) != NPR_OK) {

@@ -116,7 +116,7 @@ static npr_status ask_otp(struct session *session, enum npr_otp *out, struct npr
 /* [{Key,Pid}] or []. */
 static void read_lookup(struct npr_builder *reply, struct said *out)
 {
-    struct npr_term term;
+    struct npr_term term = {0};
     struct npr_term_walk walk;
     struct npr_term entry[2];
 
@@ -137,7 +137,7 @@ static void ask_node(struct session *session,
     struct npr_builder *args = npr_builder_create();
     struct npr_builder *reply = npr_builder_create();
     struct npr_error err = {0};
-    struct npr_term term;
+    struct npr_term term = {0};
     struct timespec before;
     struct timespec after;
 
@@ -289,8 +289,11 @@ static enum exit_code why_online(const struct arguments *arguments,
     if (status == NPR_OK) {
         status = compute(key, place, &err);
     }
-    said = status == NPR_OK ? calloc(place->nodes_count, sizeof(*said)) : NULL;
-    if (said == NULL) {
+    if (status == NPR_OK && place->nodes_count > 0) {
+        said = calloc(place->nodes_count, sizeof(*said));
+        status = said == NULL ? fail(&err, NPR_ENOMEM, "out of memory") : NPR_OK;
+    }
+    if (status != NPR_OK) {
         session_close(&session);
         return report(arguments, &err);
     }

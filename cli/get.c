@@ -70,7 +70,7 @@ static npr_status use_pid(struct npr_term pid, bool started, struct got *out, st
 /* {ok,Pid,Started} or {error,Status,Text}. */
 static npr_status read_native(struct got *out, struct npr_error *err)
 {
-    struct npr_term answer;
+    struct npr_term answer = {0};
     struct npr_term parts[3];
     struct npr_bytes name;
     struct npr_bytes text;
@@ -97,7 +97,7 @@ static npr_status ask_original(struct session *session,
                                struct npr_error *err)
 {
     struct npr_builder *args = npr_builder_create();
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status;
 
     if (args == NULL) {
@@ -151,7 +151,7 @@ npr_status get_open(struct session *session,
 {
     struct input_function function;
     struct npr_builder *args;
-    struct npr_term term;
+    struct npr_term term = {0};
     npr_status status;
 
     *out = (struct got){0};

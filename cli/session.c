@@ -156,7 +156,7 @@ npr_status session_cast_server(struct session *session,
 
 bool session_is_undef(npr_status status, struct npr_builder *reply)
 {
-    struct npr_term term;
+    struct npr_term term = {0};
     struct npr_term pair[2];
 
     return status == NPR_EEXIT && npr_builder_finish(reply, &term, NULL) == NPR_OK &&

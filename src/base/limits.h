@@ -6,7 +6,7 @@
 #define NPRI_TERM_DEPTH_MAX 2048u
 #define NPRI_TERM_BYTES_MAX (64u << 20) /* also after inflation of a compressed term */
 #define NPRI_ATOM_CHARS_MAX 255u
-#define NPRI_ATOM_BYTES_MAX (4u * NPRI_ATOM_CHARS_MAX)
+#define NPRI_ATOM_BYTES_MAX 1020u /* 4 for each character */
 #define NPRI_MAP_SORTED_MAX 32u /* pairs up to which OTP keeps a map's keys in term order */
 
 /* Distribution. */

@@ -22,7 +22,7 @@ size_t check_unhex(const char *hex, uint8_t *out, size_t out_size)
         const int low = hex_digit(hex[2 * i + 1]);
 
         assert_true(high >= 0 && low >= 0);
-        out[i] = (uint8_t)(high << 4 | low);
+        out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
     return size;
 }
