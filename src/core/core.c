@@ -1,0 +1,295 @@
+#include "core/core.h"
+
+#include "base/alloc.h"
+#include "core/placement.h"
+#include "core/state.h"
+#include "term/read.h"
+#include "term/write.h"
+
+/* Pure dispatch: which part an event is for.  What all parts share stands at the end. */
+
+static bool init_scratch(struct npri_core *core)
+{
+    struct npri_scratch *scratch = npri_alloc_zeroed(1, sizeof(*scratch));
+
+    core->scratch = scratch;
+    if (scratch == NULL) {
+        return false;
+    }
+    npri_buffer_init(&scratch->key, NPRI_KEY_BYTES_MAX);
+    /* What term_to_binary writes longer than the normal form is at most a byte per atom. */
+    npri_buffer_init(&scratch->encoded, 2 * (size_t)NPRI_KEY_BYTES_MAX);
+    npri_buffer_init(&scratch->pid, NPRI_PID_BYTES_MAX);
+    return npri_buffer_reserve(&scratch->key, NPRI_KEY_BYTES_MAX) &&
+           npri_buffer_reserve(&scratch->encoded, 2 * (size_t)NPRI_KEY_BYTES_MAX) &&
+           npri_buffer_reserve(&scratch->pid, NPRI_PID_BYTES_MAX);
+}
+
+struct npri_core *npri_core_create(const struct npri_core_options *options)
+{
+    struct npri_core *core = npri_alloc_zeroed(1, sizeof(*core));
+
+    if (core == NULL) {
+        return NULL;
+    }
+    core->options = *options;
+    core->now_ns = options->now_ns;
+    core->manner.otp = options->otp;
+    core->manner.source = options->otp_fixed ? NPRI_MANNER_FIXED : NPRI_MANNER_DEFAULT;
+    npri_effects_init(&core->effects);
+    npri_list_init(&core->requests);
+    npri_list_init(&core->held);
+    if (!init_scratch(core) || !npri_map_init(&core->operations) ||
+        !npri_map_init(&core->starts) || !npri_map_init(&core->delegations) ||
+        !npri_directory_init(&core->directory, &core->effects, &options->self) ||
+        !npri_members_init(core)) {
+        npri_core_destroy(core);
+        return NULL;
+    }
+    return core;
+}
+
+static void end_operations(struct npri_core *core)
+{
+    struct npri_map_node *at;
+
+    while ((at = npri_map_first(&core->operations)) != NULL) {
+        npri_operation_end(core, NPRI_CONTAINER_OF(at, struct npri_operation, node));
+    }
+}
+
+/* Also of one that was only half made: then there is nothing in its maps yet. */
+void npri_core_destroy(struct npri_core *core)
+{
+    if (core == NULL) {
+        return;
+    }
+    npri_requests_fini(core);
+    if (core->delegations.buckets != NULL) {
+        npri_starts_fini(core);
+        npri_delegations_fini(core);
+        end_operations(core);
+    }
+    npri_members_fini(core);
+    npri_directory_fini(&core->directory);
+    npri_map_fini(&core->delegations);
+    npri_map_fini(&core->starts);
+    npri_map_fini(&core->operations);
+    npri_effects_fini(&core->effects);
+    if (core->scratch != NULL) {
+        npri_buffer_fini(&core->scratch->key);
+        npri_buffer_fini(&core->scratch->encoded);
+        npri_buffer_fini(&core->scratch->pid);
+        npri_free(core->scratch);
+    }
+    npri_free(core);
+}
+
+static void on_register(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_shared *shared;
+    struct npr_bytes key;
+    struct npr_term pid;
+    struct npri_text text = {0};
+
+    if (!core->options.member) {
+        npri_text_add(&text, "register_ignored reason=\"this node is a client\"");
+    } else if (event->key.data == NULL || !npri_core_normal_key(core, event->key, &key)) {
+        npri_text_add(&text, "register_ignored reason=\"no possible key\"");
+    } else if (!npri_core_normal_pid(core, event->term, &pid)) {
+        npri_text_add(&text, "register_ignored reason=\"not a pid\"");
+    }
+    if (text.size > 0) {
+        npri_core_log(core, NPRI_LOG_WARNING, &text);
+        return;
+    }
+    shared = npri_shared_create(key);
+    if (shared == NULL || npri_directory_put(&core->directory, shared, pid) != NPR_OK) {
+        core->out_of_memory = true;
+    }
+    npri_shared_release(shared);
+}
+
+static void on_unregister(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npr_bytes key;
+
+    if (event->key.data != NULL && npri_core_normal_key(core, event->key, &key)) {
+        (void)npri_directory_remove(&core->directory, key);
+    }
+}
+
+static void on_process_down(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npr_term pid;
+
+    if (npri_core_normal_pid(core, event->term, &pid)) {
+        (void)npri_directory_on_down(&core->directory, pid);
+    }
+}
+
+static void dispatch(struct npri_core *core, const struct npri_core_event *event)
+{
+    switch (event->kind) {
+    case NPRI_EVENT_TIME:
+        npri_timers_run(core);
+        return;
+    case NPRI_EVENT_JOIN:
+        core->out_of_memory |= !npri_members_on_join(core, event);
+        return;
+    case NPRI_EVENT_CONNECTED:
+        core->out_of_memory |= !npri_members_on_connected(core, event);
+        return;
+    case NPRI_EVENT_DISCONNECTED:
+        npri_members_on_disconnected(core, event);
+        return;
+    case NPRI_EVENT_GREETED:
+        npri_members_on_greeted(core, event);
+        return;
+    case NPRI_EVENT_ANNOUNCED:
+        core->out_of_memory |= !npri_members_on_announced(core, event);
+        return;
+    case NPRI_EVENT_POLLED:
+        npri_chatter_on_polled(core, event);
+        return;
+    case NPRI_EVENT_RELEASE_TOLD:
+        npri_chatter_on_release(core, event);
+        return;
+    case NPRI_EVENT_GET:
+    case NPRI_EVENT_START:
+        return; /* npri_core_step() hands them to the requests. */
+    case NPRI_EVENT_ASKED:
+        npri_lookup_on_asked(core, event);
+        return;
+    case NPRI_EVENT_DELEGATED:
+        npri_delegation_on_delegated(core, event);
+        return;
+    case NPRI_EVENT_STARTED:
+        npri_start_on_started(core, event);
+        return;
+    case NPRI_EVENT_REGISTER:
+        on_register(core, event);
+        return;
+    case NPRI_EVENT_UNREGISTER:
+        on_unregister(core, event);
+        return;
+    case NPRI_EVENT_PROCESS_DOWN:
+        on_process_down(core, event);
+        return;
+    }
+}
+
+npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *event)
+{
+    npri_effects_end_loan(&core->effects);
+    core->out_of_memory = false;
+    if (event->now_ns > core->now_ns) {
+        core->now_ns = event->now_ns;
+    }
+    if (event->kind == NPRI_EVENT_GET || event->kind == NPRI_EVENT_START) {
+        return npri_request_accept(core, event);
+    }
+    dispatch(core, event);
+    return core->out_of_memory ? NPR_ENOMEM : NPR_OK;
+}
+
+bool npri_core_take(struct npri_core *core, struct npri_core_effect *out)
+{
+    return npri_effects_take(&core->effects, out);
+}
+
+uint64_t npri_core_deadline_ns(const struct npri_core *core)
+{
+    const struct npri_heap_node *first = npri_heap_first(&core->timers);
+
+    return first == NULL ? UINT64_MAX : first->key;
+}
+
+/* ---- What all parts share. */
+
+bool npri_core_normal_key(const struct npri_core *core,
+                          struct npr_term key,
+                          struct npr_bytes *out)
+{
+    struct npri_buffer *buffer = &core->scratch->key;
+
+    npri_buffer_reset(buffer);
+    if (!npri_term_normalise(key, buffer) || !npri_term_is_placeable(key)) {
+        return false;
+    }
+    *out = npri_buffer_bytes(buffer);
+    return true;
+}
+
+bool npri_core_normal_pid(const struct npri_core *core,
+                          struct npr_term term,
+                          struct npr_term *out)
+{
+    struct npri_buffer *buffer = &core->scratch->pid;
+    struct npr_pid pid;
+
+    if (term.data == NULL || !npr_term_get_pid(term, &pid)) {
+        return false;
+    }
+    npri_buffer_reset(buffer);
+    npri_put_pid(buffer, &pid);
+    if (buffer->failed) {
+        return false;
+    }
+    *out = (struct npr_term){.data = buffer->data, .size = buffer->size};
+    return true;
+}
+
+struct npri_peer *npri_core_place(const struct npri_core *core,
+                                  struct npr_term key,
+                                  uint32_t *out_index)
+{
+    struct npri_buffer *buffer = &core->scratch->encoded;
+    uint8_t digest[16];
+    uint32_t index;
+
+    if (core->members.view_count == 0) {
+        return NULL;
+    }
+    npri_buffer_reset(buffer);
+    npri_term_write(key, core->manner.otp, buffer);
+    if (buffer->failed) {
+        return NULL;
+    }
+    core->options.md5(buffer->data, buffer->size, digest);
+    index = npri_placement_index(digest, core->members.view_count);
+    if (out_index != NULL) {
+        *out_index = index;
+    }
+    return core->members.view[index];
+}
+
+void npri_core_log(struct npri_core *core, enum npri_log_level level, const struct npri_text *text)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_LOG, text->size);
+
+    if (effect != NULL) {
+        effect->out.level = level;
+        npri_effect_set_text(effect, npri_text_bytes(text));
+        npri_effects_queue(&core->effects, effect);
+    }
+}
+
+void npri_core_log_node(struct npri_core *core,
+                        enum npri_log_level level,
+                        const char *event,
+                        const struct npr_node_name *node,
+                        const char *reason)
+{
+    struct npri_text text = {0};
+
+    npri_text_add(&text, event);
+    npri_text_add(&text, " node=");
+    npri_text_add_node(&text, node);
+    if (reason != NULL) {
+        npri_text_add(&text, " reason=\"");
+        npri_text_add(&text, reason);
+        npri_text_add(&text, "\"");
+    }
+    npri_core_log(core, level, &text);
+}

@@ -1,0 +1,201 @@
+#include "core/lookup.h"
+
+#include "base/assert.h"
+#include "core/state.h"
+
+bool npri_lookup_runs(const struct npri_lookup *lookup)
+{
+    return lookup->key != NULL;
+}
+
+void npri_lookup_stop(struct npri_lookup *lookup)
+{
+    struct npri_link *at;
+
+    if (lookup->key == NULL) {
+        return;
+    }
+    while ((at = npri_list_take(&lookup->operations)) != NULL) {
+        NPRI_CONTAINER_OF(at, struct npri_operation, of_lookup)->lookup = NULL;
+    }
+    npri_shared_release(lookup->key);
+    lookup->key = NULL;
+}
+
+static void add_name(struct npri_text *text, const struct npr_node_name *node)
+{
+    if (text->size > 0) {
+        npri_text_add(text, ", ");
+    }
+    npri_text_add_node(text, node);
+}
+
+static bool ask(struct npri_core *core, struct npri_lookup *lookup, struct npri_peer *peer)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_ASK, 0);
+    struct npri_operation *operation;
+
+    if (effect != NULL) {
+        npri_effect_set_key(effect, lookup->key);
+    }
+    operation = npri_operation_begin(core, NPRI_OPERATION_ASK, peer, effect);
+    if (operation == NULL) {
+        return false;
+    }
+    operation->lookup = lookup;
+    npri_list_append(&lookup->operations, &operation->of_lookup);
+    return true;
+}
+
+/* Asks all that may have it and have not been asked, in the order in which they were first known.
+ */
+static bool ask_rest(struct npri_core *core, struct npri_lookup *lookup)
+{
+    lookup->rest_asked = true;
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (!peer->in_view && !(peer->connected && peer->native)) {
+            continue;
+        }
+        if (peer->serial == lookup->first_serial) {
+            continue;
+        }
+        if (peer->suspect) {
+            lookup->silent = true;
+            add_name(&lookup->missed, &peer->name);
+        } else if (!ask(core, lookup, peer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+npr_status npri_lookup_begin(struct npri_core *core,
+                             struct npri_lookup *lookup,
+                             struct npri_shared *key,
+                             struct npri_peer *first)
+{
+    NPRI_ASSERT(lookup->key == NULL);
+    npri_list_init(&lookup->operations);
+    lookup->key = npri_shared_acquire(key);
+    lookup->first_serial = first == NULL ? 0 : first->serial;
+    lookup->rest_asked = false;
+    lookup->silent = false;
+    lookup->lost = false;
+    lookup->no_memory = false;
+    lookup->missed.size = 0;
+    if (!(first == NULL ? ask_rest(core, lookup) : ask(core, lookup, first))) {
+        npri_lookup_stop(lookup);
+        return NPR_ENOMEM;
+    }
+    if (npri_list_empty(&lookup->operations)) {
+        npri_lookup_stop(lookup);
+    }
+    return NPR_OK;
+}
+
+/* The lookup has ended.  `pid` may be borrowed from the event. */
+static void end(struct npri_core *core, struct npri_lookup *lookup, struct npr_term pid)
+{
+    npri_lookup_stop(lookup);
+    if (lookup->request != NULL) {
+        npri_request_on_looked(core, lookup->request, pid);
+    } else {
+        npri_start_on_looked(core, lookup->start, pid);
+    }
+}
+
+/* A question less, and no pid: perhaps the next stage, perhaps the end. */
+static void go_on(struct npri_core *core, struct npri_lookup *lookup)
+{
+    if (!npri_list_empty(&lookup->operations)) {
+        return;
+    }
+    if (!lookup->rest_asked && !ask_rest(core, lookup)) {
+        lookup->no_memory = true;
+    }
+    if (npri_list_empty(&lookup->operations)) {
+        end(core, lookup, (struct npr_term){0});
+    }
+}
+
+void npri_lookup_on_silent(struct npri_core *core,
+                           struct npri_lookup *lookup,
+                           const struct npr_node_name *node)
+{
+    lookup->silent = true;
+    add_name(&lookup->missed, node);
+    go_on(core, lookup);
+}
+
+void npri_lookup_on_absent(struct npri_core *core, struct npri_lookup *lookup)
+{
+    go_on(core, lookup);
+}
+
+static void on_not_told(struct npri_core *core,
+                        struct npri_lookup *lookup,
+                        const struct npri_peer *peer,
+                        npr_status status)
+{
+    if (status == NPR_ETIMEDOUT) {
+        npri_lookup_on_silent(core, lookup, &peer->name);
+        return;
+    }
+    /* It has no registry, or no such key there; anything else is no statement about the key. */
+    if (status != NPR_ENOTFOUND && status != NPR_ENOPROC) {
+        lookup->lost = true;
+        add_name(&lookup->missed, &peer->name);
+    }
+    go_on(core, lookup);
+}
+
+void npri_lookup_on_asked(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_operation *operation =
+        npri_operation_find(core, event->operation, NPRI_OPERATION_ASK);
+    struct npri_lookup *lookup;
+    struct npri_peer *peer;
+    struct npr_term pid;
+
+    if (operation == NULL) {
+        return;
+    }
+    lookup = operation->lookup;
+    peer = operation->peer;
+    npri_operation_end(core, operation);
+    if (npri_status_is_answer(event->status)) {
+        npri_member_on_answer(core, peer);
+    } else if (event->status == NPR_ETIMEDOUT) {
+        npri_member_on_silence(core, peer);
+    }
+    if (lookup == NULL) {
+        return;
+    }
+    if (event->status != NPR_OK) {
+        on_not_told(core, lookup, peer, event->status);
+    } else if (npri_core_normal_pid(core, event->term, &pid)) {
+        end(core, lookup, pid);
+    } else {
+        /* The original lets anything be registered: what is no pid is no process. */
+        go_on(core, lookup);
+    }
+}
+
+void npri_lookup_add_waiting(const struct npri_lookup *lookup, struct npri_text *text)
+{
+    bool first = true;
+
+    if (lookup->key == NULL) {
+        return;
+    }
+    NPRI_LIST_FOREACH (at, &lookup->operations) {
+        const struct npri_operation *operation =
+            NPRI_CONTAINER_OF(at, struct npri_operation, of_lookup);
+
+        npri_text_add(text, first ? "" : ", ");
+        npri_text_add_node(text, &operation->peer->name);
+        first = false;
+    }
+}

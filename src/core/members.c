@@ -1,0 +1,424 @@
+#include "core/members.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/placement.h"
+#include "core/state.h"
+
+static void init_peer(struct npri_peer *peer, const struct npr_node_name *name, uint64_t serial)
+{
+    memset(peer, 0, sizeof(*peer));
+    peer->name = *name;
+    peer->serial = serial;
+    peer->pause_ns = NPRI_DIAL_PAUSE_NS;
+    peer->dial_timer.kind = NPRI_TIMER_DIAL;
+    peer->settle_timer.kind = NPRI_TIMER_SETTLE;
+    npri_list_init(&peer->operations);
+}
+
+/* Where `peer` is in the view, or would be. */
+static uint32_t view_index(const struct npri_members *members, const struct npri_peer *peer)
+{
+    uint32_t low = 0;
+    uint32_t high = members->view_count;
+
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+
+        if (npri_placement_compare(&members->view[middle]->name, &peer->name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void view_insert(struct npri_members *members, struct npri_peer *peer)
+{
+    const uint32_t index = view_index(members, peer);
+
+    NPRI_ASSERT(members->view_count < members->view_capacity);
+    memmove(&members->view[index + 1], &members->view[index],
+            (members->view_count - index) * sizeof(struct npri_peer *));
+    members->view[index] = peer;
+    members->view_count++;
+    peer->in_view = true;
+}
+
+static void view_remove(struct npri_members *members, struct npri_peer *peer)
+{
+    const uint32_t index = view_index(members, peer);
+
+    NPRI_ASSERT(members->view[index] == peer);
+    members->view_count--;
+    memmove(&members->view[index], &members->view[index + 1],
+            (members->view_count - index) * sizeof(struct npri_peer *));
+    peer->in_view = false;
+}
+
+static bool reserve_view(struct npri_members *members, size_t nodes_count)
+{
+    uint32_t capacity = members->view_capacity == 0 ? 8 : members->view_capacity;
+    struct npri_peer **view;
+
+    if (nodes_count <= members->view_capacity) {
+        return true;
+    }
+    while (capacity < nodes_count) {
+        capacity *= 2;
+    }
+    view = npri_realloc(members->view, capacity * sizeof(struct npri_peer *));
+    if (view == NULL) {
+        return false;
+    }
+    members->view = view;
+    members->view_capacity = capacity;
+    return true;
+}
+
+bool npri_members_init(struct npri_core *core)
+{
+    struct npri_members *members = &core->members;
+
+    if (!npri_map_init(&members->peers) || !reserve_view(members, 1)) {
+        return false;
+    }
+    init_peer(&members->self, &core->options.self, ++members->serial);
+    members->self.self = true;
+    members->self.creation = core->options.creation;
+    if (core->options.member) {
+        view_insert(members, &members->self);
+    }
+    members->tick_timer.kind = NPRI_TIMER_TICK;
+    npri_timer_arm(core, &members->tick_timer, npri_time_after(core, core->options.announce_ns));
+    return true;
+}
+
+void npri_members_fini(struct npri_core *core)
+{
+    struct npri_members *members = &core->members;
+    struct npri_map_node *at;
+
+    while (members->peers.buckets != NULL && (at = npri_map_first(&members->peers)) != NULL) {
+        struct npri_peer *peer = NPRI_CONTAINER_OF(at, struct npri_peer, node);
+        struct npri_link *link;
+
+        while ((link = npri_list_take(&peer->operations)) != NULL) {
+            npri_operation_end(core, NPRI_CONTAINER_OF(link, struct npri_operation, of_peer));
+        }
+        npri_map_remove(&members->peers, at);
+        npri_free(peer);
+    }
+    npri_map_fini(&members->peers);
+    npri_free(members->view);
+}
+
+struct npri_peer *npri_member_find(const struct npri_core *core, const struct npr_node_name *name)
+{
+    struct npri_map_node *at =
+        npri_map_find(&core->members.peers, npri_bytes(name->text, name->size));
+
+    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_peer, node);
+}
+
+/* NULL with *out_memory false: `name` is ignored, with a line in the log. */
+static struct npri_peer *find_or_create(struct npri_core *core,
+                                        const struct npr_node_name *name,
+                                        bool *out_memory)
+{
+    struct npri_members *members = &core->members;
+    struct npri_peer *peer = npri_member_find(core, name);
+    struct npr_node_name checked;
+
+    *out_memory = false;
+    if (peer != NULL) {
+        return peer;
+    }
+    if (npr_node_name_parse(npri_bytes(name->text, name->size), &checked, NULL) != NPR_OK) {
+        npri_core_log_node(core, NPRI_LOG_WARNING, "node_ignored", name, "not a node name");
+        return NULL;
+    }
+    if (members->peers.count + 1 >= NPRI_VIEW_NODES_MAX) {
+        npri_core_log_node(core, NPRI_LOG_WARNING, "node_ignored", name, "too many nodes");
+        return NULL;
+    }
+    peer = reserve_view(members, members->peers.count + 2) ? npri_alloc(sizeof(*peer)) : NULL;
+    if (peer == NULL) {
+        *out_memory = true;
+        return NULL;
+    }
+    init_peer(peer, name, ++members->serial);
+    npri_map_insert(&members->peers, &peer->node, npri_bytes(peer->name.text, peer->name.size));
+    return peer;
+}
+
+void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
+{
+    if (peer->connected || peer->join || peer->dialling || npri_heap_has(&peer->dial_timer.node)) {
+        return;
+    }
+    NPRI_ASSERT(npri_list_empty(&peer->operations) && !peer->in_view);
+    npri_member_settled(core, peer);
+    npri_map_remove(&core->members.peers, &peer->node);
+    npri_free(peer);
+}
+
+/* ---- Settling. */
+
+bool npri_members_settling(const struct npri_core *core)
+{
+    return core->members.settling_count > 0;
+}
+
+static void begin_settling(struct npri_core *core, struct npri_peer *peer)
+{
+    if (!peer->settling) {
+        peer->settling = true;
+        core->members.settling_count++;
+    }
+    npri_timer_arm(core, &peer->settle_timer, npri_time_after(core, core->options.suspect_ns));
+}
+
+void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
+{
+    npri_timer_stop(core, &peer->settle_timer);
+    if (peer->settling) {
+        peer->settling = false;
+        core->members.settling_count--;
+        npri_requests_release_held(core);
+    }
+}
+
+/* ---- Joining and leaving the view. */
+
+void npri_member_on_heard(struct npri_core *core, struct npri_peer *peer)
+{
+    NPRI_ASSERT(peer->connected);
+    peer->registry = true;
+    peer->heard_ns = core->now_ns;
+    peer->pause_ns = NPRI_DIAL_PAUSE_NS;
+    if (!peer->in_view) {
+        view_insert(&core->members, peer);
+        npri_core_log_node(core, NPRI_LOG_INFO, "node_joined", &peer->name, NULL);
+    }
+}
+
+void npri_member_leave(struct npri_core *core, struct npri_peer *peer, const char *reason)
+{
+    if (peer->in_view) {
+        view_remove(&core->members, peer);
+        npri_core_log_node(core, NPRI_LOG_INFO, "node_left", &peer->name, reason);
+    }
+}
+
+void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer)
+{
+    if (!peer->suspect) {
+        peer->suspect = true;
+        npri_core_log_node(core, peer->in_view ? NPRI_LOG_WARNING : NPRI_LOG_DEBUG,
+                           "node_suspect", &peer->name, "no answer");
+    }
+    npri_member_settled(core, peer);
+}
+
+void npri_member_on_answer(struct npri_core *core, struct npri_peer *peer)
+{
+    if (peer->suspect) {
+        peer->suspect = false;
+        npri_core_log_node(core, peer->in_view ? NPRI_LOG_INFO : NPRI_LOG_DEBUG, "node_answers",
+                           &peer->name, NULL);
+    }
+}
+
+/* ---- Events. */
+
+bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *event)
+{
+    bool no_memory;
+    struct npri_peer *peer;
+
+    if (npr_node_name_equal(&event->node, &core->options.self)) {
+        return true;
+    }
+    peer = find_or_create(core, &event->node, &no_memory);
+    if (peer == NULL) {
+        return !no_memory;
+    }
+    peer->join = true;
+    if (!peer->connected && !peer->dialling) {
+        begin_settling(core, peer);
+        npri_dial_now(core, peer);
+    }
+    return true;
+}
+
+/* What holds for a connection ends with it: its entries, its questions, its place in the view. */
+static void disconnect(struct npri_core *core, struct npri_peer *peer, const char *reason)
+{
+    struct npri_link *at;
+    size_t entries_count;
+
+    npri_member_leave(core, peer, reason);
+    peer->connected = false;
+    peer->native = false;
+    peer->registry = false;
+    peer->suspect = false;
+    peer->release_asked = false;
+    peer->manner_known = false;
+    peer->manner_warned = false;
+    peer->creation = 0;
+    peer->heard_ns = 0;
+    entries_count = npri_directory_on_node_down(&core->directory, &peer->name);
+    if (entries_count > 0) {
+        struct npri_text text = {0};
+
+        npri_text_add(&text, "entries_dropped node=");
+        npri_text_add_node(&text, &peer->name);
+        npri_text_add(&text, " count=");
+        npri_text_add_uint(&text, entries_count);
+        npri_core_log(core, NPRI_LOG_INFO, &text);
+    }
+    while ((at = npri_list_take(&peer->operations)) != NULL) {
+        npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));
+    }
+}
+
+bool npri_members_on_connected(struct npri_core *core, const struct npri_core_event *event)
+{
+    bool no_memory;
+    struct npri_peer *peer;
+
+    if (npr_node_name_equal(&event->node, &core->options.self)) {
+        return true;
+    }
+    peer = find_or_create(core, &event->node, &no_memory);
+    if (peer == NULL) {
+        return !no_memory;
+    }
+    if (peer->connected) {
+        if (peer->creation == event->creation) {
+            return true;
+        }
+        disconnect(core, peer, "another incarnation");
+    }
+    peer->connected = true;
+    peer->creation = event->creation;
+    peer->dialling = false;
+    npri_timer_stop(core, &peer->dial_timer);
+    begin_settling(core, peer);
+    if (core->options.member) {
+        npri_chatter_greet(core, peer);
+    }
+    npri_chatter_poll(core, peer);
+    return true;
+}
+
+static void log_disconnected(struct npri_core *core,
+                             const struct npri_peer *peer,
+                             struct npr_bytes why)
+{
+    struct npri_text text = {0};
+
+    npri_text_add(&text, peer->connected ? "node_disconnected node=" : "connect_failed node=");
+    npri_text_add_node(&text, &peer->name);
+    npri_text_add(&text, " reason=\"");
+    npri_text_add_bytes(&text, why);
+    npri_text_add(&text, "\"");
+    npri_core_log(core, peer->connected || peer->join ? NPRI_LOG_INFO : NPRI_LOG_DEBUG, &text);
+}
+
+void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_peer *peer = npri_member_find(core, &event->node);
+
+    if (peer == NULL) {
+        return;
+    }
+    log_disconnected(core, peer, event->text);
+    peer->dialling = false;
+    if (peer->connected) {
+        disconnect(core, peer, "connection lost");
+    }
+    npri_dial_later(core, peer);
+    npri_member_settled(core, peer);
+    npri_member_forget_unused(core, peer);
+}
+
+bool npri_member_on_named(struct npri_core *core, const struct npr_node_name *name)
+{
+    bool no_memory;
+    bool known = npri_member_find(core, name) != NULL;
+    struct npri_peer *peer;
+
+    if (npr_node_name_equal(name, &core->options.self)) {
+        return true;
+    }
+    peer = find_or_create(core, name, &no_memory);
+    if (peer == NULL) {
+        return !no_memory;
+    }
+    peer->named_ns = core->now_ns;
+    if (!peer->connected && !peer->dialling && !npri_heap_has(&peer->dial_timer.node)) {
+        if (!known) {
+            begin_settling(core, peer);
+        }
+        npri_dial_now(core, peer);
+    }
+    return true;
+}
+
+bool npri_members_on_announced(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_peer *peer = npri_member_find(core, &event->node);
+
+    if (peer == NULL || !peer->connected) {
+        return npri_member_on_named(core, &event->node);
+    }
+    peer->named_ns = core->now_ns;
+    npri_member_on_heard(core, peer);
+    return true;
+}
+
+void npri_members_on_greeted(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_peer *peer = npri_member_find(core, &event->node);
+    bool announced;
+
+    if (peer == NULL || !peer->connected) {
+        return;
+    }
+    announced = peer->registry;
+    peer->native = true;
+    npri_member_on_heard(core, peer);
+    npri_manner_on_native(core, peer, event->otp);
+    if (!announced) {
+        npri_chatter_announce(core, peer);
+    }
+}
+
+void npri_members_check(const struct npri_core *core)
+{
+    const struct npri_members *members = &core->members;
+    uint32_t in_view = members->self.in_view ? 1 : 0;
+    uint32_t settling = 0;
+
+    NPRI_ASSERT(members->self.in_view == core->options.member);
+    NPRI_LIST_FOREACH (at, &members->peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        NPRI_ASSERT(peer->connected || (!peer->in_view && !peer->suspect && peer->poll == NULL));
+        NPRI_ASSERT(peer->connected || npri_list_empty(&peer->operations));
+        NPRI_ASSERT(peer->settling == npri_heap_has(&peer->settle_timer.node));
+        in_view += peer->in_view ? 1 : 0;
+        settling += peer->settling ? 1 : 0;
+    }
+    NPRI_ASSERT(in_view == members->view_count);
+    NPRI_ASSERT(settling == members->settling_count);
+    NPRI_ASSERT(members->peers.count + 1 <= members->view_capacity);
+    for (uint32_t i = 0; i < members->view_count; i++) {
+        NPRI_ASSERT(members->view[i]->in_view);
+        NPRI_ASSERT(i == 0 || npri_placement_compare(&members->view[i - 1]->name,
+                                                     &members->view[i]->name) < 0);
+    }
+}

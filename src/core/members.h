@@ -1,0 +1,129 @@
+/* core/members.h - who is in the view.  Pure.
+ *
+ * A peer is any node that we know of: connected, dialled, or kept because somebody named it.  The
+ * view is this node (when it is a member) and the peers that are connected and were heard of within
+ * expire_ns:
+ *
+ *     known --CONNECTED--> connected --POLLED ok / ANNOUNCED / GREETED--> in the view
+ *       ^                      |  ^                                          |
+ *       |                      |  +--not heard for expire_ns / no registry---+
+ *       +----DISCONNECTED------+---------------------------------------------+
+ *
+ * Suspect is beside that: a connected peer that owes an answer for suspect_ns.  A suspect stays in
+ * the view until it expires, as with the original, but nobody waits for it; any answer of its own
+ * clears it.
+ *
+ * Settling: a peer that has just been named or has just connected may hold what a request looks
+ * for, or own it.  Until its first poll is answered or fails, for at most suspect_ns for each of
+ * dialling and polling, requests that find nothing here are held (core/requests.h).  Without this
+ * every node that joins starts a second process for each key that it is asked for.
+ *
+ * Invariants (npri_members_check):
+ *     M1  the view is in order, without duplicates, and has exactly the peers with `in_view`;
+ *     M2  in_view implies connected or self; a suspect and every operation has a connected peer;
+ *     M3  settling_count is the number of peers with `settling`.
+ *
+ * Not here: the protocol between native nodes (push, markers, settled owners); it hangs on
+ * npri_member_joined() and npri_member_left(). */
+#ifndef NPRI_CORE_MEMBERS_H
+#define NPRI_CORE_MEMBERS_H
+
+#include "base/map.h"
+#include "core/operations.h"
+#include "core/timers.h"
+
+/* Redialling: the first pause, and the longest for a node to join and for one that was named. */
+#define NPRI_DIAL_PAUSE_NS       (UINT64_C(1) * 1000 * 1000 * 1000)
+#define NPRI_DIAL_PAUSE_JOIN_MAX (5 * NPRI_DIAL_PAUSE_NS)
+#define NPRI_DIAL_PAUSE_MAX      (30 * NPRI_DIAL_PAUSE_NS)
+
+struct npri_peer {
+    struct npri_map_node node; /* by `name` */
+    struct npr_node_name name;
+    uint64_t serial; /* no two peers of one core have the same, ever */
+    bool self;
+    bool join;     /* dialled for ever */
+    bool dialling; /* a CONNECT is out */
+    bool settling;
+    uint64_t named_ns; /* when somebody last named it; 0: never */
+    uint64_t pause_ns; /* before it is dialled again */
+    struct npri_timer dial_timer;
+    struct npri_timer settle_timer;
+
+    /* Meaningful while connected, else zero. */
+    bool connected;
+    bool native;
+    bool registry; /* it runs nprocreg, as far as we know */
+    bool in_view;
+    bool suspect;
+    bool release_asked;
+    bool manner_known;
+    bool manner_warned;
+    enum npr_otp otp;
+    uint32_t creation;
+    uint64_t heard_ns;
+    struct npri_operation *poll;  /* the one that is out */
+    struct npri_link operations; /* of struct npri_operation */
+};
+
+struct npri_members {
+    struct npri_map peers; /* without this node */
+    struct npri_peer self;
+    struct npri_peer **view; /* in Erlang's order of atoms */
+    uint32_t view_count;
+    uint32_t view_capacity; /* for every peer, so that entering the view cannot fail */
+    uint32_t settling_count;
+    uint64_t serial;
+    struct npri_timer tick_timer;
+};
+
+/* False when out of memory. */
+bool npri_members_init(struct npri_core *core);
+void npri_members_fini(struct npri_core *core);
+
+struct npri_peer *npri_member_find(const struct npri_core *core, const struct npr_node_name *name);
+
+/* Whether some peer may yet turn out to be a member: see "Settling". */
+bool npri_members_settling(const struct npri_core *core);
+
+/* The peer and everything that waits for it. */
+void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer);
+void npri_member_on_answer(struct npri_core *core, struct npri_peer *peer);
+void npri_member_settled(struct npri_core *core, struct npri_peer *peer);
+
+/* Events.  The first three return false when out of memory. */
+bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *event);
+bool npri_members_on_connected(struct npri_core *core, const struct npri_core_event *event);
+bool npri_members_on_announced(struct npri_core *core, const struct npri_core_event *event);
+void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event);
+void npri_members_on_greeted(struct npri_core *core, const struct npri_core_event *event);
+
+/* Somebody says that this node exists: it is dialled unless connected.  False when out of memory;
+ * a name that is none, or one peer too many, is ignored with a line in the log. */
+bool npri_member_on_named(struct npri_core *core, const struct npr_node_name *name);
+
+/* `peer` was heard of: it is in the view, now if it was not. */
+void npri_member_on_heard(struct npri_core *core, struct npri_peer *peer);
+
+/* Takes it from the view, if it is there; `reason` goes to the log. */
+void npri_member_leave(struct npri_core *core, struct npri_peer *peer, const char *reason);
+
+/* Dialling (core/dial.c). */
+void npri_dial_now(struct npri_core *core, struct npri_peer *peer);
+void npri_dial_later(struct npri_core *core, struct npri_peer *peer);
+void npri_dial_on_time(struct npri_core *core, struct npri_peer *peer);
+
+/* Forgets a peer that nothing holds any more. */
+void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer);
+
+/* Chatter (core/chatter.c): register_node, polls, releases, expiry. */
+void npri_chatter_on_tick(struct npri_core *core);
+void npri_chatter_poll(struct npri_core *core, struct npri_peer *peer);
+void npri_chatter_announce(struct npri_core *core, struct npri_peer *peer);
+void npri_chatter_greet(struct npri_core *core, struct npri_peer *peer);
+void npri_chatter_on_polled(struct npri_core *core, const struct npri_core_event *event);
+void npri_chatter_on_release(struct npri_core *core, const struct npri_core_event *event);
+
+void npri_members_check(const struct npri_core *core);
+
+#endif /* NPRI_CORE_MEMBERS_H */

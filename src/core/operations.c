@@ -1,0 +1,106 @@
+#include "core/operations.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/state.h"
+
+static bool is_question(enum npri_operation_kind kind)
+{
+    return kind == NPRI_OPERATION_POLL || kind == NPRI_OPERATION_RELEASE ||
+           kind == NPRI_OPERATION_ASK;
+}
+
+struct npri_operation *npri_operation_begin(struct npri_core *core,
+                                            enum npri_operation_kind kind,
+                                            struct npri_peer *peer,
+                                            struct npri_effect *effect)
+{
+    struct npri_operation *operation =
+        effect == NULL ? NULL : npri_alloc_zeroed(1, sizeof(*operation));
+
+    if (operation == NULL) {
+        npri_effect_destroy(effect);
+        core->out_of_memory = true;
+        return NULL;
+    }
+    operation->kind = kind;
+    operation->number = ++core->operations_begun;
+    operation->peer = peer;
+    operation->timer.kind = NPRI_TIMER_OPERATION;
+    npri_map_insert(&core->operations, &operation->node,
+                    npri_bytes(&operation->number, sizeof(operation->number)));
+    if (peer != NULL) {
+        npri_list_append(&peer->operations, &operation->of_peer);
+        effect->out.node = peer->name;
+    }
+    if (is_question(kind)) {
+        npri_timer_arm(core, &operation->timer, npri_time_after(core, core->options.suspect_ns));
+    }
+    effect->out.operation = operation->number;
+    npri_effects_queue(&core->effects, effect);
+    return operation;
+}
+
+struct npri_operation *npri_operation_find(struct npri_core *core,
+                                           uint64_t number,
+                                           enum npri_operation_kind kind)
+{
+    struct npri_map_node *at = npri_map_find(&core->operations, npri_bytes(&number, sizeof(number)));
+    struct npri_operation *operation =
+        at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_operation, node);
+
+    return operation == NULL || operation->kind != kind ? NULL : operation;
+}
+
+void npri_operation_end(struct npri_core *core, struct npri_operation *operation)
+{
+    if (operation->peer != NULL && operation->peer->poll == operation) {
+        operation->peer->poll = NULL;
+    }
+    npri_map_remove(&core->operations, &operation->node);
+    npri_list_remove(&operation->of_peer);
+    npri_list_remove(&operation->of_lookup);
+    npri_timer_stop(core, &operation->timer);
+    npri_effect_destroy(operation->discard);
+    npri_free(operation);
+}
+
+void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation)
+{
+    struct npri_peer *peer = operation->peer;
+    struct npri_lookup *lookup = operation->lookup;
+
+    NPRI_ASSERT(is_question(operation->kind));
+    if (operation->overdue) {
+        npri_operation_end(core, operation);
+        return;
+    }
+    operation->overdue = true;
+    npri_timer_arm(core, &operation->timer, npri_time_after(core, core->options.expire_ns));
+    npri_member_on_silence(core, peer);
+    if (lookup != NULL) {
+        npri_list_remove(&operation->of_lookup);
+        operation->lookup = NULL;
+        npri_lookup_on_silent(core, lookup, &peer->name);
+    }
+}
+
+void npri_operation_on_lost(struct npri_core *core, struct npri_operation *operation)
+{
+    struct npri_lookup *lookup = operation->lookup;
+    struct npri_delegation *delegation = operation->delegation;
+
+    npri_operation_end(core, operation);
+    if (lookup != NULL) {
+        npri_lookup_on_absent(core, lookup);
+    }
+    if (delegation != NULL) {
+        npri_delegation_on_lost(core, delegation);
+    }
+}
+
+bool npri_status_is_answer(npr_status status)
+{
+    return status != NPR_ETIMEDOUT && status != NPR_EUNREACHABLE && status != NPR_ENOMEM &&
+           status != NPR_ECLOSED;
+}

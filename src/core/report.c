@@ -1,0 +1,159 @@
+#include "core/placement.h"
+#include "core/state.h"
+#include "term/write.h"
+
+/* The queries of core/core.h: they read every part and change none. */
+
+bool npri_core_lookup(const struct npri_core *core, struct npr_term key, struct npr_term *out_pid)
+{
+    struct npr_bytes normal;
+
+    return npri_core_normal_key(core, key, &normal) &&
+           npri_directory_find(&core->directory, normal, out_pid);
+}
+
+size_t npri_core_entries_count(const struct npri_core *core)
+{
+    return core->directory.entries.count;
+}
+
+void npri_core_put_entries(const struct npri_core *core, size_t limit, struct npri_buffer *out)
+{
+    size_t count = npri_core_entries_count(core);
+
+    count = limit != 0 && limit < count ? limit : count;
+    if (count > UINT32_MAX) {
+        count = UINT32_MAX;
+    }
+    if (count > 0) {
+        npri_put_list(out, (uint32_t)count);
+    }
+    NPRI_LIST_FOREACH (at, &core->directory.entries.order) {
+        const struct npri_entry *entry = NPRI_MAP_AT(at, struct npri_entry, node);
+
+        if (count-- == 0) {
+            break;
+        }
+        npri_put_tuple(out, 2);
+        npri_put_term(out, npri_shared_term(entry->key));
+        npri_put_term(out, (struct npr_term){.data = entry->process->pid,
+                                             .size = entry->process->pid_size});
+    }
+    npri_put_nil(out);
+}
+
+void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out)
+{
+    const struct npri_members *members = &core->members;
+
+    if (members->view_count > 0) {
+        npri_put_list(out, members->view_count);
+    }
+    for (uint32_t i = 0; i < members->view_count; i++) {
+        npri_put_node(out, &members->view[i]->name);
+    }
+    npri_put_nil(out);
+}
+
+static const char *kind_of(const struct npri_peer *peer)
+{
+    if (peer->self) {
+        return "self";
+    }
+    return peer->native ? "native" : "original";
+}
+
+static void put_bool(struct npri_buffer *out, const char *key, bool value)
+{
+    npri_put_atom(out, key);
+    npri_put_atom(out, value ? "true" : "false");
+}
+
+static void put_count(struct npri_buffer *out, const char *key, uint64_t value)
+{
+    npri_put_atom(out, key);
+    npri_put_uint(out, value);
+}
+
+/* Keys in their order as terms, so that the map is in normal form. */
+static void put_member(const struct npri_core *core,
+                       const struct npri_peer *peer,
+                       uint64_t now_ns,
+                       struct npri_buffer *out)
+{
+    const uint64_t heard_ns = peer->self ? now_ns : peer->heard_ns;
+
+    (void)core;
+    npri_put_map(out, 4);
+    put_count(out, "age_ms", heard_ns > now_ns ? 0 : (now_ns - heard_ns) / 1000000);
+    npri_put_atom(out, "kind");
+    npri_put_atom(out, kind_of(peer));
+    npri_put_atom(out, "node");
+    npri_put_node(out, &peer->name);
+    put_bool(out, "suspect", peer->suspect);
+}
+
+static uint32_t connected_count(const struct npri_core *core)
+{
+    uint32_t count = 0;
+
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        count += NPRI_MAP_AT(at, struct npri_peer, node)->connected ? 1 : 0;
+    }
+    return count;
+}
+
+void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out)
+{
+    const struct npri_members *members = &core->members;
+
+    npri_put_map(out, 13);
+    put_count(out, "connected", connected_count(core));
+    put_count(out, "delegations", core->delegations.count);
+    put_count(out, "entries", core->directory.entries.count);
+    put_bool(out, "member", core->options.member);
+    npri_put_atom(out, "node");
+    npri_put_node(out, &core->options.self);
+    put_count(out, "operations", core->operations.count);
+    put_count(out, "otp", core->manner.otp == NPR_OTP_25 ? 25 : 26);
+    npri_put_atom(out, "otp_source");
+    npri_put_atom(out, npri_manner_source_name(core->manner.source));
+    put_count(out, "processes", core->directory.processes.count);
+    put_count(out, "requests", core->requests_count);
+    put_count(out, "settling", members->settling_count);
+    put_count(out, "starts", core->starts.count);
+    npri_put_atom(out, "view");
+    if (members->view_count > 0) {
+        npri_put_list(out, members->view_count);
+    }
+    for (uint32_t i = 0; i < members->view_count; i++) {
+        put_member(core, members->view[i], now_ns, out);
+    }
+    npri_put_nil(out);
+}
+
+void npri_core_owner(const struct npri_core *core,
+                     struct npr_term key,
+                     struct npr_node_name *out_owner,
+                     uint32_t *out_index)
+{
+    const struct npri_peer *owner = NULL;
+    struct npr_bytes normal;
+
+    *out_owner = (struct npr_node_name){0};
+    *out_index = 0;
+    if (npri_core_normal_key(core, key, &normal)) {
+        owner = npri_core_place(
+            core, (struct npr_term){.data = normal.data, .size = normal.size}, out_index);
+    }
+    if (owner != NULL) {
+        *out_owner = owner->name;
+    }
+}
+
+void npri_core_check(const struct npri_core *core)
+{
+    npri_members_check(core);
+    npri_directory_check(&core->directory);
+    npri_requests_check(core);
+}

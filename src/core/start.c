@@ -1,0 +1,220 @@
+#include "core/start.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/state.h"
+
+static void end(struct npri_core *core, struct npri_start *start)
+{
+    NPRI_ASSERT(npri_list_empty(&start->waiting));
+    npri_lookup_stop(&start->lookup);
+    npri_timer_stop(core, &start->timer);
+    npri_map_remove(&core->starts, &start->node);
+    npri_shared_release(start->key);
+    npri_shared_release(start->function);
+    npri_shared_release(start->caller);
+    npri_free(start);
+}
+
+static void end_with_pid(struct npri_core *core,
+                         struct npri_start *start,
+                         struct npr_term pid,
+                         bool started)
+{
+    if (!started) {
+        NPRI_LIST_FOREACH (at, &start->waiting) {
+            NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
+        }
+    }
+    npri_requests_answer_all(core, &start->waiting, NPR_OK, pid, (struct npr_bytes){0});
+    end(core, start);
+}
+
+static void end_failed(struct npri_core *core,
+                       struct npri_start *start,
+                       npr_status status,
+                       struct npr_bytes text)
+{
+    npri_requests_answer_all(core, &start->waiting, status, (struct npr_term){0}, text);
+    end(core, start);
+}
+
+struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key)
+{
+    struct npri_map_node *at = npri_map_find(&core->starts, npri_shared_bytes(key));
+
+    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_start, node);
+}
+
+static struct npri_start *create(struct npri_core *core, const struct npri_request *request)
+{
+    struct npri_start *start = npri_alloc_zeroed(1, sizeof(*start));
+
+    if (start == NULL) {
+        return NULL;
+    }
+    start->key = npri_shared_acquire(request->key);
+    start->function = npri_shared_acquire(request->function);
+    start->caller = npri_shared_acquire(request->caller);
+    start->deadline_ns = request->deadline_ns;
+    start->lookup.start = start;
+    start->timer.kind = NPRI_TIMER_START;
+    npri_list_init(&start->waiting);
+    npri_map_insert(&core->starts, &start->node, npri_shared_bytes(start->key));
+    return start;
+}
+
+void npri_start_join(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_start *start = npri_start_find(core, request->key);
+    const bool begins = start == NULL;
+
+    if (begins) {
+        start = create(core, request);
+        if (start == NULL) {
+            npri_request_answer_failed(core, request, NPR_ENOMEM,
+                                       npr_bytes_of("no memory to start it"));
+            return;
+        }
+    }
+    request->initiator = begins;
+    request->state = NPRI_REQUEST_STARTING;
+    npri_list_append(&start->waiting, &request->waiting);
+    if (!begins) {
+        return;
+    }
+    if (npri_lookup_begin(core, &start->lookup, start->key, NULL) != NPR_OK) {
+        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+    } else if (!npri_lookup_runs(&start->lookup)) {
+        npri_start_on_looked(core, start, (struct npr_term){0});
+    }
+}
+
+/* Two effects are made now: the start, and the end of a process that comes too late. */
+static void begin_operation(struct npri_core *core, struct npri_start *start)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_START, 0);
+    struct npri_effect *discard = npri_effect_create(NPRI_EFFECT_DISCARD, NPRI_PID_BYTES_MAX);
+
+    if (effect != NULL) {
+        npri_effect_set_key(effect, start->key);
+        npri_effect_set_start(effect, start->function, start->caller, start->deadline_ns);
+    }
+    if (discard == NULL) {
+        npri_effect_destroy(effect);
+        effect = NULL;
+    }
+    start->operation = npri_operation_begin(core, NPRI_OPERATION_START, NULL, effect);
+    if (start->operation == NULL) {
+        npri_effect_destroy(discard);
+        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
+        return;
+    }
+    start->operation->start = start;
+    start->operation->discard = discard;
+    npri_timer_arm(core, &start->timer, npri_time_after(core, NPRI_START_NS_MAX));
+}
+
+/* Silent nodes have become suspect by now; nothing more is to be had from them.  Without memory to
+ * ask, nothing is started. */
+void npri_start_on_looked(struct npri_core *core, struct npri_start *start, struct npr_term pid)
+{
+    struct npr_term own;
+
+    if (pid.data != NULL) {
+        end_with_pid(core, start, pid, false);
+    } else if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
+        end_with_pid(core, start, own, false);
+    } else if (start->lookup.no_memory) {
+        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+    } else if (npri_list_empty(&start->waiting)) {
+        end(core, start); /* All who wanted it have given up before anything was started. */
+    } else {
+        begin_operation(core, start);
+    }
+}
+
+static void discard(struct npri_core *core, struct npri_operation *operation, struct npr_term pid)
+{
+    struct npri_effect *effect = operation->discard;
+
+    operation->discard = NULL;
+    npri_effect_set_term(effect, pid);
+    npri_effects_queue(&core->effects, effect);
+}
+
+static void on_failed(struct npri_core *core,
+                      struct npri_start *start,
+                      const struct npri_core_event *event)
+{
+    const bool passes = event->status == NPR_EUNREACHABLE || event->status == NPR_ENOMEM ||
+                        event->status == NPR_ETIMEDOUT || event->status == NPR_ECLOSED;
+    struct npr_bytes text = event->text;
+
+    if (text.size == 0) {
+        text = npr_bytes_of(event->status == NPR_OK ? "the function gave no pid"
+                                                    : npr_status_text(event->status));
+    }
+    end_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
+}
+
+/* The process lives.  An entry that came while it was being started (a registration) has it: then
+ * the new process is one too many, as it is when there is no memory to remember it. */
+static void on_alive(struct npri_core *core,
+                     struct npri_start *start,
+                     struct npri_operation *operation,
+                     struct npr_term pid)
+{
+    struct npr_term own;
+
+    if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
+        if (npri_bytes_equal(npri_bytes(own.data, own.size), npri_bytes(pid.data, pid.size))) {
+            end_with_pid(core, start, pid, true);
+        } else {
+            discard(core, operation, pid);
+            end_with_pid(core, start, own, false);
+        }
+    } else if (npri_directory_put(&core->directory, start->key, pid) == NPR_OK) {
+        end_with_pid(core, start, pid, true);
+    } else {
+        discard(core, operation, pid);
+        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));
+    }
+}
+
+void npri_start_on_started(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_operation *operation =
+        npri_operation_find(core, event->operation, NPRI_OPERATION_START);
+    struct npr_term pid;
+
+    if (operation == NULL) {
+        return;
+    }
+    if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &pid)) {
+        if (operation->start == NULL) {
+            discard(core, operation, pid);
+        } else {
+            on_alive(core, operation->start, operation, pid);
+        }
+    } else if (operation->start != NULL) {
+        on_failed(core, operation->start, event);
+    }
+    npri_operation_end(core, operation);
+}
+
+/* The operation stays, so that a pid that comes yet can be discarded. */
+void npri_start_on_time(struct npri_core *core, struct npri_start *start)
+{
+    start->operation->start = NULL;
+    end_failed(core, start, NPR_ETIMEDOUT, npr_bytes_of("the start never ended"));
+}
+
+void npri_starts_fini(struct npri_core *core)
+{
+    struct npri_map_node *at;
+
+    while ((at = npri_map_first(&core->starts)) != NULL) {
+        end(core, NPRI_CONTAINER_OF(at, struct npri_start, node));
+    }
+}

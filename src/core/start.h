@@ -1,0 +1,48 @@
+/* core/start.h - starting a process for a key on this node: one start in flight per key.  Pure.
+ *
+ *     begin --> LOOKING (the second look: all others, in parallel)
+ *                  |--found--> all who wait get that pid
+ *                  +--nothing--> STARTING --STARTED ok--> entry, monitor, all who wait get the pid
+ *                                    |--STARTED failed--> all who wait get the reason
+ *                                    +--NPRI_START_NS_MAX--> given up; a pid that comes after that
+ *                                                            is discarded
+ *
+ * The start outlives the requests that wait for it: a process that came too late for all of them
+ * lives, and has its entry. */
+#ifndef NPRI_CORE_START_H
+#define NPRI_CORE_START_H
+
+#include "base/map.h"
+#include "core/lookup.h"
+#include "core/operations.h"
+
+/* A start that nobody reports on for that long is given up, so that its key can be started again.
+ * (The node below reports on every start that it can; this is for what it cannot see.) */
+#define NPRI_START_NS_MAX (UINT64_C(60) * 1000 * 1000 * 1000)
+
+struct npri_request;
+
+struct npri_start {
+    struct npri_map_node node; /* by `key` */
+    struct npri_shared *key;
+    struct npri_shared *function;
+    struct npri_shared *caller;
+    uint64_t deadline_ns; /* of the request that began it */
+    struct npri_link waiting;
+    struct npri_lookup lookup;
+    struct npri_operation *operation; /* NULL while LOOKING */
+    struct npri_timer timer;
+};
+
+struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key);
+
+/* `request` waits for the start that is in flight for its key, or begins one. */
+void npri_start_join(struct npri_core *core, struct npri_request *request);
+
+void npri_start_on_looked(struct npri_core *core, struct npri_start *start, struct npr_term pid);
+void npri_start_on_started(struct npri_core *core, const struct npri_core_event *event);
+void npri_start_on_time(struct npri_core *core, struct npri_start *start);
+
+void npri_starts_fini(struct npri_core *core);
+
+#endif /* NPRI_CORE_START_H */

@@ -1,0 +1,70 @@
+/* core/state.h - the core from inside: its parts, and the few things that all of them use. */
+#ifndef NPRI_CORE_STATE_H
+#define NPRI_CORE_STATE_H
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "core/core.h"
+#include "core/delegate.h"
+#include "core/directory.h"
+#include "core/lookup.h"
+#include "core/manner.h"
+#include "core/members.h"
+#include "core/operations.h"
+#include "core/requests.h"
+#include "core/start.h"
+#include "core/timers.h"
+
+/* Room to write keys in, reserved when the core is made, so that looking at a key never allocates.
+ */
+struct npri_scratch {
+    struct npri_buffer key;     /* in normal form */
+    struct npri_buffer encoded; /* as term_to_binary writes it */
+    struct npri_buffer pid;
+};
+
+struct npri_core {
+    struct npri_core_options options;
+    uint64_t now_ns;
+    bool out_of_memory; /* something was left out in this step */
+    struct npri_effects effects;
+    struct npri_heap timers;
+    struct npri_manner manner;
+    struct npri_members members;
+    struct npri_directory directory;
+    struct npri_map operations;
+    uint64_t operations_begun;
+    struct npri_map starts;
+    struct npri_map delegations;
+    struct npri_link requests; /* all, oldest first */
+    struct npri_link held;     /* those that wait for the view to settle */
+    size_t requests_count;
+    struct npri_scratch *scratch;
+};
+
+/* The normal form of `key`, valid until the next call; false when it is no key. */
+bool npri_core_normal_key(const struct npri_core *core,
+                          struct npr_term key,
+                          struct npr_bytes *out);
+
+/* The normal form of `pid`, valid until the next call; false when it is no pid. */
+bool npri_core_normal_pid(const struct npri_core *core,
+                          struct npr_term term,
+                          struct npr_term *out);
+
+/* The owner of a key in normal form, in the present view; NULL when the view is empty. */
+struct npri_peer *npri_core_place(const struct npri_core *core,
+                                  struct npr_term key,
+                                  uint32_t *out_index);
+
+/* Best effort: a line that finds no memory is lost. */
+void npri_core_log(struct npri_core *core, enum npri_log_level level, const struct npri_text *text);
+
+/* "event node=NAME", and " reason=TEXT" when there is one. */
+void npri_core_log_node(struct npri_core *core,
+                        enum npri_log_level level,
+                        const char *event,
+                        const struct npr_node_name *node,
+                        const char *reason);
+
+#endif /* NPRI_CORE_STATE_H */

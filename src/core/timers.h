@@ -1,0 +1,35 @@
+/* core/timers.h - everything in the core that waits for a time, in one heap.  Pure. */
+#ifndef NPRI_CORE_TIMERS_H
+#define NPRI_CORE_TIMERS_H
+
+#include "base/heap.h"
+
+struct npri_core;
+
+enum npri_timer_kind {
+    NPRI_TIMER_TICK,         /* chatter, polls and expiry */
+    NPRI_TIMER_DIAL,         /* a peer that is not connected */
+    NPRI_TIMER_SETTLE,       /* a peer that requests wait for */
+    NPRI_TIMER_OPERATION,    /* a question without an answer */
+    NPRI_TIMER_REQUEST,      /* a request's deadline */
+    NPRI_TIMER_REQUEST_HELD, /* a request that has waited long enough for the view */
+    NPRI_TIMER_START,        /* a start that nobody has reported on */
+};
+
+/* Embedded in what waits; `kind` says in what. */
+struct npri_timer {
+    struct npri_heap_node node;
+    enum npri_timer_kind kind;
+};
+
+/* (Re)arms; UINT64_MAX: never. */
+void npri_timer_arm(struct npri_core *core, struct npri_timer *timer, uint64_t at_ns);
+void npri_timer_stop(struct npri_core *core, struct npri_timer *timer);
+
+/* `after_ns` from now; saturates. */
+uint64_t npri_time_after(const struct npri_core *core, uint64_t after_ns);
+
+/* Runs all that are due at core->now_ns. */
+void npri_timers_run(struct npri_core *core);
+
+#endif /* NPRI_CORE_TIMERS_H */
