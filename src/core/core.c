@@ -39,8 +39,8 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     npri_effects_init(&core->effects);
     npri_list_init(&core->requests);
     npri_list_init(&core->held);
-    if (!init_scratch(core) || !npri_map_init(&core->operations) ||
-        !npri_map_init(&core->starts) || !npri_map_init(&core->delegations) ||
+    if (!init_scratch(core) || !npri_map_init(&core->operations) || !npri_map_init(&core->starts) ||
+        !npri_map_init(&core->delegations) ||
         !npri_directory_init(&core->directory, &core->effects, &options->self) ||
         !npri_members_init(core)) {
         npri_core_destroy(core);
@@ -88,8 +88,8 @@ void npri_core_destroy(struct npri_core *core)
 static void on_register(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_shared *shared;
-    struct npr_bytes key;
-    struct npr_term pid;
+    struct npr_bytes key = {0};
+    struct npr_term pid = {0};
     struct npri_text text = {0};
 
     if (!core->options.member) {
@@ -207,9 +207,7 @@ uint64_t npri_core_deadline_ns(const struct npri_core *core)
 
 /* ---- What all parts share. */
 
-bool npri_core_normal_key(const struct npri_core *core,
-                          struct npr_term key,
-                          struct npr_bytes *out)
+bool npri_core_normal_key(const struct npri_core *core, struct npr_term key, struct npr_bytes *out)
 {
     struct npri_buffer *buffer = &core->scratch->key;
 
@@ -221,9 +219,7 @@ bool npri_core_normal_key(const struct npri_core *core,
     return true;
 }
 
-bool npri_core_normal_pid(const struct npri_core *core,
-                          struct npr_term term,
-                          struct npr_term *out)
+bool npri_core_normal_pid(const struct npri_core *core, struct npr_term term, struct npr_term *out)
 {
     struct npri_buffer *buffer = &core->scratch->pid;
     struct npr_pid pid;

@@ -150,6 +150,22 @@ void npri_delegation_on_lost(struct npri_core *core, struct npri_delegation *del
                npr_bytes_of("the connection was lost while it was starting the process"));
 }
 
+void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, npr_status status)
+{
+    struct npri_link *next;
+
+    for (struct npri_link *at = owner->operations.next; at != &owner->operations; at = next) {
+        const struct npri_operation *operation =
+            NPRI_CONTAINER_OF(at, struct npri_operation, of_peer);
+
+        next = at->next;
+        if (operation->delegation != NULL) {
+            end_failed(core, operation->delegation, status,
+                       npr_bytes_of("it left the view while it was starting the process"));
+        }
+    }
+}
+
 void npri_delegations_fini(struct npri_core *core)
 {
     struct npri_map_node *at;

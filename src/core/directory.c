@@ -102,8 +102,7 @@ static struct npri_entry *find_entry(const struct npri_directory *directory, str
 static struct npri_process *find_process(const struct npri_directory *directory,
                                          struct npr_term pid)
 {
-    struct npri_map_node *at =
-        npri_map_find(&directory->processes, npri_bytes(pid.data, pid.size));
+    struct npri_map_node *at = npri_map_find(&directory->processes, npri_bytes(pid.data, pid.size));
 
     return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_process, node);
 }
@@ -255,8 +254,7 @@ void npri_directory_check(const struct npri_directory *directory)
         const struct npri_process *process = NPRI_MAP_AT(at, struct npri_process, node);
 
         NPRI_ASSERT(!npri_list_empty(&process->entries));
-        NPRI_ASSERT(npri_link_is_linked(&process->foreign) ==
-                    !lives_on(process, &directory->self));
+        NPRI_ASSERT(npri_link_is_linked(&process->foreign) == !lives_on(process, &directory->self));
         foreign_count += npri_link_is_linked(&process->foreign) ? 1 : 0;
         NPRI_LIST_FOREACH (of_process, &process->entries) {
             const struct npri_entry *entry =

@@ -17,9 +17,9 @@
 #include "core/effects.h"
 
 struct npri_process {
-    struct npri_map_node node;  /* by its pid in normal form: `pid` */
-    struct npri_link entries;   /* of struct npri_entry */
-    struct npri_link foreign;   /* linked when it lives on another node */
+    struct npri_map_node node; /* by its pid in normal form: `pid` */
+    struct npri_link entries;  /* of struct npri_entry */
+    struct npri_link foreign;  /* linked when it lives on another node */
     size_t pid_size;
     uint8_t pid[];
 };

@@ -9,6 +9,7 @@
 #ifndef NPRI_CORE_LOOKUP_H
 #define NPRI_CORE_LOOKUP_H
 
+#include "base/list.h"
 #include "base/text.h"
 #include "core/core.h"
 #include "core/shared.h"
@@ -18,8 +19,8 @@ struct npri_request;
 struct npri_start;
 
 struct npri_lookup {
-    struct npri_link operations; /* of struct npri_operation, not yet answered */
-    struct npri_shared *key;     /* NULL: not running */
+    struct npri_link operations;  /* of struct npri_operation, not yet answered */
+    struct npri_shared *key;      /* NULL: not running */
     struct npri_request *request; /* whom it is for: one of the two */
     struct npri_start *start;
     uint64_t first_serial; /* of the peer that was asked first; 0: none */

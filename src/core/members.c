@@ -216,8 +216,8 @@ void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer)
 {
     if (!peer->suspect) {
         peer->suspect = true;
-        npri_core_log_node(core, peer->in_view ? NPRI_LOG_WARNING : NPRI_LOG_DEBUG,
-                           "node_suspect", &peer->name, "no answer");
+        npri_core_log_node(core, peer->in_view ? NPRI_LOG_WARNING : NPRI_LOG_DEBUG, "node_suspect",
+                           &peer->name, "no answer");
     }
     npri_member_settled(core, peer);
 }

@@ -62,7 +62,7 @@ struct npri_peer {
     enum npr_otp otp;
     uint32_t creation;
     uint64_t heard_ns;
-    struct npri_operation *poll;  /* the one that is out */
+    struct npri_operation *poll; /* the one that is out */
     struct npri_link operations; /* of struct npri_operation */
 };
 

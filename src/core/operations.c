@@ -45,7 +45,8 @@ struct npri_operation *npri_operation_find(struct npri_core *core,
                                            uint64_t number,
                                            enum npri_operation_kind kind)
 {
-    struct npri_map_node *at = npri_map_find(&core->operations, npri_bytes(&number, sizeof(number)));
+    struct npri_map_node *at =
+        npri_map_find(&core->operations, npri_bytes(&number, sizeof(number)));
     struct npri_operation *operation =
         at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_operation, node);
 

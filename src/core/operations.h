@@ -30,18 +30,18 @@ enum npri_operation_kind {
 };
 
 struct npri_operation {
-    struct npri_map_node node;    /* by `number` */
-    struct npri_link of_peer;     /* linked unless START */
-    struct npri_link of_lookup;   /* linked while a lookup waits for it (ASK) */
+    struct npri_map_node node;  /* by `number` */
+    struct npri_link of_peer;   /* linked unless START */
+    struct npri_link of_lookup; /* linked while a lookup waits for it (ASK) */
     struct npri_timer timer;
     uint64_t number;
     enum npri_operation_kind kind;
     bool overdue;
-    struct npri_peer *peer;              /* NULL for START */
-    struct npri_lookup *lookup;          /* ASK; NULL when nobody waits */
-    struct npri_delegation *delegation;  /* DELEGATE */
-    struct npri_start *start;            /* START; NULL when it was given up */
-    struct npri_effect *discard;         /* START: made in advance */
+    struct npri_peer *peer;             /* NULL for START */
+    struct npri_lookup *lookup;         /* ASK; NULL when nobody waits */
+    struct npri_delegation *delegation; /* DELEGATE */
+    struct npri_start *start;           /* START; NULL when it was given up */
+    struct npri_effect *discard;        /* START: made in advance */
 };
 
 /* Makes the operation and queues its effect with its number and its peer's name, taking `effect`

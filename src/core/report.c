@@ -36,8 +36,8 @@ void npri_core_put_entries(const struct npri_core *core, size_t limit, struct np
         }
         npri_put_tuple(out, 2);
         npri_put_term(out, npri_shared_term(entry->key));
-        npri_put_term(out, (struct npr_term){.data = entry->process->pid,
-                                             .size = entry->process->pid_size});
+        npri_put_term(
+            out, (struct npr_term){.data = entry->process->pid, .size = entry->process->pid_size});
     }
     npri_put_nil(out);
 }
@@ -143,8 +143,8 @@ void npri_core_owner(const struct npri_core *core,
     *out_owner = (struct npr_node_name){0};
     *out_index = 0;
     if (npri_core_normal_key(core, key, &normal)) {
-        owner = npri_core_place(
-            core, (struct npr_term){.data = normal.data, .size = normal.size}, out_index);
+        owner = npri_core_place(core, (struct npr_term){.data = normal.data, .size = normal.size},
+                                out_index);
     }
     if (owner != NULL) {
         *out_owner = owner->name;

@@ -43,14 +43,10 @@ struct npri_core {
 };
 
 /* The normal form of `key`, valid until the next call; false when it is no key. */
-bool npri_core_normal_key(const struct npri_core *core,
-                          struct npr_term key,
-                          struct npr_bytes *out);
+bool npri_core_normal_key(const struct npri_core *core, struct npr_term key, struct npr_bytes *out);
 
 /* The normal form of `pid`, valid until the next call; false when it is no pid. */
-bool npri_core_normal_pid(const struct npri_core *core,
-                          struct npr_term term,
-                          struct npr_term *out);
+bool npri_core_normal_pid(const struct npri_core *core, struct npr_term term, struct npr_term *out);
 
 /* The owner of a key in normal form, in the present view; NULL when the view is empty. */
 struct npri_peer *npri_core_place(const struct npri_core *core,

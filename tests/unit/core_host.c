@@ -1,0 +1,432 @@
+#include "core_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "support/check.h"
+#include "term/write.h"
+
+#define TERMS_KEPT 16
+
+void host_fake_md5(const void *data, size_t size, uint8_t out[16])
+{
+    const uint8_t *bytes = data;
+
+    memset(out, 0, 16);
+    out[15] = (uint8_t)(bytes[size - 1] - 'a');
+}
+
+struct npr_node_name host_node(const char *name)
+{
+    struct npr_node_name node = {0};
+    char full[NPR_NODE_NAME_BYTES_MAX + 1];
+
+    (void)snprintf(full, sizeof(full), "%s%s", name, strchr(name, '@') == NULL ? "@h" : "");
+    node.size = (uint8_t)strlen(full);
+    memcpy(node.text, full, node.size);
+    return node;
+}
+
+struct npr_pid host_pid(const char *text)
+{
+    char name[NPR_NODE_NAME_BYTES_MAX + 1] = {0};
+    const char *dot = strchr(text, '.');
+
+    assert_non_null(dot);
+    memcpy(name, text, (size_t)(dot - text));
+    return (struct npr_pid){
+        .node = host_node(name), .id = (uint32_t)strtoul(dot + 1, NULL, 10), .creation = 1};
+}
+
+/* Terms live in a ring of buffers, so that a case can write them inline. */
+static struct npri_buffer *next_buffer(void)
+{
+    static struct npri_buffer ring[TERMS_KEPT];
+    static uint8_t memory[TERMS_KEPT][4096];
+    static size_t next;
+    const size_t index = next++ % TERMS_KEPT;
+
+    ring[index] = (struct npri_buffer){.data = memory[index], .capacity = 4096, .size_max = 4096};
+    return &ring[index];
+}
+
+static struct npr_term term_in(const struct npri_buffer *buffer)
+{
+    assert_false(buffer->failed);
+    return (struct npr_term){.data = buffer->data, .size = buffer->size};
+}
+
+struct npr_term host_atom(const char *name)
+{
+    struct npri_buffer *buffer = next_buffer();
+
+    npri_put_atom(buffer, name);
+    return term_in(buffer);
+}
+
+struct npr_term host_pid_term(const char *text)
+{
+    struct npri_buffer *buffer = next_buffer();
+    const struct npr_pid pid = host_pid(text);
+
+    npri_put_pid(buffer, &pid);
+    return term_in(buffer);
+}
+
+struct npr_term host_nodes(const char *names)
+{
+    struct npri_buffer *buffer = next_buffer();
+    char copy[512];
+    char *rest = copy;
+    char *name;
+
+    (void)snprintf(copy, sizeof(copy), "%s", names);
+    while ((name = strtok_r(rest, " ", &rest)) != NULL) {
+        const struct npr_node_name node = host_node(name);
+
+        npri_put_list(buffer, 1); /* cells of one element each: an ordinary list */
+        npri_put_node(buffer, &node);
+    }
+    npri_put_nil(buffer);
+    return term_in(buffer);
+}
+
+/* ---- The trace. */
+
+static void add(struct core_host *host, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add(struct core_host *host, const char *format, ...)
+{
+    const size_t room = sizeof(host->trace) - host->trace_size;
+    va_list args;
+    int size;
+
+    va_start(args, format);
+    size = vsnprintf(host->trace + host->trace_size, room, format, args);
+    va_end(args);
+    assert_true(size >= 0 && (size_t)size < room);
+    host->trace_size += (size_t)size;
+}
+
+static void add_node(struct core_host *host, const struct npr_node_name *node)
+{
+    const int size = (int)node->size;
+    const bool is_short = size > 2 && memcmp(node->text + size - 2, "@h", 2) == 0;
+
+    add(host, " %.*s", is_short ? size - 2 : size, node->text);
+}
+
+static void add_term(struct core_host *host, const char *before, struct npr_term term)
+{
+    struct npr_bytes atom;
+    struct npr_pid pid;
+
+    if (npr_term_get_atom(term, &atom)) {
+        add(host, "%s%.*s", before, (int)atom.size, (const char *)atom.data);
+    } else if (npr_term_get_pid(term, &pid)) {
+        add(host, "%s%.*s.%u", before, pid.node.size - 2, pid.node.text, pid.id);
+    } else if (term.data != NULL) {
+        add(host, "%s?", before);
+    }
+}
+
+static const char *name_of(enum npri_effect_kind kind)
+{
+    static const char *const names[] = {
+        [NPRI_EFFECT_CONNECT] = "CONNECT",
+        [NPRI_EFFECT_GREET] = "GREET",
+        [NPRI_EFFECT_ANNOUNCE] = "ANNOUNCE",
+        [NPRI_EFFECT_POLL] = "POLL",
+        [NPRI_EFFECT_ASK_RELEASE] = "ASK_RELEASE",
+        [NPRI_EFFECT_ASK] = "ASK",
+        [NPRI_EFFECT_DELEGATE] = "DELEGATE",
+        [NPRI_EFFECT_START] = "START",
+        [NPRI_EFFECT_DISCARD] = "DISCARD",
+        [NPRI_EFFECT_MONITOR] = "MONITOR",
+        [NPRI_EFFECT_DEMONITOR] = "DEMONITOR",
+        [NPRI_EFFECT_ANSWER] = "ANSWER",
+        [NPRI_EFFECT_LOG] = "LOG",
+    };
+
+    return names[kind];
+}
+
+static void narrate(struct core_host *host, const struct npri_core_effect *effect)
+{
+    if (effect->kind == NPRI_EFFECT_LOG && host->quiet) {
+        return;
+    }
+    add(host, "%s", name_of(effect->kind));
+    if (effect->operation != 0) {
+        add(host, " %u", (unsigned)effect->operation);
+    }
+    if (effect->node.size > 0) {
+        add_node(host, &effect->node);
+    }
+    if (effect->kind == NPRI_EFFECT_ANSWER) {
+        add(host, " %u %s", (unsigned)effect->request, npr_status_name(effect->status));
+    }
+    add_term(host, " key=", effect->key);
+    add_term(host, " function=", effect->function);
+    add_term(host, " ", effect->term);
+    if (effect->started) {
+        add(host, " started");
+    }
+    if (effect->text.size > 0) {
+        add(host, " %.*s", (int)effect->text.size, (const char *)effect->text.data);
+    }
+    add(host, "\n");
+}
+
+void check_trace(struct core_host *host, const char *lines, const char *file, int line)
+{
+    if (strcmp(host->trace, lines) != 0) {
+        (void)fprintf(stderr, "actual:\n%sexpected:\n%s", host->trace, lines);
+        _fail(file, line);
+    }
+    host_forget_trace(host);
+}
+
+void host_forget_trace(struct core_host *host)
+{
+    host->trace_size = 0;
+    host->trace[0] = '\0';
+}
+
+/* ---- The host. */
+
+struct npri_core_options host_options(const char *self)
+{
+    return (struct npri_core_options){
+        .self = host_node(self),
+        .creation = 1,
+        .member = true,
+        .otp = NPR_OTP_26,
+        .md5 = host_fake_md5,
+        .announce_ns = 5000 * MS,
+        .expire_ns = 10000 * MS,
+        .suspect_ns = 1000 * MS,
+        .now_ns = 1000 * MS,
+    };
+}
+
+void host_init_with(struct core_host *host, const struct npri_core_options *options)
+{
+    memset(host, 0, sizeof(*host));
+    host->now_ns = options->now_ns;
+    host->quiet = true;
+    host->core = npri_core_create(options);
+    assert_non_null(host->core);
+}
+
+void host_init(struct core_host *host)
+{
+    const struct npri_core_options options = host_options("a");
+
+    host_init_with(host, &options);
+}
+
+void host_fini(struct core_host *host)
+{
+    npri_core_destroy(host->core);
+    host->core = NULL;
+}
+
+npr_status host_step(struct core_host *host, struct npri_core_event event)
+{
+    struct npri_core_effect effect;
+    npr_status status;
+
+    event.now_ns = host->now_ns;
+    status = npri_core_step(host->core, &event);
+    npri_core_check(host->core);
+    while (npri_core_take(host->core, &effect)) {
+        narrate(host, &effect);
+    }
+    return status;
+}
+
+static void step(struct core_host *host, struct npri_core_event event)
+{
+    assert_int_equal(host_step(host, event), NPR_OK);
+}
+
+void host_join(struct core_host *host, const char *node)
+{
+    step(host, (struct npri_core_event){.kind = NPRI_EVENT_JOIN, .node = host_node(node)});
+}
+
+void host_connected(struct core_host *host, const char *node)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_CONNECTED, .node = host_node(node), .creation = 1});
+}
+
+void host_disconnected(struct core_host *host, const char *node)
+{
+    step(host, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED,
+                                        .node = host_node(node),
+                                        .text = npr_bytes_of("closed")});
+}
+
+void host_greeted(struct core_host *host, const char *node, enum npr_otp otp)
+{
+    step(host,
+         (struct npri_core_event){.kind = NPRI_EVENT_GREETED, .node = host_node(node), .otp = otp});
+}
+
+void host_announced(struct core_host *host, const char *node)
+{
+    step(host, (struct npri_core_event){.kind = NPRI_EVENT_ANNOUNCED, .node = host_node(node)});
+}
+
+void host_polled(struct core_host *host, uint64_t operation, const char *nodes)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_POLLED, .operation = operation, .term = host_nodes(nodes)});
+}
+
+void host_poll_failed(struct core_host *host, uint64_t operation, npr_status status)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_POLLED, .operation = operation, .status = status});
+}
+
+void host_release(struct core_host *host, uint64_t operation, enum npr_otp otp)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_RELEASE_TOLD, .operation = operation, .otp = otp});
+}
+
+static struct npri_core_event wanted(const struct core_host *host,
+                                     enum npri_event_kind kind,
+                                     uint64_t request,
+                                     const char *key,
+                                     const char *function)
+{
+    return (struct npri_core_event){
+        .kind = kind,
+        .request = request,
+        .key = host_atom(key),
+        .function = function == NULL ? (struct npr_term){0} : host_atom(function),
+        .caller = host_pid_term("z.1"),
+        .deadline_ns = host->now_ns + 5000 * MS,
+    };
+}
+
+void host_get(struct core_host *host, uint64_t request, const char *key, const char *function)
+{
+    step(host, wanted(host, NPRI_EVENT_GET, request, key, function));
+}
+
+void host_start(struct core_host *host, uint64_t request, const char *key, const char *function)
+{
+    step(host, wanted(host, NPRI_EVENT_START, request, key, function));
+}
+
+static struct npri_core_event answered(enum npri_event_kind kind,
+                                       uint64_t operation,
+                                       npr_status status,
+                                       const char *pid)
+{
+    return (struct npri_core_event){
+        .kind = kind,
+        .operation = operation,
+        .status = status,
+        .term = pid == NULL ? (struct npr_term){0} : host_pid_term(pid),
+        .text = status == NPR_OK ? (struct npr_bytes){0} : npr_bytes_of("because"),
+    };
+}
+
+void host_asked(struct core_host *host, uint64_t operation, const char *pid)
+{
+    step(host, answered(NPRI_EVENT_ASKED, operation, pid == NULL ? NPR_ENOTFOUND : NPR_OK, pid));
+}
+
+void host_ask_failed(struct core_host *host, uint64_t operation, npr_status status)
+{
+    step(host, answered(NPRI_EVENT_ASKED, operation, status, NULL));
+}
+
+void host_delegated(struct core_host *host, uint64_t operation, npr_status status, const char *pid)
+{
+    step(host, answered(NPRI_EVENT_DELEGATED, operation, status, pid));
+}
+
+void host_started(struct core_host *host, uint64_t operation, npr_status status, const char *pid)
+{
+    step(host, answered(NPRI_EVENT_STARTED, operation, status, pid));
+}
+
+void host_register(struct core_host *host, const char *key, const char *pid)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_REGISTER, .key = host_atom(key), .term = host_pid_term(pid)});
+}
+
+void host_unregister(struct core_host *host, const char *key)
+{
+    step(host, (struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = host_atom(key)});
+}
+
+void host_down(struct core_host *host, const char *pid)
+{
+    step(host,
+         (struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = host_pid_term(pid)});
+}
+
+void host_pass(struct core_host *host, uint64_t ns)
+{
+    const uint64_t end_ns = host->now_ns + ns;
+    uint64_t due_ns;
+
+    while ((due_ns = npri_core_deadline_ns(host->core)) <= end_ns) {
+        host->now_ns = due_ns > host->now_ns ? due_ns : host->now_ns;
+        step(host, (struct npri_core_event){.kind = NPRI_EVENT_TIME});
+    }
+    host->now_ns = end_ns;
+}
+
+/* The operation that the last line of that kind in the trace names. */
+static uint64_t last_operation(const struct core_host *host, const char *kind)
+{
+    const char *found = NULL;
+
+    for (const char *at = host->trace; (at = strstr(at, kind)) != NULL; at++) {
+        found = at;
+    }
+    assert_non_null(found);
+    return strtoul(found + strlen(kind), NULL, 10);
+}
+
+static void add_peers(struct core_host *host, const char *names, bool native)
+{
+    char copy[128];
+    char *rest = copy;
+    char *name;
+
+    (void)snprintf(copy, sizeof(copy), "%s", names);
+    while ((name = strtok_r(rest, " ", &rest)) != NULL) {
+        host_connected(host, name);
+        if (native) {
+            host_greeted(host, name, NPR_OTP_26);
+        }
+        host_polled(host, last_operation(host, "POLL "), name);
+        if (!native) {
+            host_release(host, last_operation(host, "ASK_RELEASE "), NPR_OTP_26);
+        }
+    }
+    host_forget_trace(host);
+}
+
+void host_with_originals(struct core_host *host, const char *names)
+{
+    add_peers(host, names, false);
+}
+
+void host_with_natives(struct core_host *host, const char *names)
+{
+    add_peers(host, names, true);
+}

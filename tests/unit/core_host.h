@@ -1,0 +1,72 @@
+/* core_host.h - one core and what it did, as text, so that a case reads as a dialogue.
+ *
+ * Node names are written short: "b" is b@h.  Keys are atoms; the last letter says which member owns
+ * them (a: the first in the view, b: the second, ...).  Pids are "b.7": process 7 of b@h. */
+#ifndef NPRI_TESTS_CORE_HOST_H
+#define NPRI_TESTS_CORE_HOST_H
+
+#include "core/core.h"
+
+#define MS UINT64_C(1000000)
+
+struct core_host {
+    struct npri_core *core;
+    uint64_t now_ns;
+    bool quiet; /* LOG effects are left out of the trace */
+    size_t trace_size;
+    char trace[16384];
+};
+
+/* Node "a", a member that learns its manner, with the original's periods; time begins at 1 s. */
+void host_init(struct core_host *host);
+void host_init_with(struct core_host *host, const struct npri_core_options *options);
+struct npri_core_options host_options(const char *self);
+void host_fini(struct core_host *host);
+
+/* The last byte decides. */
+void host_fake_md5(const void *data, size_t size, uint8_t out[16]);
+
+struct npr_node_name host_node(const char *name);
+struct npr_pid host_pid(const char *text);
+
+/* Borrowed until the 16th call after this one. */
+struct npr_term host_atom(const char *name);
+struct npr_term host_pid_term(const char *text);
+struct npr_term host_nodes(const char *names); /* "b c d" as a list of atoms */
+
+/* A step, its effects into the trace, and the invariants. */
+npr_status host_step(struct core_host *host, struct npri_core_event event);
+
+void host_join(struct core_host *host, const char *node);
+void host_connected(struct core_host *host, const char *node);
+void host_disconnected(struct core_host *host, const char *node);
+void host_greeted(struct core_host *host, const char *node, enum npr_otp otp);
+void host_announced(struct core_host *host, const char *node);
+void host_polled(struct core_host *host, uint64_t operation, const char *nodes);
+void host_poll_failed(struct core_host *host, uint64_t operation, npr_status status);
+void host_release(struct core_host *host, uint64_t operation, enum npr_otp otp);
+
+/* `function` may be NULL; the deadline is 5 s from now. */
+void host_get(struct core_host *host, uint64_t request, const char *key, const char *function);
+void host_start(struct core_host *host, uint64_t request, const char *key, const char *function);
+void host_asked(struct core_host *host, uint64_t operation, const char *pid); /* NULL: not there */
+void host_ask_failed(struct core_host *host, uint64_t operation, npr_status status);
+void host_delegated(struct core_host *host, uint64_t operation, npr_status status, const char *pid);
+void host_started(struct core_host *host, uint64_t operation, npr_status status, const char *pid);
+void host_register(struct core_host *host, const char *key, const char *pid);
+void host_unregister(struct core_host *host, const char *key);
+void host_down(struct core_host *host, const char *pid);
+
+/* Time passes: TIME at every deadline on the way. */
+void host_pass(struct core_host *host, uint64_t ns);
+
+/* Peers that are already in the view, as originals and as natives; the trace is left empty. */
+void host_with_originals(struct core_host *host, const char *names);
+void host_with_natives(struct core_host *host, const char *names);
+
+/* The trace since the last check is exactly `lines`, each ended with a newline. */
+void check_trace(struct core_host *host, const char *lines, const char *file, int line);
+#define CHECK_TRACE(host, lines) check_trace((host), (lines), __FILE__, __LINE__)
+void host_forget_trace(struct core_host *host);
+
+#endif /* NPRI_TESTS_CORE_HOST_H */

@@ -1,0 +1,328 @@
+/* core/core.h: the dialogues that start and find a process, each as its whole trace. */
+#include "core_host.h"
+
+#include <string.h>
+
+#include "support/check.h"
+
+/* A key of our own: the others are asked once, in parallel, before it is started.  Catches a start
+ * without the second look, which is how the original ends with two processes. */
+static void owner_looks_before_it_starts(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b c");
+    host_get(&host, 1, "ka", "f");
+    CHECK_TRACE(&host, "ASK 5 b key=ka\nASK 6 c key=ka\n");
+    host_asked(&host, 5, NULL);
+    CHECK_TRACE(&host, "");
+    host_asked(&host, 6, NULL);
+    CHECK_TRACE(&host, "START 7 key=ka function=f\n");
+    host_started(&host, 7, NPR_OK, "a.1");
+    CHECK_TRACE(&host, "MONITOR a.1\nANSWER 1 OK a.1 started\n");
+    host_get(&host, 2, "ka", "f");
+    CHECK_TRACE(&host, "ANSWER 2 OK a.1\n");
+    host_fini(&host);
+}
+
+/* ... and what the second look finds is the answer, without a start. */
+static void owner_finds_it_elsewhere(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b c");
+    host_get(&host, 1, "ka", "f");
+    host_forget_trace(&host);
+    host_asked(&host, 6, "c.9");
+    CHECK_TRACE(&host, "ANSWER 1 OK c.9\n");
+    host_asked(&host, 5, NULL); /* late: for nobody */
+    CHECK_TRACE(&host, "");
+    host_fini(&host);
+}
+
+/* Whoever wants the key while it is being started waits for that start: from here, and from a node
+ * that sends start_function.  Only the first one made the process. */
+static void racers_get_one_process(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b");
+    host_get(&host, 1, "ka", "f");
+    host_start(&host, 2, "ka", "g");
+    CHECK_TRACE(&host, "ASK 3 b key=ka\n");
+    host_asked(&host, 3, NULL);
+    host_get(&host, 3, "ka", "f");
+    CHECK_TRACE(&host, "START 4 key=ka function=f\n");
+    host_started(&host, 4, NPR_OK, "a.1");
+    CHECK_TRACE(&host, "MONITOR a.1\nANSWER 1 OK a.1 started\nANSWER 2 OK a.1\n"
+                       "ANSWER 3 OK a.1\n");
+    host_fini(&host);
+}
+
+/* start_function for a key that by our view is b's: the asker's view decides, after a look. */
+static void asked_to_start_anothers_key(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b");
+    host_start(&host, 1, "kb", "f");
+    CHECK_TRACE(&host, "ASK 2 b key=kb\n");
+    host_asked(&host, 2, NULL);
+    CHECK_TRACE(&host, "START 3 key=kb function=f\n");
+    host_fini(&host);
+}
+
+/* Alone: nobody to ask. */
+static void alone_it_starts_at_once(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_get(&host, 1, "kb", "f");
+    CHECK_TRACE(&host, "START 1 key=kb function=f\n");
+    host_started(&host, 1, NPR_EREFUSED, NULL);
+    CHECK_TRACE(&host, "ANSWER 1 EREFUSED because\n");
+    host_get(&host, 2, "kb", "f"); /* the failed start has left nothing behind */
+    CHECK_TRACE(&host, "START 2 key=kb function=f\n");
+    host_started(&host, 2, NPR_ENOTFOUND, NULL); /* no such function: never "no such key" */
+    CHECK_TRACE(&host, "ANSWER 2 EREFUSED because\n");
+    host_fini(&host);
+}
+
+/* The deadline ends the request, not the start: the process lives and has its entry. */
+static void late_start_is_kept(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_get(&host, 1, "ka", "f");
+    host_forget_trace(&host);
+    host_pass(&host, 5000 * MS);
+    CHECK_TRACE(&host, "ANSWER 1 ETIMEDOUT waited for the start on a@h\n");
+    host_started(&host, 1, NPR_OK, "a.1");
+    CHECK_TRACE(&host, "MONITOR a.1\n");
+    host_get(&host, 2, "ka", NULL);
+    CHECK_TRACE(&host, "ANSWER 2 OK a.1\n");
+    host_fini(&host);
+}
+
+/* A start that nobody reported on for a minute is given up; its process is stopped if it comes. */
+static void start_given_up_is_discarded(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_get(&host, 1, "ka", "f");
+    host_pass(&host, 60000 * MS);
+    host_forget_trace(&host);
+    host_get(&host, 2, "ka", "f");
+    CHECK_TRACE(&host, "START 2 key=ka function=f\n");
+    host_started(&host, 1, NPR_OK, "a.1");
+    CHECK_TRACE(&host, "DISCARD a.1\n");
+    host_started(&host, 1, NPR_OK, "a.1"); /* repeated */
+    CHECK_TRACE(&host, "");
+    host_started(&host, 2, NPR_OK, "a.2");
+    CHECK_TRACE(&host, "MONITOR a.2\nANSWER 2 OK a.2 started\n");
+    host_fini(&host);
+}
+
+/* Registered while it was being started: one of the two processes has to go, the new one. */
+static void registration_wins_over_start(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_get(&host, 1, "ka", "f");
+    host_register(&host, "ka", "a.5");
+    host_forget_trace(&host);
+    host_started(&host, 1, NPR_OK, "a.6");
+    CHECK_TRACE(&host, "DISCARD a.6\nANSWER 1 OK a.5\n");
+    host_fini(&host);
+}
+
+/* A native owner looks everywhere itself: it is asked to start at once, once for all who wait. */
+static void native_owner_is_delegated_to(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c");
+    host_get(&host, 1, "kb", "f");
+    host_get(&host, 2, "kb", "f");
+    CHECK_TRACE(&host, "DELEGATE 3 b key=kb function=f\n");
+    host_delegated(&host, 3, NPR_OK, "b.4");
+    CHECK_TRACE(&host, "ANSWER 1 OK b.4 started\nANSWER 2 OK b.4\n");
+    host_delegated(&host, 3, NPR_OK, "b.4"); /* repeated */
+    CHECK_TRACE(&host, "");
+    host_get(&host, 3, "kb", "f"); /* not remembered: it may have died since */
+    CHECK_TRACE(&host, "DELEGATE 4 b key=kb function=f\n");
+    host_delegated(&host, 4, NPR_EREFUSED, NULL);
+    CHECK_TRACE(&host, "ANSWER 3 EREFUSED b@h: because\n");
+    host_fini(&host);
+}
+
+/* An original owner starts without looking: look for it first, the owner, then the rest. */
+static void original_owner_is_asked_first(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b c");
+    host_get(&host, 1, "kb", "f");
+    CHECK_TRACE(&host, "ASK 5 b key=kb\n");
+    host_asked(&host, 5, NULL);
+    CHECK_TRACE(&host, "ASK 6 c key=kb\n");
+    host_asked(&host, 6, NULL);
+    CHECK_TRACE(&host, "DELEGATE 7 b key=kb function=f\n");
+    host_delegated(&host, 7, NPR_OK, "b.4");
+    CHECK_TRACE(&host, "ANSWER 1 OK b.4 started\n");
+    host_fini(&host);
+}
+
+/* The owner does not answer: nothing is known, and nothing is started elsewhere. */
+static void silent_owner_is_a_time_out(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b c");
+    host_get(&host, 1, "kb", "f");
+    host_forget_trace(&host);
+    host_pass(&host, 1000 * MS);
+    CHECK_TRACE(&host, "ASK 6 c key=kb\n");
+    host_asked(&host, 6, NULL);
+    CHECK_TRACE(&host, "ANSWER 1 ETIMEDOUT the key's owner does not answer: b@h\n");
+    host_get(&host, 2, "kb", "f"); /* suspect now: not waited for, the rest is asked */
+    CHECK_TRACE(&host, "ASK 7 c key=kb\n");
+    host_asked(&host, 7, NULL);
+    CHECK_TRACE(&host, "ANSWER 2 ETIMEDOUT the key's owner does not answer: b@h\n");
+    host_asked(&host, 5, NULL); /* the late answer helps nobody, but b is back */
+    CHECK_TRACE(&host, "");
+    host_get(&host, 3, "kb", "f");
+    CHECK_TRACE(&host, "ASK 8 b key=kb\n");
+    host_fini(&host);
+}
+
+/* A suspect original delays nothing that we own, after the first second. */
+static void suspect_is_not_waited_for(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_originals(&host, "b");
+    host_get(&host, 1, "ka", "f");
+    CHECK_TRACE(&host, "ASK 3 b key=ka\n");
+    host_pass(&host, 999 * MS);
+    CHECK_TRACE(&host, "");
+    host_pass(&host, 1 * MS);
+    CHECK_TRACE(&host, "START 4 key=ka function=f\n");
+    host_get(&host, 2, "xa", "f");
+    CHECK_TRACE(&host, "START 5 key=xa function=f\n");
+    host_fini(&host);
+}
+
+/* The connection to the owner goes while it starts the process: unreachable, not "not found". */
+static void owner_lost_while_starting(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b");
+    host_get(&host, 1, "kb", "f");
+    host_forget_trace(&host);
+    host_disconnected(&host, "b");
+    CHECK_TRACE(&host, "ANSWER 1 EUNREACHABLE b@h: the connection was lost while it was starting "
+                       "the process\n");
+    host_delegated(&host, 2, NPR_OK, "b.4"); /* late */
+    CHECK_TRACE(&host, "");
+    host_get(&host, 2, "kb", "f"); /* ours now */
+    CHECK_TRACE(&host, "START 3 key=kb function=f\n");
+    host_fini(&host);
+}
+
+/* A delegation whose owner falls silent holds nobody longer than his deadline, and newcomers not at
+ * all; when the owner has left the view the next owner has its turn. */
+static void silent_native_owner(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b");
+    host_get(&host, 1, "kb", "f");
+    host_forget_trace(&host);
+    host_pass(&host, 5000 * MS); /* its deadline, and a poll that is not answered ... */
+    host_pass(&host, 1000 * MS); /* ... for a second: suspect */
+    CHECK_TRACE(&host, "ANNOUNCE b\nPOLL 3 b\nANSWER 1 ETIMEDOUT waited for the start on b@h\n");
+    host_get(&host, 2, "kb", "f");
+    CHECK_TRACE(&host, "ANSWER 2 ETIMEDOUT the key's owner does not answer: b@h\n");
+    host_pass(&host, 10000 * MS); /* not heard of for ten seconds */
+    host_forget_trace(&host);
+    host_get(&host, 3, "kb", "f");
+    CHECK_TRACE(&host, "START 4 key=kb function=f\n");
+    host_fini(&host);
+}
+
+/* A key that no Erlang node could place is refused at once. */
+static void impossible_keys_are_refused(void **state)
+{
+    struct core_host host;
+    static uint8_t large[70000];
+    struct npri_core_event event = {.kind = NPRI_EVENT_GET, .request = 1, .deadline_ns = 1};
+
+    (void)state;
+    host_init(&host);
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    large[0] = 'm'; /* BINARY_EXT */
+    large[3] = 0xff;
+    large[4] = 0xff;
+    large[2] = 0;
+    event.key = (struct npr_term){.data = large, .size = 5 + 0xffff};
+    event.request = 2;
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host,
+                "ANSWER 1 EINVAL the key is larger than 64 KiB or holds a map of more than 32 "
+                "pairs\nANSWER 2 EINVAL the key is larger than 64 KiB or holds a map of more than "
+                "32 pairs\n");
+    host_fini(&host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(owner_looks_before_it_starts),
+        cmocka_unit_test(owner_finds_it_elsewhere),
+        cmocka_unit_test(racers_get_one_process),
+        cmocka_unit_test(asked_to_start_anothers_key),
+        cmocka_unit_test(alone_it_starts_at_once),
+        cmocka_unit_test(late_start_is_kept),
+        cmocka_unit_test(start_given_up_is_discarded),
+        cmocka_unit_test(registration_wins_over_start),
+        cmocka_unit_test(native_owner_is_delegated_to),
+        cmocka_unit_test(original_owner_is_asked_first),
+        cmocka_unit_test(silent_owner_is_a_time_out),
+        cmocka_unit_test(suspect_is_not_waited_for),
+        cmocka_unit_test(owner_lost_while_starting),
+        cmocka_unit_test(silent_native_owner),
+        cmocka_unit_test(impossible_keys_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
