@@ -7,7 +7,8 @@
  *   signal for     | ends in
  *   ---------------+------------------------------------------------------------------
  *   live process   | its mailbox, in the order of sending; its worker acts on it
- *   service        | its deliver function, on the sending thread
+ *   service        | its deliver function, on the sending thread; UNLINK is acknowledged for it
+ *   alias          | options.alias, on the sending thread
  *   dead, unknown  | the answer that Erlang gives (noproc for link and monitor; else dropped)
  *   other node     | options.route
  *
@@ -29,7 +30,12 @@ struct npri_runtime_options {
     void *user;       /* of the functions below, which any worker may call; they must not block */
     /* Takes ownership of a signal to a pid, name or alias of another node. */
     void (*route)(void *user, struct npri_signal *signal);
-    /* A process ended with an error: one line for the log. */
+    /* Takes ownership of a message to a reference of this node: the reply to somebody's call. NULL:
+     * dropped. */
+    void (*alias)(void *user, struct npri_signal *signal);
+    /* A process ended by its own doing (an error of a callback, npr_stop()) with a reason other
+     * than normal, shutdown and {shutdown,_}: one line for the log.  As in Erlang, nothing is
+     * logged of those that an exit signal ended.  NULL: not told. */
     void (*crashed)(void *user,
                     const struct npr_pid *pid,
                     const char *function,
@@ -40,8 +46,10 @@ NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *
                                              struct npri_runtime **out,
                                              struct npr_error *err);
 
-/* Ends every process with reason `shutdown`, waits for the callbacks that are running, joins the
- * workers.  Not from a worker. */
+/* Ends every process with reason `shutdown`, trapped or not, waits for the callbacks that are
+ * running, joins the workers.  Messages that wait are dropped; links and monitors elsewhere are
+ * told through `route` before it returns.  From then on every process is dead; services still get
+ * what is delivered.  Once, not from a worker. */
 void npri_runtime_stop(struct npri_runtime *runtime);
 void npri_runtime_destroy(struct npri_runtime *runtime); /* after stop; accepts NULL */
 
@@ -52,11 +60,13 @@ struct npri_spawn {
     struct npr_term args;   /* list of arguments; given to init */
     struct npr_term leader; /* group leader pid, or none */
     struct npr_term parent; /* pid for the link and monitor below, or none */
-    bool link;
-    bool monitor;
+    bool link;              /* in place before init runs, */
+    bool monitor;           /* like this one, by monitor_ref */
     struct npr_term monitor_ref;
-    /* Called once, on a worker, when init has returned: NPR_OK, or why it failed (the process is
-     * then dead).  May be NULL. */
+    /* Called once, on a worker, when init has returned: NPR_OK, or its status and the exit reason.
+     * NPR_EEXIT: it called npr_stop().  NPR_ECLOSED: the runtime stopped first.  Not NPR_OK: the
+     * process is dead by then, and what its links and monitors are told follows this call.  May be
+     * NULL. */
     void (*started)(void *user,
                     const struct npr_pid *pid,
                     npr_status status,
@@ -64,8 +74,8 @@ struct npri_spawn {
     void *started_user;
 };
 
-/* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_EFULL, NPR_ECLOSED.
- */
+/* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_ECLOSED, NPR_EINVAL
+ * (a behaviour of another size, a link or monitor without parent or reference). */
 NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
                                             const struct npri_spawn *spawn,
                                             struct npr_pid *out_pid,
@@ -74,8 +84,15 @@ NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
 /* Takes ownership of a signal, wherever it is bound for. */
 void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *signal);
 
+/* The connection to `node` is gone: its end of every link and monitor of a local process breaks, as
+ * by a NODE_DOWN to each.  What came from there must have been delivered before, what comes from a
+ * new connection must come after.  NPR_ENOMEM: some processes were not told; call again. */
+NPR_NODISCARD npr_status npri_runtime_node_down(struct npri_runtime *runtime,
+                                                const struct npr_node_name *node);
+
 /* A pid (and name, unless NULL) whose signals all go to `deliver`, which takes ownership.  Names
- * are registered for good: services live as long as the runtime. */
+ * are registered for good: services live as long as the runtime.  NPR_OK, NPR_EEXIST, NPR_EFULL,
+ * NPR_ENOMEM. */
 NPR_NODISCARD npr_status npri_runtime_add_service(struct npri_runtime *runtime,
                                                   const char *name,
                                                   void (*deliver)(void *user, struct npri_signal *),
@@ -85,6 +102,9 @@ NPR_NODISCARD npr_status npri_runtime_add_service(struct npri_runtime *runtime,
 /* A pid that no process has or will have. */
 struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime);
 struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime);
+
+/* The group leader of the running process; none when it was given none. */
+struct npr_term npri_process_leader(const struct npr_process *process);
 
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
 size_t npri_runtime_process_count(struct npri_runtime *runtime);

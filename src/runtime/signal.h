@@ -40,6 +40,20 @@ struct npri_signal {
 
 /* Copies every term of `draft` (whose `next` is ignored) into one new block.  NULL: no memory. */
 struct npri_signal *npri_signal_create(const struct npri_signal *draft);
+
+/* The same with a payload that is put together: the bytes of `parts`, in order, make one term. */
+struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
+                                             const struct npr_term *parts,
+                                             size_t parts_count);
+
+/* Turns a signal into what a dead process would answer, in its own memory (it cannot fail):
+ *
+ *      LINK -> EXIT_LINK noproc     MONITOR -> DOWN noproc, from exactly what was monitored
+ *      UNLINK -> UNLINK_ACK
+ *
+ * False: there is no answer; the signal is unchanged. */
+bool npri_signal_answer_dead(struct npri_signal *signal);
+
 void npri_signal_destroy(struct npri_signal *signal); /* accepts NULL */
 
 #endif /* NPRI_RUNTIME_SIGNAL_H */

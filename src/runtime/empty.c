@@ -1,1 +1,0 @@
-/* placeholder */ typedef int npri_runtime_empty;

@@ -1,0 +1,200 @@
+/* runtime/internal.h - one process and one runtime, for the files of this folder.
+ *
+ * Life of a process, which only its worker changes:
+ *
+ *      STARTING --init succeeds--> LIVE --stop, failure, exit--> ENDING --> freed
+ *          |                                                       ^
+ *          +--init fails, or the runtime stops---------------------+
+ *
+ * On the way to ENDING, in this order: terminate; out of the table (from here on others answer for
+ * it), out of the names; what still waits is answered as by a dead process; links and monitors are
+ * told.  Without memory to tell them it stays ENDING and tries again at its next turn. */
+#ifndef NPRI_RUNTIME_INTERNAL_H
+#define NPRI_RUNTIME_INTERNAL_H
+
+#include "runtime/mailbox.h"
+#include "runtime/names.h"
+#include "runtime/relations.h"
+#include "runtime/runtime.h"
+#include "runtime/scheduler.h"
+
+/* Bytes of the largest pid or reference that this program writes (a node name of 255 bytes). */
+#define NPRI_IDENTITY_BYTES_MAX 320u
+
+#define NPRI_SERVICES_MAX       64u
+
+/* Process ids are 1..NPRI_PROCESS_ID_MAX (services have the first ones), then the serial grows. */
+#define NPRI_PROCESS_ID_MAX ((1u << 28) - 1)
+
+/* Signals that a process handles before others have their turn. */
+#define NPRI_TURN_SIGNALS_MAX 128u
+
+/* A worker's buffer that has grown beyond this is given back after use. */
+#define NPRI_BUFFER_KEPT_BYTES             ((size_t)256 << 10)
+
+#define NPRI_STATUS_ONE(name, value, text) +1
+enum { NPRI_STATUS_COUNT = 0 NPR_STATUS_MAP(NPRI_STATUS_ONE) };
+#undef NPRI_STATUS_ONE
+
+enum npri_phase {
+    NPRI_PHASE_STARTING,
+    NPRI_PHASE_LIVE,
+    NPRI_PHASE_ENDING,
+};
+
+/* What starting needs and running does not. */
+struct npri_start {
+    void (*started)(void *user,
+                    const struct npr_pid *pid,
+                    npr_status status,
+                    struct npr_term reason);
+    void *user;
+    struct npr_term args; /* the bytes follow */
+};
+
+struct npr_process {
+    /* Any thread, by its own rules. */
+    struct npri_mailbox mailbox;
+    atomic_bool has_remote; /* relaxed: read by who walks the table for NODE_DOWN, after it has
+                             * learnt of the node's end from the thread that the relation's signal
+                             * went through; so it sees what was set before that signal left */
+
+    /* Under the lock of its shard. */
+    bool named;
+    struct npr_process *table_next;
+
+    /* Who may add it to a run queue, then the lock of the queue. */
+    struct npr_process *run_next;
+
+    /* Its worker. */
+    uint8_t phase; /* enum npri_phase */
+    bool traps_exit;
+    bool own_fault; /* ENDING by its own doing, not by an exit signal */
+    npr_status start_status;
+    struct npri_worker *worker;
+    struct npri_signal *todo; /* taken from the mailbox, oldest first */
+    struct npri_relations relations;
+    struct npr_term end_reason;
+    struct npri_signal *end_block; /* what end_reason points into, or NULL */
+    struct npri_start *start;      /* NULL once init has run */
+    struct npri_signal *leader;    /* GROUP_LEADER whose `from` is the leader, or NULL */
+
+    /* Constant. */
+    struct npri_runtime *runtime;
+    const struct npr_behaviour *behaviour;
+    const char *function;
+    struct npri_local local;
+
+    _Alignas(max_align_t) unsigned char state[];
+};
+
+struct npri_service {
+    void (*deliver)(void *user, struct npri_signal *signal);
+    void *user;
+};
+
+/* A function's text, kept as long as the runtime. */
+struct npri_function_name {
+    struct npri_function_name *next;
+    char text[];
+};
+
+struct npri_runtime {
+    /* Constant. */
+    struct npri_runtime_options options;
+    uint8_t pid_prefix[NPRI_IDENTITY_BYTES_MAX]; /* a pid of ours up to its id */
+    size_t pid_prefix_bytes;
+    struct npr_term error_reasons[NPRI_STATUS_COUNT + 1]; /* {error,Name} by -status; the last one
+                                                           * for what is no status */
+    uint8_t error_bytes[NPRI_STATUS_COUNT + 1][32];
+
+    /* Each by its own rules. */
+    struct npri_table table;
+    struct npri_names names;
+    struct npri_scheduler scheduler;
+
+    struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
+    atomic_uint services_count;  /* release after the entry is written, acquire before it is read */
+    pthread_mutex_t setup_mutex; /* adding services; functions */
+    struct npri_function_name *functions;
+
+    atomic_uint_fast64_t next_process; /* relaxed: numbers only */
+    atomic_uint_fast64_t next_ref;
+    atomic_uint_fast64_t next_unlink;
+    atomic_size_t alive; /* in the table; relaxed: a figure */
+
+    /* seq_cst both: who frees the last process reads `stopping` after, who stops writes it before.
+     */
+    atomic_size_t unfinished; /* not freed */
+    atomic_bool stopping;
+    pthread_mutex_t stop_mutex;
+    pthread_cond_t stop_cond;
+    bool stopped; /* of who calls stop */
+};
+
+/* ---- Identity (runtime.c). */
+
+/* The pid of a process of this node, written to `out`. */
+struct npr_term npri_local_pid(const struct npri_runtime *runtime,
+                               struct npri_local local,
+                               uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
+struct npr_term npri_pid_term(const struct npr_pid *pid, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
+struct npr_term npri_ref_term(const struct npr_ref *ref, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
+
+enum npri_place {
+    NPRI_PLACE_NONE,  /* no pid */
+    NPRI_PLACE_HERE,  /* this node and incarnation: `*out` */
+    NPRI_PLACE_STALE, /* this node before it was restarted: dead */
+    NPRI_PLACE_AWAY,
+};
+enum npri_place npri_pid_place(const struct npri_runtime *runtime,
+                               struct npr_term pid,
+                               struct npri_local *out);
+
+/* ---- Running (process.c). */
+
+enum npri_verdict {
+    NPRI_GO_ON,
+    NPRI_KEPT,  /* go on; the signal has another owner now */
+    NPRI_AGAIN, /* no memory: the same signal once more, later */
+    NPRI_END,   /* end_reason and end_block are set */
+};
+
+void npri_process_run(struct npri_worker *worker, struct npr_process *process);
+void npri_process_free(struct npr_process *process);
+
+/* Ends with a reason; `block`, which may be NULL, owns its bytes and is taken over. */
+enum npri_verdict npri_process_set_end(struct npr_process *process,
+                                       struct npr_term reason,
+                                       struct npri_signal *block);
+
+/* Gives `message`, which may be NULL for none, to the info callback. */
+enum npri_verdict npri_process_info(struct npr_process *process, struct npr_term message);
+
+enum npri_verdict npri_process_call(struct npr_process *process,
+                                    const struct npr_from *from,
+                                    struct npr_term request);
+enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message);
+
+/* Acts on a MESSAGE (messages.c) and on anything else (exits.c).  Neither frees the signal; it may
+ * have become end_block. */
+enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal);
+enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npri_signal *signal);
+
+/* Tells links and monitors of the end.  False: no memory, some are left. */
+bool npri_process_announce_end(struct npr_process *process);
+
+/* Sends {Tag,Reply} to who called: to the alias in the tag, if there is one, else to `pid`. */
+NPR_NODISCARD npr_status npri_process_reply(struct npr_process *process,
+                                            struct npr_term pid,
+                                            struct npr_term tag,
+                                            struct npr_term reply);
+
+/* Delivers a copy of `draft`, from the process unless it says from whom, with the payload made of
+ * `parts`.  NPR_OK, NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_process_send(struct npr_process *process,
+                                           const struct npri_signal *draft,
+                                           const struct npr_term *parts,
+                                           size_t parts_count);
+
+#endif /* NPRI_RUNTIME_INTERNAL_H */

@@ -1,0 +1,113 @@
+/* Messages as Erlang's gen_server takes them: calls, casts, and the requests that every process of
+ * an Erlang node answers without its own doing. */
+#include "runtime/internal.h"
+#include "runtime/words.h"
+
+/* The alias that a reply must be sent to: [alias|Ref] or [[alias|Ref]|_]. */
+static bool tag_alias(struct npr_term tag, struct npr_term *out_ref)
+{
+    struct npr_term_walk walk;
+    struct npr_term first;
+    struct npr_term rest;
+
+    if (!npr_term_list(tag, &walk) || !npr_term_next(&walk, &first)) {
+        return false;
+    }
+    if (npr_term_kind(first) == NPR_TERM_LIST) {
+        return npr_term_list(first, &walk) && npr_term_next(&walk, &first) &&
+               npr_term_is_atom(first, "alias") && npr_term_tail(&walk, out_ref) &&
+               npr_term_kind(*out_ref) == NPR_TERM_REF;
+    }
+    if (!npr_term_is_atom(first, "alias") || !npr_term_tail(&walk, &rest) ||
+        npr_term_kind(rest) != NPR_TERM_REF) {
+        return false;
+    }
+    *out_ref = rest;
+    return true;
+}
+
+npr_status npri_process_reply(struct npr_process *process,
+                              struct npr_term pid,
+                              struct npr_term tag,
+                              struct npr_term reply)
+{
+    static const uint8_t pair_header[] = {104, 2};
+    const struct npr_term parts[] = {
+        {.data = pair_header, .size = sizeof(pair_header)},
+        tag,
+        reply,
+    };
+    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = pid};
+
+    (void)tag_alias(tag, &draft.to); /* else it stays the pid */
+    return npri_process_send(process, &draft, parts, 3);
+}
+
+/* {io_reply,ReplyAs,ok} for output, which has nowhere to go; {error,enotsup} for anything else. */
+static npr_status process_answer_io(struct npr_process *process, const struct npr_term request[4])
+{
+    static const uint8_t triple_header[] = {104, 3};
+    struct npr_term_walk walk;
+    struct npr_term name = {0};
+    uint32_t arity = 0;
+    const bool is_output = npr_term_tuple(request[3], &walk, &arity) &&
+                           npr_term_next(&walk, &name) && npr_term_is_atom(name, "put_chars");
+    const struct npr_term parts[] = {
+        {.data = triple_header, .size = sizeof(triple_header)},
+        NPRI_WORD_IO_REPLY,
+        request[2],
+        is_output ? NPRI_WORD_OK : NPRI_WORD_ERROR_ENOTSUP,
+    };
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = request[1]};
+
+    return npri_process_send(process, &draft, parts, 4);
+}
+
+static enum npri_verdict after_answer(npr_status status)
+{
+    return status == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
+}
+
+/* True: `*out` is how it went. */
+static bool process_on_triple(struct npr_process *process,
+                              struct npr_term message,
+                              enum npri_verdict *out)
+{
+    struct npr_term parts[3];
+    struct npr_term from[2];
+
+    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_get_tuple(parts[1], 2, from) ||
+        npr_term_kind(from[0]) != NPR_TERM_PID) {
+        return false;
+    }
+    if (npr_term_is_atom(parts[0], "$gen_call")) {
+        const struct npr_from caller = {.pid = from[0], .tag = from[1]};
+
+        *out = npri_process_call(process, &caller, parts[2]);
+        return true;
+    }
+    if (npr_term_is_atom(parts[0], "system")) {
+        *out = after_answer(npri_process_reply(process, from[0], from[1], NPRI_WORD_ERROR_ENOTSUP));
+        return true;
+    }
+    return false;
+}
+
+enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal)
+{
+    const struct npr_term message = signal->payload;
+    struct npr_term parts[4];
+    enum npri_verdict verdict;
+
+    if (process_on_triple(process, message, &verdict)) {
+        return verdict;
+    }
+    if (npr_term_get_tuple(message, 2, parts) && npr_term_is_atom(parts[0], "$gen_cast")) {
+        return npri_process_cast(process, parts[1]);
+    }
+    if (npr_term_get_tuple(message, 4, parts) && npr_term_is_atom(parts[0], "io_request") &&
+        npr_term_kind(parts[1]) == NPR_TERM_PID) {
+        return after_answer(process_answer_io(process, parts));
+    }
+    return npri_process_info(process, message);
+}

@@ -1,0 +1,268 @@
+/* One process's turn on a worker, and its way from the first callback to the last. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "runtime/internal.h"
+#include "runtime/words.h"
+
+static struct npr_pid process_pid(const struct npr_process *process)
+{
+    return (struct npr_pid){
+        .node = process->runtime->options.node,
+        .id = process->local.id,
+        .serial = process->local.serial,
+        .creation = process->runtime->options.creation,
+    };
+}
+
+/* {error,Name} in static memory of the runtime. */
+static struct npr_term error_reason(const struct npri_runtime *runtime, npr_status status)
+{
+    const int index = -(int)status;
+
+    return runtime
+        ->error_reasons[index > 0 && index < NPRI_STATUS_COUNT ? index : NPRI_STATUS_COUNT];
+}
+
+enum npri_verdict npri_process_set_end(struct npr_process *process,
+                                       struct npr_term reason,
+                                       struct npri_signal *block)
+{
+    process->end_reason = reason;
+    process->end_block = block;
+    return NPRI_END;
+}
+
+/* What becomes of the process after a callback that returned `status`. */
+static enum npri_verdict process_after(struct npr_process *process, npr_status status)
+{
+    struct npri_worker *worker = process->worker;
+    struct npri_signal *stop = worker->stop;
+
+    worker->stop = NULL;
+    if (stop != NULL) {
+        process->own_fault = true;
+        return npri_process_set_end(process, stop->payload, stop);
+    }
+    if (status != NPR_OK) {
+        process->own_fault = true;
+        return npri_process_set_end(process, error_reason(process->runtime, status), NULL);
+    }
+    return NPRI_GO_ON;
+}
+
+enum npri_verdict npri_process_info(struct npr_process *process, struct npr_term message)
+{
+    if (process->behaviour->info == NULL) {
+        return NPRI_GO_ON;
+    }
+    return process_after(process, process->behaviour->info(process, process->state, message));
+}
+
+enum npri_verdict npri_process_call(struct npr_process *process,
+                                    const struct npr_from *from,
+                                    struct npr_term request)
+{
+    if (process->behaviour->call == NULL) {
+        return npri_process_reply(process, from->pid, from->tag, NPRI_WORD_ERROR_UNKNOWN) ==
+                       NPR_ENOMEM
+                   ? NPRI_AGAIN
+                   : NPRI_GO_ON;
+    }
+    return process_after(process, process->behaviour->call(process, process->state, from, request));
+}
+
+enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message)
+{
+    if (process->behaviour->cast == NULL) {
+        return NPRI_GO_ON;
+    }
+    return process_after(process, process->behaviour->cast(process, process->state, message));
+}
+
+/* ---- Starting. */
+
+static void process_tell_started(struct npr_process *process, npr_status status)
+{
+    struct npri_start *start = process->start;
+    const struct npr_pid pid = process_pid(process);
+
+    if (start == NULL) {
+        return;
+    }
+    process->start = NULL;
+    if (start->started != NULL) {
+        start->started(start->user, &pid, status,
+                       status == NPR_OK ? (struct npr_term){0} : process->end_reason);
+    }
+    npri_free(start);
+}
+
+/* After END the caller of started() is told when the process has left the table. */
+static enum npri_verdict process_start(struct npr_process *process)
+{
+    const struct npr_behaviour *behaviour = process->behaviour;
+    enum npri_verdict verdict = NPRI_GO_ON;
+
+    if (behaviour->init != NULL) {
+        const npr_status status = behaviour->init(process, process->state, process->start->args);
+
+        verdict = process_after(process, status);
+        process->start_status = status == NPR_OK ? NPR_EEXIT : status;
+    }
+    if (verdict == NPRI_GO_ON) {
+        process->phase = NPRI_PHASE_LIVE;
+        process_tell_started(process, NPR_OK);
+    }
+    return verdict;
+}
+
+/* ---- Ending. */
+
+/* Erlang's logger hears of those that end by their own doing, with such a reason. */
+static bool reason_is_a_crash(struct npr_term reason)
+{
+    struct npr_term parts[2];
+
+    return !npr_term_is_atom(reason, "normal") && !npr_term_is_atom(reason, "shutdown") &&
+           !(npr_term_get_tuple(reason, 2, parts) && npr_term_is_atom(parts[0], "shutdown"));
+}
+
+/* Tells everyone, and frees the process when all is told. */
+static void process_finish(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->runtime;
+    struct npri_signal *signal = process->todo;
+
+    /* Nobody has pushed since it left the table.  What was pushed before meets a dead process. */
+    do {
+        while (signal != NULL) {
+            struct npri_signal *next = signal->next;
+
+            if (npri_signal_answer_dead(signal)) {
+                npri_runtime_deliver(runtime, signal);
+            } else {
+                npri_signal_destroy(signal);
+            }
+            signal = next;
+        }
+        signal = npri_mailbox_take(&process->mailbox);
+    } while (signal != NULL);
+    process->todo = NULL;
+
+    /* A runtime that stops cannot wait for memory.
+     * relaxed: only whether to try again depends on it. */
+    if (!npri_process_announce_end(process) &&
+        !atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+        npri_scheduler_add(&runtime->scheduler, process);
+        return;
+    }
+    npri_process_free(process);
+}
+
+static void process_end(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->runtime;
+    const struct npr_pid pid = process_pid(process);
+
+    if (process->phase == NPRI_PHASE_LIVE && process->behaviour->terminate != NULL) {
+        process->worker->terminating = true;
+        process->behaviour->terminate(process, process->state, process->end_reason);
+        process->worker->terminating = false;
+    }
+    process->phase = NPRI_PHASE_ENDING;
+    if (process->own_fault && runtime->options.crashed != NULL &&
+        reason_is_a_crash(process->end_reason)) {
+        runtime->options.crashed(runtime->options.user, &pid, process->function,
+                                 process->end_reason);
+    }
+
+    npri_table_remove(&runtime->table, process);
+    /* relaxed: a figure. */
+    (void)atomic_fetch_sub_explicit(&runtime->alive, 1, memory_order_relaxed);
+    if (process->named) {
+        npri_names_remove_all(&runtime->names, process->local);
+    }
+    process_tell_started(process, process->start_status);
+    process_finish(process);
+}
+
+void npri_process_free(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->runtime;
+    struct npri_relation *relation;
+    uint32_t cursor = 0;
+
+    while ((relation = npri_relations_take(&process->relations, &cursor)) != NULL) {
+        npri_relation_destroy(relation);
+    }
+    npri_signal_destroy(process->end_block);
+    npri_signal_destroy(process->leader);
+    npri_free(process->start);
+    npri_free(process);
+
+    /* seq_cst both, see struct npri_runtime. */
+    if (atomic_fetch_sub_explicit(&runtime->unfinished, 1, memory_order_seq_cst) == 1 &&
+        atomic_load_explicit(&runtime->stopping, memory_order_seq_cst)) {
+        (void)pthread_mutex_lock(&runtime->stop_mutex);
+        (void)pthread_cond_broadcast(&runtime->stop_cond);
+        (void)pthread_mutex_unlock(&runtime->stop_mutex);
+    }
+}
+
+/* ---- Running. */
+
+static enum npri_verdict process_act(struct npr_process *process)
+{
+    struct npri_signal *signal = process->todo;
+    enum npri_verdict verdict;
+
+    process->todo = signal->next;
+    verdict = signal->kind == NPRI_SIGNAL_MESSAGE ? npri_process_on_message(process, signal)
+                                                  : npri_process_on_signal(process, signal);
+    if (verdict == NPRI_AGAIN) {
+        process->todo = signal;
+    } else if (verdict == NPRI_KEPT) {
+        verdict = NPRI_GO_ON;
+    } else if (signal != process->end_block) {
+        npri_signal_destroy(signal);
+    }
+    if (process->worker->message.capacity > NPRI_BUFFER_KEPT_BYTES) {
+        npri_buffer_fini(&process->worker->message);
+    }
+    return verdict;
+}
+
+void npri_process_run(struct npri_worker *worker, struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->runtime;
+    enum npri_verdict verdict = NPRI_GO_ON;
+
+    process->worker = worker;
+    if (process->phase == NPRI_PHASE_ENDING) {
+        process_finish(process);
+        return;
+    }
+    for (unsigned i = 0; i < NPRI_TURN_SIGNALS_MAX && verdict == NPRI_GO_ON; i++) {
+        /* relaxed: npri_mailbox_poke() and _take() bring the news; reading it early is no harm. */
+        if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+            process->start_status = NPR_ECLOSED;
+            verdict = npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
+        } else if (process->phase == NPRI_PHASE_STARTING) {
+            verdict = process_start(process);
+        } else if (process->todo != NULL) {
+            verdict = process_act(process);
+        } else if (npri_mailbox_rest(&process->mailbox)) {
+            return;
+        } else {
+            /* What has come is acted on after another look at `stopping`. */
+            process->todo = npri_mailbox_take(&process->mailbox);
+        }
+    }
+    if (verdict == NPRI_END) {
+        process_end(process);
+    } else {
+        npri_scheduler_add(&runtime->scheduler, process);
+    }
+}

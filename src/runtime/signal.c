@@ -1,0 +1,98 @@
+#include "runtime/signal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/mailbox.h"
+#include "runtime/words.h"
+
+struct npri_signal npri_mailbox_idle;
+struct npri_signal npri_mailbox_poked;
+
+/* The terms begin right after the struct. */
+static struct npr_term place(uint8_t **at, struct npr_term term)
+{
+    struct npr_term placed = {.data = *at, .size = term.size};
+
+    if (term.data == NULL) {
+        return term;
+    }
+    memcpy(*at, term.data, term.size);
+    *at += term.size;
+    return placed;
+}
+
+struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
+                                             const struct npr_term *parts,
+                                             size_t parts_count)
+{
+    size_t bytes =
+        sizeof(*draft) + draft->node.size + draft->from.size + draft->to.size + draft->ref.size;
+    struct npri_signal *signal;
+    uint8_t *at;
+
+    for (size_t i = 0; i < parts_count; i++) {
+        bytes += parts[i].size;
+    }
+    signal = npri_alloc(bytes);
+    if (signal == NULL) {
+        return NULL;
+    }
+    at = (uint8_t *)(signal + 1);
+    signal->next = NULL;
+    signal->kind = draft->kind;
+    signal->id = draft->id;
+    signal->node = place(&at, draft->node);
+    signal->from = place(&at, draft->from);
+    signal->to = place(&at, draft->to);
+    signal->ref = place(&at, draft->ref);
+    signal->payload = (struct npr_term){.data = parts_count == 0 ? NULL : at};
+    for (size_t i = 0; i < parts_count; i++) {
+        signal->payload.size += place(&at, parts[i]).size;
+    }
+    return signal;
+}
+
+struct npri_signal *npri_signal_create(const struct npri_signal *draft)
+{
+    return npri_signal_create_parts(draft, &draft->payload, draft->payload.data == NULL ? 0 : 1);
+}
+
+void npri_signal_destroy(struct npri_signal *signal)
+{
+    npri_free(signal);
+}
+
+bool npri_signal_answer_dead(struct npri_signal *signal)
+{
+    const struct npr_term asker = signal->from;
+
+    switch (signal->kind) {
+    case NPRI_SIGNAL_LINK:
+        signal->kind = NPRI_SIGNAL_EXIT_LINK;
+        signal->payload = NPRI_WORD_NOPROC;
+        break;
+    case NPRI_SIGNAL_MONITOR:
+        signal->kind = NPRI_SIGNAL_DOWN;
+        signal->payload = NPRI_WORD_NOPROC;
+        break;
+    case NPRI_SIGNAL_UNLINK:
+        signal->kind = NPRI_SIGNAL_UNLINK_ACK;
+        break;
+    case NPRI_SIGNAL_MESSAGE:
+    case NPRI_SIGNAL_UNLINK_ACK:
+    case NPRI_SIGNAL_EXIT_LINK:
+    case NPRI_SIGNAL_EXIT:
+    case NPRI_SIGNAL_DEMONITOR:
+    case NPRI_SIGNAL_DOWN:
+    case NPRI_SIGNAL_GROUP_LEADER:
+    case NPRI_SIGNAL_SPAWN_REQUEST:
+    case NPRI_SIGNAL_SPAWN_REPLY:
+    case NPRI_SIGNAL_NODE_DOWN:
+        return false;
+    }
+    signal->from = signal->to;
+    signal->to = asker;
+    signal->node = (struct npr_term){0}; /* the asker is a pid: it tells its node itself */
+    return true;
+}

@@ -1,0 +1,249 @@
+#include "runtime/table.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "runtime/internal.h"
+
+#define BUCKETS_COUNT_MIN 16u
+
+static struct npri_table_shard *table_shard(struct npri_table *table, uint32_t id)
+{
+    return &table->shards[id & (NPRI_TABLE_SHARDS - 1)];
+}
+
+static struct npr_process **shard_slot(struct npri_table_shard *shard, uint32_t id)
+{
+    return &shard->buckets[(id / NPRI_TABLE_SHARDS) & shard->mask];
+}
+
+bool npri_table_init(struct npri_table *table)
+{
+    bool complete = true;
+
+    for (unsigned i = 0; i < NPRI_TABLE_SHARDS; i++) {
+        struct npri_table_shard *shard = &table->shards[i];
+
+        (void)pthread_mutex_init(&shard->mutex, NULL); /* default attributes: cannot fail */
+        shard->mask = BUCKETS_COUNT_MIN - 1;
+        shard->buckets = npri_alloc_zeroed(BUCKETS_COUNT_MIN, sizeof(struct npr_process *));
+        complete = complete && shard->buckets != NULL;
+    }
+    return complete;
+}
+
+void npri_table_fini(struct npri_table *table)
+{
+    for (unsigned i = 0; i < NPRI_TABLE_SHARDS; i++) {
+        NPRI_ASSERT(table->shards[i].count == 0);
+        npri_free(table->shards[i].buckets);
+        (void)pthread_mutex_destroy(&table->shards[i].mutex);
+    }
+}
+
+/* Without memory it stays as it is: longer chains, or more room than needed. */
+static void shard_resize(struct npri_table_shard *shard, uint32_t buckets_count)
+{
+    struct npri_table_shard resized = {.mask = buckets_count - 1};
+
+    resized.buckets = npri_alloc_zeroed(buckets_count, sizeof(struct npr_process *));
+    if (resized.buckets == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i <= shard->mask; i++) {
+        struct npr_process *at = shard->buckets[i];
+
+        while (at != NULL) {
+            struct npr_process *next = at->table_next;
+            struct npr_process **slot = shard_slot(&resized, at->local.id);
+
+            at->table_next = *slot;
+            *slot = at;
+            at = next;
+        }
+    }
+    npri_free(shard->buckets);
+    shard->buckets = resized.buckets;
+    shard->mask = resized.mask;
+}
+
+static struct npr_process *shard_find(struct npri_table_shard *shard, struct npri_local local)
+{
+    struct npr_process *at = *shard_slot(shard, local.id);
+
+    while (at != NULL && !(at->local.id == local.id && at->local.serial == local.serial)) {
+        at = at->table_next;
+    }
+    return at;
+}
+
+bool npri_table_add(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+    bool open;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    open = !shard->closed;
+    if (open) {
+        struct npr_process **slot;
+
+        if (shard->count > shard->mask) {
+            shard_resize(shard, 2 * (shard->mask + 1));
+        }
+        slot = shard_slot(shard, process->local.id);
+        process->table_next = *slot;
+        *slot = process;
+        shard->count++;
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return open;
+}
+
+void npri_table_remove(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+    struct npr_process **at;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    at = shard_slot(shard, process->local.id);
+    while (*at != process) {
+        NPRI_ASSERT(*at != NULL);
+        at = &(*at)->table_next;
+    }
+    *at = process->table_next;
+    shard->count--;
+    if (shard->mask >= BUCKETS_COUNT_MIN && shard->count < shard->mask / 8) {
+        shard_resize(shard, (shard->mask + 1) / 4);
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+}
+
+bool npri_table_has(struct npri_table *table, struct npri_local local)
+{
+    struct npri_table_shard *shard = table_shard(table, local.id);
+    bool found;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    found = shard_find(shard, local) != NULL;
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return found;
+}
+
+bool npri_table_push(struct npri_table *table,
+                     struct npri_local local,
+                     struct npri_signal *signal,
+                     bool remote,
+                     struct npr_process **out_wake)
+{
+    struct npri_table_shard *shard = table_shard(table, local.id);
+    struct npr_process *process;
+
+    *out_wake = NULL;
+    (void)pthread_mutex_lock(&shard->mutex);
+    process = shard_find(shard, local);
+    if (process != NULL) {
+        if (remote) {
+            atomic_store_explicit(&process->has_remote, true, memory_order_relaxed);
+        }
+        if (npri_mailbox_push(&process->mailbox, signal)) {
+            *out_wake = process;
+        }
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return process != NULL;
+}
+
+bool npri_table_set_named(struct npri_table *table, struct npri_local local)
+{
+    struct npri_table_shard *shard = table_shard(table, local.id);
+    struct npr_process *process;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    process = shard_find(shard, local);
+    if (process != NULL) {
+        process->named = true;
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return process != NULL;
+}
+
+/* Not under the lock: `wake` is others' code. */
+static void wake_all(struct npr_process *idle,
+                     void (*wake)(void *user, struct npr_process *process),
+                     void *user)
+{
+    while (idle != NULL) {
+        struct npr_process *next = idle->run_next;
+
+        wake(user, idle);
+        idle = next;
+    }
+}
+
+void npri_table_close(struct npri_table *table,
+                      void (*wake)(void *user, struct npr_process *process),
+                      void *user)
+{
+    for (unsigned s = 0; s < NPRI_TABLE_SHARDS; s++) {
+        struct npri_table_shard *shard = &table->shards[s];
+        struct npr_process *idle = NULL;
+
+        (void)pthread_mutex_lock(&shard->mutex);
+        shard->closed = true;
+        for (uint32_t i = 0; i <= shard->mask; i++) {
+            for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
+                if (npri_mailbox_poke(&at->mailbox)) {
+                    at->run_next = idle;
+                    idle = at;
+                }
+            }
+        }
+        (void)pthread_mutex_unlock(&shard->mutex);
+
+        wake_all(idle, wake, user);
+    }
+}
+
+/* False: no memory. */
+static bool process_tell(struct npr_process *process,
+                         const struct npri_signal *draft,
+                         struct npr_process **idle)
+{
+    struct npri_signal *signal;
+
+    /* relaxed: see struct npr_process. */
+    if (!atomic_load_explicit(&process->has_remote, memory_order_relaxed)) {
+        return true;
+    }
+    signal = npri_signal_create(draft);
+    if (signal == NULL) {
+        return false;
+    }
+    if (npri_mailbox_push(&process->mailbox, signal)) {
+        process->run_next = *idle;
+        *idle = process;
+    }
+    return true;
+}
+
+bool npri_table_tell_remote(struct npri_table *table,
+                            const struct npri_signal *draft,
+                            void (*wake)(void *user, struct npr_process *process),
+                            void *user)
+{
+    bool complete = true;
+
+    for (unsigned s = 0; s < NPRI_TABLE_SHARDS; s++) {
+        struct npri_table_shard *shard = &table->shards[s];
+        struct npr_process *idle = NULL;
+
+        (void)pthread_mutex_lock(&shard->mutex);
+        for (uint32_t i = 0; i <= shard->mask && complete; i++) {
+            for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
+                complete = process_tell(at, draft, &idle) && complete;
+            }
+        }
+        (void)pthread_mutex_unlock(&shard->mutex);
+        wake_all(idle, wake, user);
+    }
+    return complete;
+}

@@ -1,0 +1,74 @@
+/* runtime/table.h - the live processes of a node, by pid.
+ *
+ * A hash table in shards, each under its own lock.  A signal is pushed under the lock of its
+ * receiver's shard, and a process leaves under it too: whoever finds a process here may push to it,
+ * and once it has left nobody pushes any more.  So nothing is counted and nothing is freed late.
+ *
+ * The locks are taken last of all (after that of the names) and nothing but the allocator is called
+ * under them. */
+#ifndef NPRI_RUNTIME_TABLE_H
+#define NPRI_RUNTIME_TABLE_H
+
+#include <pthread.h>
+
+#include "runtime/signal.h"
+
+#define NPRI_TABLE_SHARDS 64u /* a power of two: ids are dealt out in turn */
+
+struct npr_process;
+
+/* A pid of this node and incarnation. */
+struct npri_local {
+    uint32_t id;
+    uint32_t serial;
+};
+
+struct npri_table_shard {
+    pthread_mutex_t mutex;
+    struct npr_process **buckets;
+    uint32_t mask; /* buckets - 1 */
+    uint32_t count;
+    bool closed;       /* takes no more processes */
+    uint8_t apart[64]; /* keeps the next one's lock off this cache line */
+};
+
+struct npri_table {
+    struct npri_table_shard shards[NPRI_TABLE_SHARDS];
+};
+
+/* A zeroed table becomes an empty one.  False: no memory; fini() it all the same. */
+bool npri_table_init(struct npri_table *table);
+void npri_table_fini(struct npri_table *table); /* empty, or zeroed */
+
+/* False: closed. */
+bool npri_table_add(struct npri_table *table, struct npr_process *process);
+void npri_table_remove(struct npri_table *table, struct npr_process *process);
+
+bool npri_table_has(struct npri_table *table, struct npri_local local);
+
+/* Gives `signal` to a process.  False: there is none, the caller still owns it.  `remote`: it may
+ * make a relation to another node.  `*out_wake` is the process if the caller must put it in a run
+ * queue, else NULL. */
+bool npri_table_push(struct npri_table *table,
+                     struct npri_local local,
+                     struct npri_signal *signal,
+                     bool remote,
+                     struct npr_process **out_wake);
+
+/* Notes that the process has a name.  False: there is no such process. */
+bool npri_table_set_named(struct npri_table *table, struct npri_local local);
+
+/* Takes no more processes from now on, and pokes each one; `wake` is called for those that the
+ * caller must put in a run queue. */
+void npri_table_close(struct npri_table *table,
+                      void (*wake)(void *user, struct npr_process *process),
+                      void *user);
+
+/* Gives a copy of `draft` to each process that may have relations to other nodes; `wake` as above.
+ * False: no memory, some did not get it. */
+bool npri_table_tell_remote(struct npri_table *table,
+                            const struct npri_signal *draft,
+                            void (*wake)(void *user, struct npr_process *process),
+                            void *user);
+
+#endif /* NPRI_RUNTIME_TABLE_H */
