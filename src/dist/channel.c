@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "dist/flags.h"
 #include "dist/fragments.h"
+#include "dist/frames.h"
 #include "term/read.h"
 
 #define LENGTH_BYTES 4u
@@ -22,15 +23,11 @@
 #define FRAGMENT_CONT_BYTES  16u
 #define FRAGMENT_FIRST_BYTES 17u
 
-#define TICKS_PER_TICKTIME   4u
-
 struct npri_channel {
     struct npri_channel_options options;
 
-    /* Reading.  A frame is either in `fed` as a whole or gathered in `kept`. */
-    struct npr_bytes fed; /* borrowed; what has not been read of it */
-    struct npri_buffer kept;
-    bool kept_done;               /* `kept` holds a whole frame that was given out */
+    /* Reading. */
+    struct npri_frames frames;
     struct npri_buffer assembled; /* the last message that came in fragments */
     struct npri_buffer control_scratch;
     struct npri_buffer payload_scratch;
@@ -40,27 +37,22 @@ struct npri_channel {
     /* Writing. */
     uint64_t next_sequence;
 
-    /* Ticks. */
-    uint64_t read_ns;
-    uint64_t wrote_ns;
-    uint64_t ticked_ns;
+    struct npri_ticker ticker;
 };
 
 struct npri_channel *npri_channel_create(const struct npri_channel_options *options)
 {
     struct npri_channel *channel;
 
-    NPRI_ASSERT(options->net_ticktime_ns >= TICKS_PER_TICKTIME);
     channel = npri_alloc_zeroed(1, sizeof(*channel));
     if (channel == NULL) {
         return NULL;
     }
     channel->options = *options;
+    npri_frames_init(&channel->frames, options->frame_bytes_max);
     npri_fragments_init(&channel->fragments, options->frame_bytes_max);
     channel->next_sequence = 1;
-    channel->read_ns = options->now_ns;
-    channel->wrote_ns = options->now_ns;
-    channel->ticked_ns = options->now_ns;
+    npri_ticker_init(&channel->ticker, options->net_ticktime_ns, options->now_ns);
     return channel;
 }
 
@@ -69,7 +61,7 @@ void npri_channel_destroy(struct npri_channel *channel)
     if (channel == NULL) {
         return;
     }
-    npri_buffer_fini(&channel->kept);
+    npri_frames_fini(&channel->frames);
     npri_buffer_fini(&channel->assembled);
     npri_buffer_fini(&channel->control_scratch);
     npri_buffer_fini(&channel->payload_scratch);
@@ -79,15 +71,6 @@ void npri_channel_destroy(struct npri_channel *channel)
 
 /* ---- Reading. */
 
-/* Empties a buffer, and gives back what only an unusually large frame had needed. */
-static void empty(struct npri_buffer *buffer)
-{
-    if (buffer->capacity > NPRI_CHANNEL_KEEP_BYTES) {
-        npri_buffer_fini(buffer);
-    }
-    npri_buffer_reset(buffer);
-}
-
 npr_status npri_channel_feed(struct npri_channel *channel,
                              struct npr_bytes bytes,
                              uint64_t now_ns,
@@ -96,106 +79,10 @@ npr_status npri_channel_feed(struct npri_channel *channel,
     if (channel->broken != NPR_OK) {
         return npri_fail(err, channel->broken, "the stream has broken before");
     }
-    NPRI_ASSERT(channel->fed.size == 0);
-    channel->fed = bytes;
+    npri_frames_feed(&channel->frames, bytes);
     if (bytes.size != 0) {
-        channel->read_ns = now_ns;
+        channel->ticker.read_ns = now_ns;
     }
-    return NPR_OK;
-}
-
-/* Moves fed bytes to `kept` until it holds `want`; `*out_enough` tells.  Memory grows with the
- * bytes that are there, whatever length the peer announced. */
-static npr_status keep(struct npri_channel *channel,
-                       size_t want,
-                       bool *out_enough,
-                       struct npr_error *err)
-{
-    const size_t missing = want - channel->kept.size;
-    const size_t part = channel->fed.size < missing ? channel->fed.size : missing;
-
-    *out_enough = part == missing;
-    if (part == 0) {
-        return NPR_OK;
-    }
-    npri_put_bytes(&channel->kept, npri_bytes(channel->fed.data, part));
-    if (channel->kept.failed) {
-        return npri_fail(err, NPR_ENOMEM, "no memory for a frame");
-    }
-    channel->fed = npri_bytes(channel->fed.data + part, channel->fed.size - part);
-    return NPR_OK;
-}
-
-static npr_status check_length(const struct npri_channel *channel,
-                               size_t frame_bytes,
-                               struct npr_error *err)
-{
-    if (frame_bytes > channel->options.frame_bytes_max) {
-        return npri_fail(err, NPR_EFULL, "frame of %zu bytes, at most %zu allowed", frame_bytes,
-                         channel->options.frame_bytes_max);
-    }
-    return NPR_OK;
-}
-
-/* A frame of which `kept` has the beginning, or shall have.  `*out_whole` is false when the fed
- * bytes end before it. */
-static npr_status next_kept_frame(struct npri_channel *channel,
-                                  struct npr_bytes *out,
-                                  bool *out_whole,
-                                  struct npr_error *err)
-{
-    npr_status status = NPR_OK;
-    size_t frame_bytes;
-
-    *out_whole = true;
-    if (channel->kept.size < LENGTH_BYTES) {
-        status = keep(channel, LENGTH_BYTES, out_whole, err);
-    }
-    if (status != NPR_OK || !*out_whole) {
-        return status;
-    }
-    frame_bytes = npri_get_u32(channel->kept.data);
-    status = check_length(channel, frame_bytes, err);
-    if (status == NPR_OK) {
-        status = keep(channel, LENGTH_BYTES + frame_bytes, out_whole, err);
-    }
-    if (status != NPR_OK || !*out_whole) {
-        return status;
-    }
-    channel->kept_done = true;
-    *out = npri_bytes(channel->kept.data + LENGTH_BYTES, frame_bytes);
-    return NPR_OK;
-}
-
-/* The next frame's body. */
-static npr_status next_frame(struct npri_channel *channel,
-                             struct npr_bytes *out,
-                             bool *out_whole,
-                             struct npr_error *err)
-{
-    const struct npr_bytes fed = channel->fed;
-    size_t frame_bytes;
-    npr_status status;
-
-    if (channel->kept_done) {
-        empty(&channel->kept);
-        channel->kept_done = false;
-    }
-    if (channel->kept.size != 0 || fed.size < LENGTH_BYTES) {
-        return next_kept_frame(channel, out, out_whole, err);
-    }
-    frame_bytes = npri_get_u32(fed.data);
-    status = check_length(channel, frame_bytes, err);
-    if (status != NPR_OK) {
-        return status;
-    }
-    if (fed.size - LENGTH_BYTES < frame_bytes) {
-        return next_kept_frame(channel, out, out_whole, err);
-    }
-    *out = npri_bytes(fed.data + LENGTH_BYTES, frame_bytes);
-    channel->fed =
-        npri_bytes(fed.data + LENGTH_BYTES + frame_bytes, fed.size - LENGTH_BYTES - frame_bytes);
-    *out_whole = true;
     return NPR_OK;
 }
 
@@ -216,7 +103,7 @@ static npr_status take_term(struct npr_bytes *bytes,
         }
         skip = 1;
     }
-    empty(scratch);
+    npri_frames_recycle(scratch);
     status = npri_term_read(npri_bytes(bytes->data + skip, bytes->size - skip), scratch, out, &used,
                             err);
     if (status != NPR_OK) {
@@ -338,15 +225,16 @@ static npr_status on_frame(struct npri_channel *channel,
                            struct npr_error *err)
 {
     const bool headers = (channel->options.flags & NPRI_FLAG_FRAGMENTS) != 0;
+    const uint8_t type = headers ? VERSION_MAGIC : PASS_THROUGH;
     struct npr_bytes rest;
 
     *out_message = false;
-    if (frame.data[0] == PASS_THROUGH) {
+    if (frame.data[0] != type || frame.size < 2) {
+        return npri_fail(err, NPR_EPROTO, "frame of type %u", frame.data[0]);
+    }
+    if (!headers) {
         *out_message = true;
         return read_message(channel, npri_bytes(frame.data + 1, frame.size - 1), true, out, err);
-    }
-    if (frame.data[0] != VERSION_MAGIC || frame.size < 2 || !headers) {
-        return npri_fail(err, NPR_EPROTO, "frame of type %u", frame.data[0]);
     }
     rest = npri_bytes(frame.data + 2, frame.size - 2);
     switch (frame.data[1]) {
@@ -372,24 +260,20 @@ npr_status npri_channel_next(struct npri_channel *channel,
     struct npr_bytes frame;
     npr_status status = NPR_OK;
     bool message = false;
-    bool whole = true;
 
     if (channel->broken != NPR_OK) {
         return npri_fail(err, channel->broken, "the stream has broken before");
     }
-    empty(&channel->assembled);
+    npri_frames_recycle(&channel->assembled);
     while (status == NPR_OK && !message) {
-        status = next_frame(channel, &frame, &whole, err);
-        if (status == NPR_OK && !whole) {
-            return NPR_ENOTFOUND;
-        }
+        status = npri_frames_next(&channel->frames, &frame, err);
         if (status == NPR_OK && frame.size != 0) {
             status = on_frame(channel, frame, out, &message, err);
         }
     }
-    if (status != NPR_OK) {
+    if (status != NPR_OK && status != NPR_ENOTFOUND) {
         channel->broken = status;
-        channel->fed = (struct npr_bytes){0};
+        npri_frames_fini(&channel->frames);
     }
     return status;
 }
@@ -520,53 +404,17 @@ bool npri_channel_write(struct npri_channel *channel,
 
 /* ---- Ticks. */
 
-static uint64_t later(uint64_t now_ns, uint64_t span_ns)
-{
-    return span_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + span_ns;
-}
-
-static uint64_t quarter_ns(const struct npri_channel *channel)
-{
-    return channel->options.net_ticktime_ns / TICKS_PER_TICKTIME;
-}
-
 void npri_channel_wrote(struct npri_channel *channel, uint64_t now_ns)
 {
-    channel->wrote_ns = now_ns;
-}
-
-static uint64_t silent_ns(const struct npri_channel *channel)
-{
-    return later(channel->read_ns, channel->options.net_ticktime_ns);
-}
-
-/* A peer that says nothing is asked for a sign of life once a quarter, however much is written. */
-static uint64_t send_ns(const struct npri_channel *channel)
-{
-    const uint64_t asked_ns =
-        channel->read_ns > channel->ticked_ns ? channel->read_ns : channel->ticked_ns;
-    const uint64_t first_ns = channel->wrote_ns < asked_ns ? channel->wrote_ns : asked_ns;
-
-    return later(first_ns, quarter_ns(channel));
+    channel->ticker.wrote_ns = now_ns;
 }
 
 enum npri_tick npri_channel_tick(struct npri_channel *channel, uint64_t now_ns)
 {
-    if (now_ns >= silent_ns(channel)) {
-        return NPRI_TICK_SILENT;
-    }
-    if (now_ns >= send_ns(channel)) {
-        channel->ticked_ns = now_ns;
-        channel->wrote_ns = now_ns;
-        return NPRI_TICK_SEND;
-    }
-    return NPRI_TICK_NONE;
+    return npri_ticker_step(&channel->ticker, now_ns);
 }
 
 uint64_t npri_channel_deadline_ns(const struct npri_channel *channel)
 {
-    const uint64_t silent = silent_ns(channel);
-    const uint64_t send = send_ns(channel);
-
-    return silent < send ? silent : send;
+    return npri_ticker_deadline_ns(&channel->ticker);
 }

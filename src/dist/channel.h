@@ -3,8 +3,8 @@
  *
  *   body of a frame                        means
  *     (none)                               tick
- *     112 131 Control [131 Payload]        message; always understood, sent without FRAGMENTS
- *     131 68 0 Control [Payload]           message; only with FRAGMENTS, as the next two
+ *     112 131 Control [131 Payload]        message; without FRAGMENTS only
+ *     131 68 0 Control [Payload]           message; with FRAGMENTS only, as the next two
  *     131 69 Seq:64 Left:64 0 Control Part first of Left parts
  *     131 70 Seq:64 Left:64 Part           Left counts down to 1
  *
@@ -15,6 +15,7 @@
 #define NPRI_DIST_CHANNEL_H
 
 #include "dist/control.h"
+#include "dist/ticker.h"
 
 struct npri_channel;
 
@@ -55,14 +56,7 @@ NPR_NODISCARD bool npri_channel_write(struct npri_channel *channel,
 /* Something was written to the peer at `now_ns` (messages and ticks alike). */
 void npri_channel_wrote(struct npri_channel *channel, uint64_t now_ns);
 
-enum npri_tick {
-    NPRI_TICK_NONE,
-    NPRI_TICK_SEND,   /* write four zero bytes now */
-    NPRI_TICK_SILENT, /* nothing read for net_ticktime: drop the peer */
-};
-
-/* Call at npri_channel_deadline_ns() or later.  Sends when nothing was written for a quarter of
- * net_ticktime, and also when nothing was read for that long. */
+/* As npri_ticker_step(): call at npri_channel_deadline_ns() or later. */
 enum npri_tick npri_channel_tick(struct npri_channel *channel, uint64_t now_ns);
 uint64_t npri_channel_deadline_ns(const struct npri_channel *channel);
 
