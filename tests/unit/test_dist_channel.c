@@ -1,0 +1,864 @@
+/* dist/channel.h: recorded frames, every cut, fragments as a real node sends them, what must be
+ * refused, and how much memory a peer can make us hold. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "dist/channel.h"
+#include "dist/flags.h"
+#include "dist/frames.h"
+#include "support/check.h"
+
+#define LINE_MAX_BYTES  4096
+#define FRAME_BYTES_MAX (1u << 20)
+#define RECORDED_FLAGS  (NPRI_FLAGS_OFFERED & ~NPRI_FLAG_FRAGMENTS)
+
+/* Terms, and control tuples made of them. */
+#define PID_1 "58770361406200000001000000000000000c"
+#define PID_2 "58770361406200000002000000000000000c"
+#define SEND_2                                                                                     \
+    "6803610277"                                                                                   \
+    "00" PID_2
+#define LINK_1_2 "68036101" PID_1 PID_2
+
+static struct npri_channel *channel_with(uint64_t flags, size_t frame_bytes_max)
+{
+    const struct npri_channel_options options = {
+        .flags = flags,
+        .frame_bytes_max = frame_bytes_max,
+        .net_ticktime_ns = 60,
+    };
+    struct npri_channel *channel = npri_channel_create(&options);
+
+    assert_non_null(channel);
+    return channel;
+}
+
+static struct npri_buffer buffer_of(const char *hex)
+{
+    uint8_t bytes[LINE_MAX_BYTES];
+    struct npri_buffer buffer;
+
+    npri_buffer_init(&buffer, 0);
+    npri_put_bytes(&buffer, npri_bytes(bytes, check_unhex(hex, bytes, sizeof(bytes))));
+    assert_false(buffer.failed);
+    return buffer;
+}
+
+/* Appends a frame: its length and the bytes of `hex`. */
+static void put_frame(struct npri_buffer *out, const char *hex)
+{
+    struct npri_buffer body = buffer_of(hex);
+
+    npri_put_u32(out, (uint32_t)body.size);
+    npri_put_bytes(out, npri_buffer_bytes(&body));
+    npri_buffer_fini(&body);
+}
+
+static npr_status feed(struct npri_channel *channel, struct npr_bytes bytes)
+{
+    return npri_channel_feed(channel, bytes, 0, NULL);
+}
+
+/* What comes of a stream of frames: "SEND, LINK, " and the status that ends it. */
+static npr_status drain(struct npri_channel *channel, struct npri_buffer *seen)
+{
+    struct npri_control control;
+    npr_status status;
+
+    while ((status = npri_channel_next(channel, &control, NULL)) == NPR_OK) {
+        npri_put_bytes(seen, npr_bytes_of(npri_control_name(control.kind)));
+        npri_put_u64(seen, control.payload.size);
+        npri_put_bytes(seen, npri_bytes(control.payload.data, control.payload.size));
+        npri_put_bytes(seen, npri_bytes(control.from.data, control.from.size));
+        npri_put_bytes(seen, npri_bytes(control.to.data, control.to.size));
+    }
+    return status;
+}
+
+/* Feeds `bytes` in pieces of at most `piece`; what they meant is appended to `seen`. */
+static npr_status feed_pieces(struct npri_channel *channel,
+                              struct npr_bytes bytes,
+                              size_t piece,
+                              struct npri_buffer *seen)
+{
+    npr_status status = NPR_ENOTFOUND;
+
+    for (size_t at = 0; at < bytes.size && status == NPR_ENOTFOUND; at += piece) {
+        const size_t part = bytes.size - at < piece ? bytes.size - at : piece;
+        /* A copy of exactly that size: the sanitizer sees a byte read too far, or too late. */
+        uint8_t *copy = malloc(part);
+
+        assert_non_null(copy);
+        memcpy(copy, bytes.data + at, part);
+        assert_int_equal(feed(channel, npri_bytes(copy, part)), NPR_OK);
+        status = drain(channel, seen);
+        free(copy);
+    }
+    return status;
+}
+
+/* ---- Recorded frames. */
+
+/* The kind's name and the frame of each line; the length is added. */
+static size_t read_recorded(struct npri_buffer *frames, char kinds[][32], size_t kinds_max)
+{
+    FILE *file = fopen(NPRI_TEST_DATA "/dist-frames.txt", "r");
+    static char line[LINE_MAX_BYTES];
+    size_t count = 0;
+
+    assert_non_null(file);
+    npri_buffer_init(frames, 0);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char *space = strchr(line, ' ');
+
+        assert_non_null(space);
+        assert_true(count < kinds_max);
+        *space = '\0';
+        space[1 + strcspn(space + 1, "\n")] = '\0';
+        assert_true(strlen(line) < 32);
+        memcpy(kinds[count++], line, strlen(line) + 1);
+        put_frame(frames, space + 1);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_true(count > 50);
+    return count;
+}
+
+/* What OTP 25 sent is understood, and written again byte for byte. */
+static void recorded_frames_are_read_and_written_back(void **state)
+{
+    static char kinds[100][32];
+    struct npri_channel *channel = channel_with(RECORDED_FLAGS, FRAME_BYTES_MAX);
+    struct npri_buffer frames;
+    struct npri_buffer out;
+    struct npri_control control;
+    const size_t count = read_recorded(&frames, kinds, 100);
+
+    (void)state;
+    npri_buffer_init(&out, 0);
+    assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_OK);
+        assert_string_equal(npri_control_name(control.kind), kinds[i]);
+        assert_true(npri_channel_write(channel, &control, &out));
+    }
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_ENOTFOUND);
+    CHECK_BYTES_EQUAL(npri_buffer_bytes(&out), npri_buffer_bytes(&frames));
+    npri_buffer_fini(&out);
+    npri_buffer_fini(&frames);
+    npri_channel_destroy(channel);
+}
+
+/* Would catch a frame taken before it is whole, or lost between two feeds. */
+static void meaning_does_not_depend_on_the_cuts(void **state)
+{
+    static const size_t pieces[] = {1, 2, 3, 4, 5, 7, 64, 139, 1000, 4096};
+    static char kinds[100][32];
+    struct npri_buffer frames;
+    struct npri_buffer whole;
+
+    (void)state;
+    (void)read_recorded(&frames, kinds, 100);
+    npri_put_u32(&frames, 0); /* a tick */
+    put_frame(&frames, "7083" LINK_1_2);
+    npri_buffer_init(&whole, 0);
+    for (size_t i = 0; i <= sizeof(pieces) / sizeof(pieces[0]); i++) {
+        const size_t piece = i == 0 ? frames.size : pieces[i - 1];
+        struct npri_channel *channel = channel_with(RECORDED_FLAGS, FRAME_BYTES_MAX);
+        struct npri_buffer seen;
+
+        npri_buffer_init(&seen, 0);
+        assert_int_equal(
+            feed_pieces(channel, npri_buffer_bytes(&frames), piece, i == 0 ? &whole : &seen),
+            NPR_ENOTFOUND);
+        if (i != 0) {
+            CHECK_BYTES_EQUAL(npri_buffer_bytes(&seen), npri_buffer_bytes(&whole));
+        }
+        npri_buffer_fini(&seen);
+        npri_channel_destroy(channel);
+    }
+    npri_buffer_fini(&whole);
+    npri_buffer_fini(&frames);
+}
+
+/* ---- Copies and memory. */
+
+/* Thousands of small frames in one feed: none is moved, the terms lie where they arrived. */
+static void small_frames_are_not_copied(void **state)
+{
+    struct npri_channel *channel = channel_with(RECORDED_FLAGS, FRAME_BYTES_MAX);
+    struct npri_buffer frames;
+    struct npri_control control;
+    size_t count = 0;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    for (int i = 0; i < 2000; i++) {
+        put_frame(&frames, "7083" SEND_2 "83612a");
+    }
+    assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+    npri_alloc_fail_after(1); /* Nothing may need memory. */
+    while (npri_channel_next(channel, &control, NULL) == NPR_OK) {
+        assert_true(control.payload.data >= frames.data);
+        assert_true(control.payload.data < frames.data + frames.size);
+        assert_true(control.to.data >= frames.data && control.to.data < frames.data + frames.size);
+        count++;
+    }
+    npri_alloc_fail_after(0);
+    assert_int_equal(count, 2000);
+    npri_buffer_fini(&frames);
+    npri_channel_destroy(channel);
+}
+
+/* A length is only a promise: 64 MiB announced, ten bytes come, ten bytes are held. */
+static void announced_bytes_cost_nothing(void **state)
+{
+    static const uint8_t start[14] = {0x04, 0, 0, 0, 112, 131};
+    struct npri_frames frames;
+    struct npr_bytes body;
+
+    (void)state;
+    npri_frames_init(&frames, NPRI_FRAME_BYTES_DEFAULT);
+    npri_frames_feed(&frames, npri_bytes(start, sizeof(start)));
+    assert_int_equal(npri_frames_next(&frames, &body, NULL), NPR_ENOTFOUND);
+    assert_int_equal(frames.kept.size, sizeof(start));
+    assert_true(frames.kept.capacity <= 64);
+    npri_frames_fini(&frames);
+}
+
+/* One large frame must not keep its memory for ever. */
+static void memory_of_a_large_frame_is_given_back(void **state)
+{
+    struct npri_buffer bytes;
+    struct npri_frames frames;
+    struct npr_bytes body;
+
+    (void)state;
+    npri_buffer_init(&bytes, 0);
+    npri_put_u32(&bytes, 2 * NPRI_CHANNEL_KEEP_BYTES);
+    assert_non_null(npri_buffer_extend(&bytes, 2 * NPRI_CHANNEL_KEEP_BYTES));
+    npri_frames_init(&frames, NPRI_FRAME_BYTES_DEFAULT);
+    npri_frames_feed(&frames, npri_bytes(bytes.data, bytes.size - 1));
+    assert_int_equal(npri_frames_next(&frames, &body, NULL), NPR_ENOTFOUND);
+    npri_frames_feed(&frames, npri_bytes(bytes.data + bytes.size - 1, 1));
+    assert_int_equal(npri_frames_next(&frames, &body, NULL), NPR_OK);
+    assert_int_equal(body.size, 2 * NPRI_CHANNEL_KEEP_BYTES);
+    assert_int_equal(npri_frames_next(&frames, &body, NULL), NPR_ENOTFOUND);
+    assert_int_equal(frames.kept.capacity, 0);
+    npri_frames_fini(&frames);
+    npri_buffer_fini(&bytes);
+}
+
+/* The limit holds on both its sides, and as soon as the four bytes are here. */
+static void frames_over_the_limit_are_refused(void **state)
+{
+    static const char *lengths[] = {"00000041", "7fffffff", "ffffffff"};
+    struct npri_control control;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (size_t piece = 1; piece <= 4; piece += 3) {
+            struct npri_channel *channel = channel_with(RECORDED_FLAGS, 64);
+            struct npri_buffer bytes = buffer_of(lengths[i]);
+            struct npri_buffer seen;
+
+            npri_buffer_init(&seen, 0);
+            assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&bytes), piece, &seen),
+                             NPR_EFULL);
+            assert_int_equal(feed(channel, npri_bytes("", 0)), NPR_EFULL);
+            assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_EFULL);
+            npri_buffer_fini(&bytes);
+            npri_channel_destroy(channel);
+        }
+    }
+}
+
+static void frame_at_the_limit_is_taken(void **state)
+{
+    struct npri_channel *channel = channel_with(RECORDED_FLAGS, 42);
+    struct npri_buffer seen;
+    struct npri_buffer bytes;
+
+    (void)state;
+    npri_buffer_init(&bytes, 0);
+    npri_buffer_init(&seen, 0);
+    put_frame(&bytes, "7083" LINK_1_2);
+    assert_int_equal(bytes.size, 4 + 42);
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&bytes), 50, &seen), NPR_ENOTFOUND);
+    assert_true(seen.size > 0);
+    npri_buffer_fini(&seen);
+    npri_buffer_fini(&bytes);
+    npri_channel_destroy(channel);
+}
+
+/* ---- Bad frames. */
+
+static npr_status status_of(uint64_t flags, const char *hex)
+{
+    struct npri_channel *channel = channel_with(flags, FRAME_BYTES_MAX);
+    struct npri_buffer frames;
+    struct npri_buffer seen;
+    npr_status status;
+
+    npri_buffer_init(&frames, 0);
+    npri_buffer_init(&seen, 0);
+    put_frame(&frames, hex);
+    status = feed_pieces(channel, npri_buffer_bytes(&frames), frames.size, &seen);
+    if (status == NPR_ENOTFOUND && seen.size == 0) {
+        status = NPR_OK; /* no message: a fragment */
+    }
+    npri_buffer_fini(&frames);
+    npri_buffer_fini(&seen);
+    npri_channel_destroy(channel);
+    return status;
+}
+
+#define SEQ_7       "0000000000000007"
+#define LEFT(digit) "000000000000000" digit
+
+/* What OTP hangs up on, so do we. */
+static void bad_frames_break_the_stream(void **state)
+{
+    static const char *plain[] = {
+        "70",                   /* nothing */
+        "00",                   /* unknown type */
+        "83",                   /* half a header */
+        "834400" SEND_2 "612a", /* header that was not negotiated */
+        "70" LINK_1_2,          /* no version byte */
+        "7083",                 /* no term */
+        "70836a",               /* no tuple */
+        "7083680361"
+        "05" PID_1 PID_2,                 /* unknown operation */
+        "7083" SEND_2,                    /* no payload */
+        "7083" SEND_2 "612a",             /* payload without version byte */
+        "7083" SEND_2 "83",               /* empty payload */
+        "7083" SEND_2 "83ff",             /* garbage */
+        "7083" SEND_2 "8350000000020000", /* compressed */
+        "7083680361"
+        "0158770361406200000001", /* term cut */
+    };
+    static const char *headed[] = {
+        "7083" LINK_1_2,                       /* as real nodes do with FRAGMENTS */
+        "8344",                                /* no count of atoms */
+        "834401" LINK_1_2,                     /* atom cache */
+        "834300" LINK_1_2,                     /* unknown header */
+        "83440083" LINK_1_2,                   /* version byte within */
+        "834400" SEND_2,                       /* no payload */
+        "8345" SEQ_7 LEFT("2"),                /* no count of atoms */
+        "8345" SEQ_7 LEFT("2") "01" SEND_2,    /* atom cache */
+        "8345" SEQ_7 LEFT("0") "00" SEND_2,    /* no parts */
+        "8345" SEQ_7 LEFT("2") "006803610277", /* control tuple cut */
+        "8345" SEQ_7 LEFT("2") "00",           /* no control tuple */
+        "8346" SEQ_7 LEFT("1") "612a",         /* no first fragment */
+        "8346" SEQ_7,                          /* cut */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        if (status_of(RECORDED_FLAGS, plain[i]) != NPR_EPROTO) {
+            fail_msg("accepted: %s", plain[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof(headed) / sizeof(headed[0]); i++) {
+        if (status_of(NPRI_FLAGS_OFFERED, headed[i]) != NPR_EPROTO) {
+            fail_msg("accepted: %s", headed[i]);
+        }
+    }
+}
+
+/* And what OTP lets pass. */
+static void trailing_bytes_are_ignored(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(RECORDED_FLAGS, "7083" SEND_2 "83612affff"), NPR_ENOTFOUND);
+    assert_int_equal(status_of(RECORDED_FLAGS, "7083" LINK_1_2 "83612a"), NPR_ENOTFOUND);
+    assert_int_equal(status_of(RECORDED_FLAGS, "7083" LINK_1_2 "ff"), NPR_ENOTFOUND);
+    assert_int_equal(status_of(NPRI_FLAGS_OFFERED, "834400" SEND_2 "612aff"), NPR_ENOTFOUND);
+    assert_int_equal(status_of(NPRI_FLAGS_OFFERED, "8345" SEQ_7 LEFT("1") "00" SEND_2 "612a"),
+                     NPR_ENOTFOUND);
+}
+
+/* Otherwise a peer could tie our processes to those of a third node. */
+static void links_must_come_from_the_peers_own_processes(void **state)
+{
+    static const char *peers[] = {"a@b", "a@c"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct npri_channel_options options = {
+            .flags = RECORDED_FLAGS, .frame_bytes_max = 1000, .net_ticktime_ns = 60};
+        struct npri_channel *channel;
+        struct npri_buffer frames;
+        struct npri_control control;
+
+        assert_int_equal(npr_node_name_parse(npr_bytes_of(peers[i]), &options.peer, NULL), NPR_OK);
+        channel = npri_channel_create(&options);
+        npri_buffer_init(&frames, 0);
+        put_frame(&frames, "7083" LINK_1_2);
+        assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+        assert_int_equal(npri_channel_next(channel, &control, NULL), i == 0 ? NPR_OK : NPR_EPROTO);
+        npri_buffer_fini(&frames);
+        npri_channel_destroy(channel);
+    }
+}
+
+/* ---- Fragments. */
+
+/* The heads of what OTP 25 sent for a binary of 200,000 bytes, "0123456789" repeated, to a node
+ * that offers FRAGMENTS without the atom cache. */
+#define REAL_FIRST_HEX                                                                             \
+    "00010013"                                                                                     \
+    "8345000002a80000055300000000000000040068036116"                                               \
+    "58770b61403132372e302e302e3100000055000000006b04a7e9"                                         \
+    "58770b66403132372e302e302e3100000007000000000102"                                             \
+    "0304"                                                                                         \
+    "6d00030d40"
+static const char *const real_heads[] = {
+    REAL_FIRST_HEX,
+    "00010012"
+    "8346000002a800000553"
+    "0000000000000003",
+    "00010012"
+    "8346000002a800000553"
+    "0000000000000002",
+    "00000d8f"
+    "8346000002a800000553"
+    "0000000000000001",
+};
+
+static void put_digits(struct npri_buffer *out, size_t *next, size_t frame_end)
+{
+    while (out->size < frame_end) {
+        npri_put_u8(out, (uint8_t)('0' + *next % 10));
+        (*next)++;
+    }
+}
+
+static void fragments_of_a_real_node_are_joined(void **state)
+{
+    static const size_t pieces[] = {1 << 20, 1, 1000, 65536};
+    struct npri_buffer frames;
+    size_t next = 0;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    for (size_t i = 0; i < 4; i++) {
+        struct npri_buffer head = buffer_of(real_heads[i]);
+        const size_t end = frames.size + 4 + npri_get_u32(head.data);
+
+        npri_put_bytes(&frames, npri_buffer_bytes(&head));
+        put_digits(&frames, &next, end);
+        npri_buffer_fini(&head);
+    }
+    assert_int_equal(next, 200000);
+
+    for (size_t i = 0; i < 4; i++) {
+        struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, FRAME_BYTES_MAX);
+        struct npri_buffer seen;
+
+        npri_buffer_init(&seen, 0);
+        assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), pieces[i], &seen),
+                         NPR_ENOTFOUND);
+        assert_memory_equal(seen.data, "SEND", 4);
+        assert_int_equal(npri_get_u64(seen.data + 4), 200005);
+        for (size_t k = 0; k < 200000; k++) {
+            assert_int_equal(seen.data[4 + 8 + 5 + k], '0' + k % 10);
+        }
+        npri_buffer_fini(&seen);
+        npri_channel_destroy(channel);
+    }
+    npri_buffer_fini(&frames);
+}
+
+static void put_head(struct npri_buffer *out, uint8_t type, uint64_t sequence, uint64_t left)
+{
+    npri_put_u8(out, 131);
+    npri_put_u8(out, type);
+    npri_put_u64(out, sequence);
+    npri_put_u64(out, left);
+}
+
+/* A fragment with `size` bytes of payload from `payload`. */
+static void put_fragment(struct npri_buffer *out,
+                         uint64_t sequence,
+                         uint64_t left,
+                         bool first,
+                         struct npr_bytes part)
+{
+    const size_t start = out->size;
+
+    npri_put_u32(out, 0);
+    put_head(out, first ? 69 : 70, sequence, left);
+    if (first) {
+        struct npri_buffer control = buffer_of("00" SEND_2);
+
+        npri_put_bytes(out, npri_buffer_bytes(&control));
+        npri_buffer_fini(&control);
+    }
+    npri_put_bytes(out, part);
+    npri_buffer_patch_u32(out, start, (uint32_t)(out->size - start - 4));
+}
+
+/* A binary of `size` bytes `fill`, encoded. */
+static struct npri_buffer binary_of(uint32_t size, int fill)
+{
+    struct npri_buffer binary;
+    uint8_t *at;
+
+    npri_buffer_init(&binary, 0);
+    npri_put_u8(&binary, 109);
+    npri_put_u32(&binary, size);
+    at = npri_buffer_extend(&binary, size);
+    assert_non_null(at);
+    memset(at, fill, size);
+    return binary;
+}
+
+/* Three messages whose parts alternate, one with empty parts: each comes out whole, in the order of
+ * their ends. */
+static void sequences_may_alternate(void **state)
+{
+    struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, FRAME_BYTES_MAX);
+    struct npri_buffer one = binary_of(95, 1);
+    struct npri_buffer two = binary_of(45, 2);
+    struct npri_buffer frames;
+    struct npri_control control;
+    struct npr_bytes payload;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    put_fragment(&frames, 9, 3, true, npri_bytes(one.data, 3));
+    put_fragment(&frames, UINT64_MAX, 2, true, npri_bytes("", 0));
+    put_fragment(&frames, 9, 2, false, npri_bytes(one.data + 3, 60));
+    put_frame(&frames, "834400" SEND_2 "612a");
+    put_fragment(&frames, UINT64_MAX, 1, false, npri_buffer_bytes(&two));
+    put_fragment(&frames, 9, 1, false, npri_bytes(one.data + 63, 37));
+    put_fragment(&frames, 9, 2, true, npri_bytes(two.data, 6)); /* The number is free again. */
+    put_fragment(&frames, 9, 1, false, npri_bytes(two.data + 6, 44));
+
+    assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_OK);
+        payload = npri_bytes(control.payload.data, control.payload.size);
+        if (i == 0) {
+            assert_int_equal(payload.size, 2);
+        } else {
+            CHECK_BYTES_EQUAL(payload, npri_buffer_bytes(i == 2 ? &one : &two));
+        }
+    }
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_ENOTFOUND);
+    npri_buffer_fini(&frames);
+    npri_buffer_fini(&one);
+    npri_buffer_fini(&two);
+    npri_channel_destroy(channel);
+}
+
+static void fragments_out_of_order_are_refused(void **state)
+{
+    static const struct {
+        uint64_t second_left;
+        uint64_t second_sequence;
+        bool second_first;
+    } cases[] = {
+        {3, 9, false},  /* the first once more */
+        {1, 9, false},  /* one left out */
+        {0, 9, false},  /* past the end */
+        {2, 10, false}, /* of another sequence */
+        {3, 9, true},   /* begun twice */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, FRAME_BYTES_MAX);
+        struct npri_buffer frames;
+        struct npri_control control;
+
+        npri_buffer_init(&frames, 0);
+        put_fragment(&frames, 9, 3, true, npri_bytes("m", 1));
+        put_fragment(&frames, cases[i].second_sequence, cases[i].second_left, cases[i].second_first,
+                     npri_bytes("\0", 1));
+        assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+        assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_EPROTO);
+        npri_buffer_fini(&frames);
+        npri_channel_destroy(channel);
+    }
+}
+
+/* Unfinished messages: so many, each so large, all together so large; one beyond is refused. */
+static void unfinished_messages_are_bounded(void **state)
+{
+    static uint8_t bytes[1000];
+    struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, 1000);
+    struct npri_buffer frames;
+    struct npri_buffer seen;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    npri_buffer_init(&seen, 0);
+    for (uint64_t i = 0; i < NPRI_FRAGMENT_SEQUENCES_MAX; i++) {
+        put_fragment(&frames, i, UINT64_MAX, true, npri_bytes(bytes, 0));
+    }
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_ENOTFOUND);
+    npri_buffer_reset(&frames);
+    put_fragment(&frames, 1000, 2, true, npri_bytes(bytes, 0));
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_EFULL);
+    npri_channel_destroy(channel);
+
+    channel = channel_with(NPRI_FLAGS_OFFERED, 1000);
+    npri_buffer_reset(&frames);
+    put_fragment(&frames, 1, 3, true, npri_bytes(bytes, 900));
+    put_fragment(&frames, 1, 2, false, npri_bytes(bytes, 100 - 24));
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_ENOTFOUND);
+    npri_buffer_reset(&frames);
+    put_fragment(&frames, 1, 1, false, npri_bytes(bytes, 1));
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_EFULL);
+    npri_channel_destroy(channel);
+
+    channel = channel_with(NPRI_FLAGS_OFFERED, 1000);
+    npri_buffer_reset(&frames);
+    for (uint64_t i = 0; i < NPRI_FRAGMENT_TOTAL_FACTOR; i++) {
+        put_fragment(&frames, i, 2, true, npri_bytes(bytes, 900 - 24));
+    }
+    put_fragment(&frames, 50, 2, true, npri_bytes(bytes, 400 - 24));
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_ENOTFOUND);
+    npri_buffer_reset(&frames);
+    put_fragment(&frames, 50, 1, false, npri_bytes(bytes, 1));
+    assert_int_equal(feed_pieces(channel, npri_buffer_bytes(&frames), 64, &seen), NPR_EFULL);
+    npri_channel_destroy(channel);
+    npri_buffer_fini(&frames);
+}
+
+/* ---- Writing. */
+
+static struct npri_control message_with(struct npri_buffer *to, const struct npri_buffer *payload)
+{
+    *to = buffer_of(PID_2);
+    return (struct npri_control){.kind = NPRI_CONTROL_SEND,
+                                 .to = {to->data, to->size},
+                                 .payload = {payload->data, payload->size}};
+}
+
+/* What one channel writes, another reads: around each size where the form changes. */
+static void written_messages_are_read(void **state)
+{
+    static const uint32_t sizes[] = {0,      1,      65530,  65531,  65532,
+                                     131066, 131067, 131068, 200000, 900000};
+    static const uint64_t flags[] = {RECORDED_FLAGS, NPRI_FLAGS_OFFERED};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct npri_channel *channel = channel_with(flags[i % 2], FRAME_BYTES_MAX);
+        struct npri_buffer payload = binary_of(sizes[i / 2], 7);
+        struct npri_buffer to;
+        const struct npri_control sent = message_with(&to, &payload);
+        struct npri_control got;
+        struct npri_buffer out;
+
+        npri_buffer_init(&out, 0);
+        assert_true(npri_channel_write(channel, &sent, &out));
+        assert_true(npri_channel_write(channel, &sent, &out));
+        assert_int_equal(feed(channel, npri_buffer_bytes(&out)), NPR_OK);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(npri_channel_next(channel, &got, NULL), NPR_OK);
+            assert_int_equal(got.kind, NPRI_CONTROL_SEND);
+            CHECK_BYTES_EQUAL(npri_bytes(got.payload.data, got.payload.size),
+                              npri_buffer_bytes(&payload));
+            CHECK_BYTES_EQUAL(npri_bytes(got.to.data, got.to.size), npri_buffer_bytes(&to));
+        }
+        assert_int_equal(npri_channel_next(channel, &got, NULL), NPR_ENOTFOUND);
+        npri_buffer_fini(&out);
+        npri_buffer_fini(&to);
+        npri_buffer_fini(&payload);
+        npri_channel_destroy(channel);
+    }
+}
+
+/* The heads of each frame as a real node accepted them (200,005 bytes of payload). */
+static void fragments_have_the_form_that_real_nodes_take(void **state)
+{
+    struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, FRAME_BYTES_MAX);
+    struct npri_buffer payload = binary_of(200000, 7);
+    struct npri_buffer to;
+    const struct npri_control control = message_with(&to, &payload);
+    struct npri_buffer expected;
+    struct npri_buffer out;
+
+    (void)state;
+    npri_buffer_init(&expected, 0);
+    npri_buffer_init(&out, 0);
+    put_fragment(&expected, 1, 4, true, npri_bytes(payload.data, 65536));
+    put_fragment(&expected, 1, 3, false, npri_bytes(payload.data + 65536, 65536));
+    put_fragment(&expected, 1, 2, false, npri_bytes(payload.data + 131072, 65536));
+    put_fragment(&expected, 1, 1, false, npri_bytes(payload.data + 196608, 3397));
+    assert_true(npri_channel_write(channel, &control, &out));
+    CHECK_BYTES_EQUAL(npri_buffer_bytes(&out), npri_buffer_bytes(&expected));
+    npri_buffer_fini(&expected);
+    npri_buffer_fini(&out);
+    npri_buffer_fini(&to);
+    npri_buffer_fini(&payload);
+    npri_channel_destroy(channel);
+}
+
+/* A reason inside the control tuple cannot be cut: it goes out whole, however large. */
+static void inline_reasons_are_not_cut(void **state)
+{
+    struct npri_channel *channel =
+        channel_with(NPRI_FLAGS_OFFERED & ~NPRI_FLAG_EXIT_PAYLOAD, FRAME_BYTES_MAX);
+    struct npri_buffer reason = binary_of(100000, 7);
+    struct npri_buffer to;
+    struct npri_control control = message_with(&to, &reason);
+    struct npri_control got;
+    struct npri_buffer out;
+
+    (void)state;
+    control.kind = NPRI_CONTROL_EXIT;
+    control.from = control.to;
+    npri_buffer_init(&out, 0);
+    assert_true(npri_channel_write(channel, &control, &out));
+    assert_int_equal(npri_get_u32(out.data), out.size - 4);
+    assert_int_equal(feed(channel, npri_buffer_bytes(&out)), NPR_OK);
+    assert_int_equal(npri_channel_next(channel, &got, NULL), NPR_OK);
+    CHECK_BYTES_EQUAL(npri_bytes(got.payload.data, got.payload.size), npri_buffer_bytes(&reason));
+    npri_buffer_fini(&out);
+    npri_buffer_fini(&to);
+    npri_buffer_fini(&reason);
+    npri_channel_destroy(channel);
+}
+
+/* Half a message in the buffer would be a broken stream at the peer. */
+static void what_cannot_be_written_leaves_no_trace(void **state)
+{
+    struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, 300000);
+    struct npri_buffer payload = binary_of(200000, 7);
+    struct npri_buffer large = binary_of(300000, 7);
+    struct npri_buffer to;
+    struct npri_buffer to_large;
+    const struct npri_control control = message_with(&to, &payload);
+    const struct npri_control too_large = message_with(&to_large, &large);
+    struct npri_buffer out;
+
+    (void)state;
+    npri_buffer_init(&out, 210000);
+    npri_put_u32(&out, 0);
+    assert_false(npri_channel_write(channel, &too_large, &out));
+    assert_int_equal(out.size, 4);
+    assert_true(npri_channel_write(channel, &control, &out));
+    assert_false(npri_channel_write(channel, &control, &out)); /* the limit of `out` */
+    assert_false(out.failed);
+    assert_int_equal(out.size, 4 + 200005 + 4 * (4 + 2 + 16) + 1 + 24);
+    npri_buffer_fini(&out);
+    npri_buffer_fini(&to);
+    npri_buffer_fini(&to_large);
+    npri_buffer_fini(&payload);
+    npri_buffer_fini(&large);
+    npri_channel_destroy(channel);
+}
+
+/* ---- Out of memory, at every allocation. */
+
+/* One round of writing and reading; true when it went through. */
+static bool round_trip(const struct npri_control *control)
+{
+    const struct npri_channel_options options = {
+        .flags = NPRI_FLAGS_OFFERED, .frame_bytes_max = FRAME_BYTES_MAX, .net_ticktime_ns = 60};
+    struct npri_channel *channel = npri_channel_create(&options);
+    struct npri_control got;
+    struct npri_buffer out;
+    npr_status status = NPR_ENOTFOUND;
+    bool done = false;
+
+    if (channel == NULL) {
+        return false;
+    }
+    npri_buffer_init(&out, 0);
+    if (!npri_channel_write(channel, control, &out)) {
+        assert_int_equal(out.size, 0);
+    } else {
+        for (size_t at = 0; at < out.size && status == NPR_ENOTFOUND; at += 50000) {
+            const size_t part = out.size - at < 50000 ? out.size - at : 50000;
+
+            assert_int_equal(feed(channel, npri_bytes(out.data + at, part)), NPR_OK);
+            status = npri_channel_next(channel, &got, NULL);
+        }
+        done = status == NPR_OK;
+        if (!done) {
+            assert_int_equal(status, NPR_ENOMEM);
+            assert_int_equal(npri_channel_next(channel, &got, NULL), NPR_ENOMEM);
+        }
+    }
+    npri_buffer_fini(&out);
+    npri_channel_destroy(channel);
+    return done;
+}
+
+static void running_out_of_memory_is_a_status(void **state)
+{
+    struct npri_buffer payload = binary_of(200000, 7);
+    struct npri_buffer to;
+    const struct npri_control control = message_with(&to, &payload);
+    bool done = false;
+    unsigned n = 1;
+
+    (void)state;
+    for (; !done; n++) {
+        assert_true(n < 1000);
+        npri_alloc_fail_after(n);
+        done = round_trip(&control);
+        npri_alloc_fail_after(0);
+    }
+    assert_true(n > 5);
+    npri_buffer_fini(&to);
+    npri_buffer_fini(&payload);
+}
+
+/* ---- Ticks. */
+
+static void any_byte_is_a_sign_of_life(void **state)
+{
+    struct npri_channel *channel = channel_with(RECORDED_FLAGS, FRAME_BYTES_MAX);
+    static const uint8_t tick[4] = {0};
+    struct npri_control control;
+
+    (void)state;
+    assert_int_equal(npri_channel_deadline_ns(channel), 15);
+    npri_channel_wrote(channel, 10);
+    assert_int_equal(npri_channel_tick(channel, 15), NPRI_TICK_SEND); /* nothing was read */
+    assert_int_equal(npri_channel_feed(channel, npri_bytes(tick, 1), 50, NULL), NPR_OK);
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_ENOTFOUND);
+    assert_int_not_equal(npri_channel_tick(channel, 60), NPRI_TICK_SILENT);
+    assert_int_equal(npri_channel_feed(channel, npri_bytes(tick, 3), 109, NULL), NPR_OK);
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_ENOTFOUND);
+    assert_int_not_equal(npri_channel_tick(channel, 168), NPRI_TICK_SILENT);
+    assert_int_equal(npri_channel_tick(channel, 169), NPRI_TICK_SILENT);
+    npri_channel_destroy(channel);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recorded_frames_are_read_and_written_back),
+        cmocka_unit_test(meaning_does_not_depend_on_the_cuts),
+        cmocka_unit_test(small_frames_are_not_copied),
+        cmocka_unit_test(announced_bytes_cost_nothing),
+        cmocka_unit_test(memory_of_a_large_frame_is_given_back),
+        cmocka_unit_test(frames_over_the_limit_are_refused),
+        cmocka_unit_test(frame_at_the_limit_is_taken),
+        cmocka_unit_test(bad_frames_break_the_stream),
+        cmocka_unit_test(trailing_bytes_are_ignored),
+        cmocka_unit_test(links_must_come_from_the_peers_own_processes),
+        cmocka_unit_test(fragments_of_a_real_node_are_joined),
+        cmocka_unit_test(sequences_may_alternate),
+        cmocka_unit_test(fragments_out_of_order_are_refused),
+        cmocka_unit_test(unfinished_messages_are_bounded),
+        cmocka_unit_test(written_messages_are_read),
+        cmocka_unit_test(fragments_have_the_form_that_real_nodes_take),
+        cmocka_unit_test(inline_reasons_are_not_cut),
+        cmocka_unit_test(what_cannot_be_written_leaves_no_trace),
+        cmocka_unit_test(running_out_of_memory_is_a_status),
+        cmocka_unit_test(any_byte_is_a_sign_of_life),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
