@@ -124,6 +124,7 @@ static npr_status take_flags(struct npri_handshake *handshake,
                          "them)",
                          (unsigned long long)missing);
     }
+    handshake->peer_offered = flags;
     handshake->peer_flags = flags & handshake->options.flags;
     return NPR_OK;
 }
@@ -208,6 +209,7 @@ static npr_status on_status(struct npri_handshake *handshake,
         return npri_fail(err, NPR_EREFUSED, "handshake: peer has a connection to this node");
     }
     if (status_is(text, "nok")) {
+        handshake->peer_said_nok = true;
         return npri_fail(err, NPR_EREFUSED, "handshake: peer prefers its own attempt");
     }
     if (status_is(text, "not_allowed")) {

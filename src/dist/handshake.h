@@ -64,6 +64,8 @@ struct npri_handshake {
     struct npri_handshake_options options;
     struct npr_node_name peer; /* initiator: set from the start; acceptor: from NAMED on */
     uint64_t peer_flags;       /* effective: both offered.  Meaningful when DONE */
+    uint64_t peer_offered;     /* all that the peer offered.  Likewise */
+    bool peer_said_nok;        /* initiator, FAILED: its own attempt goes on instead */
     uint32_t peer_creation;    /* meaningful when DONE */
     struct npri_buffer out;    /* frames to write, with their lengths; the caller empties it */
     bool alive_insist;         /* initiator: answer "true" to "alive" */

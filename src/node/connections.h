@@ -4,6 +4,16 @@
  *   npri_connections_send(node, control)
  *        up        written at the end of the turn
  *        not up    dialled; kept (bounded) until the connection is up, or handed to `undelivered`
+ *        failed    half a second after a failed attempt: handed to `undelivered` without another
+ *
+ * Callbacks come from the loop, never from inside a call of these functions (`log` excepted), and
+ * may call any of them, npri_connections_destroy() excepted.
+ *
+ * A connection that is up is closed, with one line in the log, when its peer breaks the protocol,
+ * sends too much at once, is silent for net_ticktime, or does not read: when more than
+ * queue_bytes_max of output wait for queue_ns_max without a break, or more than twice as much at
+ * any moment.  So no peer costs more memory than 2 x queue_bytes_max + frame_bytes_max for each
+ * direction.
  *
  * What a control message means is not known here. */
 #ifndef NPRI_NODE_CONNECTIONS_H
@@ -26,7 +36,8 @@ struct npri_peer {
 struct npri_connections_events {
     /* A connection is up; messages follow. */
     void (*up)(void *user, const struct npri_peer *peer);
-    /* It is gone, or an attempt to make it failed (`was_up` false).  Called once for each `up`. */
+    /* It is gone (`was_up`: once for each `up`), or an attempt to make it failed; what waited for
+     * it has been handed to `undelivered` by then. */
     void (*down)(void *user,
                  const struct npr_node_name *node,
                  bool was_up,
@@ -66,7 +77,7 @@ void npri_connections_destroy(struct npri_connections *connections);
 
 void npri_connections_set_creation(struct npri_connections *connections, uint32_t creation);
 
-/* Accepts peers on host:port (0: any; `*out_port` tells).  As npri_listener_open(). */
+/* Accepts peers on host:port (0: any; `*out_port` tells); once.  As npri_listener_open(). */
 NPR_NODISCARD npr_status npri_connections_listen(struct npri_connections *connections,
                                                  const char *host,
                                                  uint16_t port,
@@ -79,17 +90,20 @@ NPR_NODISCARD npr_status npri_connections_set_port(struct npri_connections *conn
                                                    uint16_t port);
 
 /* Starts to connect, unless it is up or under way: `up` or `down` follows in any case but the
- * first, which returns true at once. */
+ * first, which returns true at once.  (Neither when there is no memory for the name, or there are
+ * NPRI_VIEW_NODES_MAX of them.)  Our own name fails. */
 bool npri_connections_connect(struct npri_connections *connections,
                               const struct npr_node_name *node);
 
-/* Drops the connection (and what waited for it); `down` follows. */
+/* Drops the connection, or our attempt to make it (what waited for it is `undelivered`); `down`
+ * follows, and nothing when there was neither. */
 void npri_connections_disconnect(struct npri_connections *connections,
                                  const struct npr_node_name *node,
                                  const char *why);
 
-/* Sends, dialling if need be.  False: no memory, or the queue of a connection that is not up yet is
- * full; the message is then not sent, and the caller still has it. */
+/* Sends, dialling if need be.  False: no memory, the queue of a connection that is not up yet is
+ * full, or the peer has just been dropped for not reading; the message is then not sent, and the
+ * caller still has it. */
 NPR_NODISCARD bool npri_connections_send(struct npri_connections *connections,
                                          const struct npr_node_name *node,
                                          const struct npri_control *control);

@@ -81,6 +81,7 @@ static void initiator_repeats_a_recorded_exchange(void **state)
     assert_int_equal(handshake.state, NPRI_HANDSHAKE_DONE);
     assert_int_equal(handshake.peer_creation, 0x6b0447b5);
     assert_true(handshake.peer_flags == UINT64_C(0xd075f5fbd)); /* both, not either */
+    assert_true(handshake.peer_offered == UINT64_C(0xd07df7fbd));
     npri_handshake_fini(&handshake);
 }
 
