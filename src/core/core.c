@@ -94,7 +94,7 @@ static void on_register(struct npri_core *core, const struct npri_core_event *ev
 
     if (!core->options.member) {
         npri_text_add(&text, "register_ignored reason=\"this node is a client\"");
-    } else if (event->key.data == NULL || !npri_core_normal_key(core, event->key, &key)) {
+    } else if (!npri_core_normal_key(core, event->key, &key)) {
         npri_text_add(&text, "register_ignored reason=\"no possible key\"");
     } else if (!npri_core_normal_pid(core, event->term, &pid)) {
         npri_text_add(&text, "register_ignored reason=\"not a pid\"");
@@ -114,7 +114,7 @@ static void on_unregister(struct npri_core *core, const struct npri_core_event *
 {
     struct npr_bytes key;
 
-    if (event->key.data != NULL && npri_core_normal_key(core, event->key, &key)) {
+    if (npri_core_normal_key(core, event->key, &key)) {
         (void)npri_directory_remove(&core->directory, key);
     }
 }
@@ -212,7 +212,7 @@ bool npri_core_normal_key(const struct npri_core *core, struct npr_term key, str
     struct npri_buffer *buffer = &core->scratch->key;
 
     npri_buffer_reset(buffer);
-    if (!npri_term_normalise(key, buffer) || !npri_term_is_placeable(key)) {
+    if (key.data == NULL || !npri_term_normalise(key, buffer) || !npri_term_is_placeable(key)) {
         return false;
     }
     *out = npri_buffer_bytes(buffer);

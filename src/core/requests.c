@@ -280,7 +280,7 @@ static const char *find_fault(struct npri_core *core,
                               npr_status *out_status)
 {
     *out_status = NPR_EINVAL;
-    if (event->key.data == NULL || !npri_core_normal_key(core, event->key, out_key)) {
+    if (!npri_core_normal_key(core, event->key, out_key)) {
         return "the key is larger than 64 KiB or holds a map of more than 32 pairs";
     }
     if (event->kind == NPRI_EVENT_START && event->function.data == NULL) {

@@ -78,16 +78,22 @@ struct npr_term host_pid_term(const char *text)
 struct npr_term host_nodes(const char *names)
 {
     struct npri_buffer *buffer = next_buffer();
+    struct npr_node_name nodes[16];
+    uint32_t count = 0;
     char copy[512];
     char *rest = copy;
     char *name;
 
     (void)snprintf(copy, sizeof(copy), "%s", names);
     while ((name = strtok_r(rest, " ", &rest)) != NULL) {
-        const struct npr_node_name node = host_node(name);
-
-        npri_put_list(buffer, 1); /* cells of one element each: an ordinary list */
-        npri_put_node(buffer, &node);
+        assert_true(count < 16);
+        nodes[count++] = host_node(name);
+    }
+    if (count > 0) {
+        npri_put_list(buffer, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        npri_put_node(buffer, &nodes[i]);
     }
     npri_put_nil(buffer);
     return term_in(buffer);
@@ -193,6 +199,38 @@ void host_forget_trace(struct core_host *host)
 {
     host->trace_size = 0;
     host->trace[0] = '\0';
+}
+
+void check_view(struct core_host *host, const char *names, const char *file, int line)
+{
+    struct core_host seen = {0};
+    struct npri_buffer buffer = {0};
+    struct npr_term_walk walk;
+    struct npr_term element;
+    struct npr_bytes atom;
+
+    npri_core_put_nodes(host->core, &buffer);
+    assert_true(npr_term_list(term_in(&buffer), &walk));
+    while (npr_term_next(&walk, &element)) {
+        assert_true(npr_term_get_atom(element, &atom));
+        add(&seen, "%s%.*s", seen.trace_size == 0 ? "" : " ", (int)atom.size - 2,
+            (const char *)atom.data);
+    }
+    npri_buffer_fini(&buffer);
+    check_trace(&seen, names, file, line);
+}
+
+uint64_t host_status(struct core_host *host, const char *name)
+{
+    struct npri_buffer buffer = {0};
+    struct npr_term value;
+    uint64_t number;
+
+    npri_core_put_status(host->core, host->now_ns, &buffer);
+    assert_true(npr_term_map_get(term_in(&buffer), name, &value));
+    assert_true(npr_term_get_uint64(value, &number));
+    npri_buffer_fini(&buffer);
+    return number;
 }
 
 /* ---- The host. */

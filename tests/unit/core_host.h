@@ -69,4 +69,11 @@ void check_trace(struct core_host *host, const char *lines, const char *file, in
 #define CHECK_TRACE(host, lines) check_trace((host), (lines), __FILE__, __LINE__)
 void host_forget_trace(struct core_host *host);
 
+/* The view is exactly these nodes, in this order: "a b". */
+void check_view(struct core_host *host, const char *names, const char *file, int line);
+#define CHECK_VIEW(host, names) check_view((host), (names), __FILE__, __LINE__)
+
+/* The number under `name` in the status map. */
+uint64_t host_status(struct core_host *host, const char *name);
+
 #endif /* NPRI_TESTS_CORE_HOST_H */

@@ -1,0 +1,223 @@
+/* core/core.h without memory: whichever allocation fails, each request is answered once (by return
+ * or by effect), the invariants hold, nothing leaks, and with memory again the core works. */
+#include "core_host.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "support/check.h"
+
+#define REQUESTS_MAX  8
+#define SWEEP_MAX     400u
+#define STEPS_MAX     80u
+#define IN_STEP_MAX   24u /* more allocations than any step of the script makes */
+#define EFFECTS_ASKED 64
+
+struct sweep {
+    struct core_host host;
+    unsigned answers[REQUESTS_MAX]; /* by request */
+    uint64_t operations[EFFECTS_ASKED];
+    enum npri_effect_kind kinds[EFFECTS_ASKED];
+    size_t operations_count;
+    unsigned steps_count;
+    unsigned failing_step; /* 0: none.  Only in this step, from this allocation on, all fail */
+    uint64_t failing_allocation;
+};
+
+/* Notes what was asked, so that the script can answer it. */
+static void drain(struct sweep *sweep)
+{
+    struct npri_core_effect effect;
+
+    npri_core_check(sweep->host.core);
+    while (npri_core_take(sweep->host.core, &effect)) {
+        if (effect.kind == NPRI_EFFECT_ANSWER) {
+            assert_true(effect.request < REQUESTS_MAX);
+            sweep->answers[effect.request]++;
+        }
+        if (effect.operation != 0 && sweep->operations_count < EFFECTS_ASKED) {
+            sweep->operations[sweep->operations_count] = effect.operation;
+            sweep->kinds[sweep->operations_count++] = effect.kind;
+        }
+    }
+}
+
+static void step(struct sweep *sweep, struct npri_core_event event)
+{
+    npr_status status;
+
+    event.now_ns = sweep->host.now_ns;
+    sweep->steps_count++;
+    if (sweep->steps_count == sweep->failing_step) {
+        npri_alloc_fail_after(sweep->failing_allocation);
+    }
+    status = npri_core_step(sweep->host.core, &event);
+    if (sweep->steps_count == sweep->failing_step) {
+        npri_alloc_fail_after(0);
+    }
+    if (status != NPR_OK) {
+        assert_int_equal(status, NPR_ENOMEM);
+        if (event.kind == NPRI_EVENT_GET || event.kind == NPRI_EVENT_START) {
+            sweep->answers[event.request]++;
+        }
+    }
+    drain(sweep);
+}
+
+/* Every operation so far gets its answer: lists of nodes, "not here", a pid for what is started. */
+static void answer_all(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->operations_count; i++) {
+        struct npri_core_event event = {.operation = sweep->operations[i]};
+
+        switch ((int)sweep->kinds[i]) {
+        case NPRI_EFFECT_POLL:
+            event.kind = NPRI_EVENT_POLLED;
+            event.term = host_nodes("a b c");
+            break;
+        case NPRI_EFFECT_ASK_RELEASE:
+            event.kind = NPRI_EVENT_RELEASE_TOLD;
+            event.otp = NPR_OTP_25;
+            break;
+        case NPRI_EFFECT_ASK:
+            event.kind = NPRI_EVENT_ASKED;
+            event.status = NPR_ENOTFOUND;
+            break;
+        case NPRI_EFFECT_DELEGATE:
+            event.kind = NPRI_EVENT_DELEGATED;
+            event.term = host_pid_term("b.1");
+            break;
+        default:
+            event.kind = NPRI_EVENT_STARTED;
+            event.term = host_pid_term("a.1");
+            break;
+        }
+        step(sweep, event);
+    }
+    sweep->operations_count = 0;
+}
+
+static void want(struct sweep *sweep, enum npri_event_kind kind, uint64_t request, const char *key)
+{
+    step(sweep, (struct npri_core_event){.kind = kind,
+                                         .request = request,
+                                         .key = host_atom(key),
+                                         .function = host_atom("f"),
+                                         .caller = host_pid_term("z.1"),
+                                         .deadline_ns = sweep->host.now_ns + 5000 * MS});
+}
+
+static void pass(struct sweep *sweep, uint64_t ns)
+{
+    const uint64_t end_ns = sweep->host.now_ns + ns;
+    uint64_t due_ns;
+
+    while ((due_ns = npri_core_deadline_ns(sweep->host.core)) <= end_ns) {
+        sweep->host.now_ns = due_ns;
+        step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_TIME});
+    }
+    sweep->host.now_ns = end_ns;
+}
+
+/* Everything that allocates: peers, polls, lookups, starts, delegations, entries, deadlines. */
+static void script(struct sweep *sweep)
+{
+    step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_JOIN, .node = host_node("b")});
+    step(sweep, (struct npri_core_event){
+                    .kind = NPRI_EVENT_CONNECTED, .node = host_node("b"), .creation = 1});
+    want(sweep, NPRI_EVENT_GET, 1, "ka"); /* held */
+    answer_all(sweep);
+    step(sweep, (struct npri_core_event){
+                    .kind = NPRI_EVENT_CONNECTED, .node = host_node("c"), .creation = 1});
+    step(sweep, (struct npri_core_event){
+                    .kind = NPRI_EVENT_GREETED, .node = host_node("c"), .otp = NPR_OTP_25});
+    answer_all(sweep);
+    want(sweep, NPRI_EVENT_GET, 2, "kb");   /* an original's */
+    want(sweep, NPRI_EVENT_GET, 3, "kc");   /* a native's */
+    want(sweep, NPRI_EVENT_START, 4, "xa"); /* ours */
+    answer_all(sweep);
+    answer_all(sweep);
+    step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
+                                         .key = host_atom("ya"),
+                                         .term = host_pid_term("c.1")});
+    want(sweep, NPRI_EVENT_GET, 5, "zb");
+    pass(sweep, 1500 * MS);
+    step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED, .node = host_node("c")});
+    want(sweep, NPRI_EVENT_GET, 6, "ya");
+    answer_all(sweep);
+    answer_all(sweep);
+    pass(sweep, 10000 * MS);
+}
+
+static struct sweep sweep;
+
+/* The script, each request answered once, and then, with memory again, one more start. */
+static void run(void)
+{
+    unsigned at_once;
+
+    script(&sweep);
+    for (unsigned i = 1; i <= 6; i++) {
+        assert_int_equal(sweep.answers[i], 1);
+    }
+    npri_alloc_fail_after(0);
+    sweep.failing_step = 0;
+    step(&sweep, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED, .node = host_node("b")});
+    pass(&sweep, 1000 * MS);
+    sweep.operations_count = 0;
+    want(&sweep, NPRI_EVENT_GET, 7, "fresha");
+    at_once = sweep.answers[7];
+    pass(&sweep, 2000 * MS); /* b is a node to join: it is dialled, and waited for */
+    answer_all(&sweep);
+    assert_int_equal(at_once, 0);
+    assert_int_equal(sweep.answers[7], 1);
+    npri_core_destroy(sweep.host.core);
+}
+
+/* Memory runs out at the n-th allocation and stays out. */
+static void memory_runs_out_for_good(void **state)
+{
+    const struct npri_core_options options = host_options("a");
+
+    (void)state;
+    for (uint64_t n = 1; n < SWEEP_MAX; n++) {
+        memset(&sweep, 0, sizeof(sweep));
+        sweep.host.now_ns = options.now_ns;
+        npri_alloc_fail_after(n);
+        sweep.host.core = npri_core_create(&options);
+        if (sweep.host.core != NULL) {
+            run();
+        }
+        npri_alloc_fail_after(0);
+    }
+}
+
+/* Memory runs out within one step, at each of its allocations, and is back in the next. */
+static void memory_runs_out_for_one_step(void **state)
+{
+    const struct npri_core_options options = host_options("a");
+
+    (void)state;
+    for (unsigned failing = 1; failing < STEPS_MAX; failing++) {
+        for (uint64_t n = 1; n <= IN_STEP_MAX; n++) {
+            memset(&sweep, 0, sizeof(sweep));
+            sweep.host.now_ns = options.now_ns;
+            sweep.failing_step = failing;
+            sweep.failing_allocation = n;
+            sweep.host.core = npri_core_create(&options);
+            assert_non_null(sweep.host.core);
+            run();
+        }
+    }
+    assert_true(sweep.steps_count < STEPS_MAX); /* every step of the script was swept */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_runs_out_for_good),
+        cmocka_unit_test(memory_runs_out_for_one_step),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
