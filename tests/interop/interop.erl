@@ -4,7 +4,7 @@
 -export([main/1]).
 
 -define(CASE_MS_MAX, 100000).
--define(FAULT_DEPTH, 60). % of what is printed of a fault
+-define(FAULT_DEPTH, 24). % of what is printed of a fault
 
 main([Group | Wanted]) ->
     process_flag(trap_exit, true),
@@ -24,6 +24,8 @@ main([Group | Wanted]) ->
 
 run(Module, Directory, Wanted) ->
     interop_cluster:start(Module:cluster(), Directory),
+    say("the nprocreg of the Erlang nodes: ~ts~n",
+        [interop_cluster:on(hd(interop_cluster:erlangs()), fun() -> code:which(nprocreg) end)]),
     Cases = [Case || Case = {Name, _} <- Module:cases(), wanted(Name, Wanted)],
     Failed = [Name || {Name, Fun} <- Cases, not passes(Name, Fun)],
     Faults = interop_cluster:stop(),

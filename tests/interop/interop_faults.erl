@@ -211,15 +211,16 @@ wrong_cookie_of_native() ->
     ok.
 
 garbage() ->
-    Native = interop_cluster:name(n1),
     {port, Port, _} = ?ON(a, erl_epmd:port_please("n1", {127, 0, 0, 1})),
-    [begin
-         {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
-         _ = gen_tcp:send(Socket, Bytes),
-         ?EQUAL({Bytes, closed}, {Bytes, read_to_end(Socket)})
-     end || Bytes <- [<<"GET / HTTP/1.1\r\n\r\n">>, <<0, 0>>, <<0, 1, $N>>, <<255, 255, 0>>,
-                      <<0, 1, 0>>, binary:copy(<<0, 7, "rubbish">>, 1000)]],
-    ?EQUAL(pong, ?ON(a, net_adm:ping(Native))).
+    Sockets = [begin
+                   {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
+                   _ = gen_tcp:send(Socket, Bytes),
+                   {Bytes, Socket}
+               end || Bytes <- [<<"GET / HTTP/1.1\r\n\r\n">>, <<0, 0>>, <<0, 1, $N>>, <<255, 255, 0>>,
+                                <<0, 1, 0>>, <<>>, binary:copy(<<0, 7, "rubbish">>, 1000)]],
+    ?EQUAL(pong, ?ON(a, net_adm:ping(interop_cluster:name(n1)))),
+    [?EQUAL({Bytes, closed}, {Bytes, read_to_end(Socket)}) || {Bytes, Socket} <- Sockets],
+    ?EQUAL(pong, ?ON(b, net_adm:ping(interop_cluster:name(n1)))).
 
 %% The handshake has 7 seconds; whoever has said nothing useful by then is sent away.
 read_to_end(Socket) ->
