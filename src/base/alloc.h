@@ -1,7 +1,7 @@
 /* base/alloc.h - the one way to memory, so that tests can make the n-th allocation fail.
  *
- * In builds with NPRI_ALLOC_FAULTS (the test builds) npri_alloc_fail_after(n) makes the n-th
- * allocation from now on, and every later one, return NULL; 0 switches that off.  In other builds
+ * Compiled with NPRI_ALLOC_FAULTS, as the tests link it, npri_alloc_fail_after(n) makes the n-th
+ * allocation from now on, and every later one, return NULL; 0 switches that off.  In the product
  * the calls are malloc, calloc, realloc and free. */
 #ifndef NPRI_BASE_ALLOC_H
 #define NPRI_BASE_ALLOC_H

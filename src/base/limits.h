@@ -7,14 +7,14 @@
 #define NPRI_TERM_BYTES_MAX (64u << 20) /* also after inflation of a compressed term */
 #define NPRI_ATOM_CHARS_MAX 255u
 #define NPRI_ATOM_BYTES_MAX 1020u /* 4 for each character */
-#define NPRI_MAP_SORTED_MAX 32u /* pairs up to which OTP keeps a map's keys in term order */
+#define NPRI_MAP_SORTED_MAX 32u   /* pairs up to which OTP keeps a map's keys in term order */
 
 /* Distribution. */
 #define NPRI_FRAME_BYTES_DEFAULT    (64u << 20)
 #define NPRI_HANDSHAKE_FRAME_MAX    1024u /* 'N' with a name of 255 bytes is 270 */
 #define NPRI_FRAGMENT_BYTES         (64u << 10)
-#define NPRI_FRAGMENT_SEQUENCES_MAX 64u /* unfinished messages per connection */
-#define NPRI_FRAGMENT_TOTAL_FACTOR  4u  /* all of them together, in largest frames */
+#define NPRI_FRAGMENT_SEQUENCES_MAX 64u          /* unfinished messages per connection */
+#define NPRI_FRAGMENT_TOTAL_FACTOR  4u           /* all of them together, in largest frames */
 #define NPRI_CHANNEL_KEEP_BYTES     (256u << 10) /* of an emptied buffer, for the next frame */
 #define NPRI_EPMD_MESSAGE_MAX       1024u
 #define NPRI_COOKIE_BYTES_MAX       255u
