@@ -3,11 +3,13 @@
 #define NPRI_BASE_LIMITS_H
 
 /* Terms.  Depth bounds recursion (on the caller's stack); the budget bounds memory and time. */
-#define NPRI_TERM_DEPTH_MAX 2048u
-#define NPRI_TERM_BYTES_MAX (64u << 20) /* also after inflation of a compressed term */
-#define NPRI_ATOM_CHARS_MAX 255u
-#define NPRI_ATOM_BYTES_MAX 1020u /* 4 for each character */
-#define NPRI_MAP_SORTED_MAX 32u   /* pairs up to which OTP keeps a map's keys in term order */
+#define NPRI_TERM_DEPTH_MAX     2048u
+#define NPRI_TERM_BYTES_MAX     (64u << 20) /* also after inflation of a compressed term */
+#define NPRI_ATOM_CHARS_MAX     255u
+#define NPRI_ATOM_BYTES_MAX     1020u  /* 4 for each character */
+#define NPRI_DECIMAL_BYTES_MAX  4096u  /* larger integers are printed in base 16 */
+#define NPRI_DECIMAL_DIGITS_MAX 10000u /* longer ones are read only in bases 2, 4, 8, 16 and 32 */
+#define NPRI_MAP_SORTED_MAX     32u    /* pairs up to which OTP keeps a map's keys in term order */
 
 /* Distribution. */
 #define NPRI_FRAME_BYTES_DEFAULT    (64u << 20)

@@ -191,8 +191,8 @@ void npr_build_ref(struct npr_builder *builder, const struct npr_ref *ref)
 {
     if (!node_is_atom(&ref->node)) {
         refuse(builder, "ref", "the node's name is not UTF-8");
-    } else if (ref->words_count > NPR_REF_WORDS_MAX) {
-        refuse(builder, "ref", "the reference has more than 5 words");
+    } else if (ref->words_count == 0 || ref->words_count > NPR_REF_WORDS_MAX) {
+        refuse(builder, "ref", "a reference has 1 to 5 words");
     } else if (begin(builder, "ref", 0, sizeof(*ref))) {
         npri_put_ref(&builder->written, ref);
     }

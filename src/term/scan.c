@@ -228,8 +228,8 @@ static bool scan_ref(struct scanner *s, uint8_t tag)
             return false;
         }
         words = npri_get_u16(s->at);
-        if (words > NPR_REF_WORDS_MAX) {
-            return refuse(s, "reference of more than 5 words");
+        if (words == 0 || words > NPR_REF_WORDS_MAX) {
+            return refuse(s, "a reference has 1 to 5 words");
         }
         s->at += 2;
     }

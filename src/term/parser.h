@@ -1,0 +1,27 @@
+/* term/parser.h - what the two halves of the reader of Erlang text (terms; binaries) share.  Pure.
+ */
+#ifndef NPRI_TERM_PARSER_H
+#define NPRI_TERM_PARSER_H
+
+#include "term/lex.h"
+
+/* `raw` gets the term in an encoding that npri_term_scan() takes: counts are patched in when they
+ * are known, so tuples are LARGE_TUPLE_EXT and all lists LIST_EXT. */
+struct npri_parser {
+    struct npri_lex lex;
+    struct npri_buffer raw;
+    bool check_maps; /* look for duplicate keys at the end of each map */
+};
+
+/* Each takes what its name says from the text (white space before it included, where it can stand)
+ * and appends it to `raw`.  False: the fault is set in `lex`. */
+bool npri_parse_term(struct npri_parser *parser, unsigned depth);
+bool npri_parse_binary(struct npri_parser *parser, unsigned depth); /* "<<" stands here */
+
+/* Takes strings one after another, of which the first begins here, and gives every code point to
+ * `each` (unless NULL) until that returns false. */
+bool npri_parse_strings(struct npri_parser *parser,
+                        bool (*each)(void *user, uint32_t code),
+                        void *user);
+
+#endif /* NPRI_TERM_PARSER_H */
