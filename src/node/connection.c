@@ -85,8 +85,10 @@ static bool connection_answer_name(struct npri_connection *connection)
     if (connection->handshake.state == NPRI_HANDSHAKE_FAILED) {
         connection->told_nok = verdict == NPRI_VERDICT_NOK;
         (void)npri_fail(&reason, NPR_EREFUSED, "%s",
-                        verdict == NPRI_VERDICT_NOK ? "our own attempt goes on instead"
-                                                    : "not allowed here");
+                        connection->told_nok ? "our own attempt goes on instead"
+                        : npr_node_name_equal(&connection->peer.name, &connection->options->self)
+                            ? "it has the name of this node"
+                            : "there is no room for another node");
         connection_fail_handshake(connection, &reason);
         return false;
     }

@@ -38,8 +38,8 @@ static enum npri_verdict connections_on_named(struct npri_connection *connection
     struct npri_slot *slot;
     enum npri_verdict verdict;
 
-    if (facts.same_name) {
-        return npri_handshake_verdict(&connections->options.self, name, facts);
+    if (npr_node_name_equal(name, &connections->options.self)) {
+        return NPRI_VERDICT_NOT_ALLOWED; /* Not "nok", on which it would wait for us to dial. */
     }
     slot = npri_slot_get(connections, name);
     if (slot == NULL) {

@@ -1,6 +1,7 @@
 #include "connections_world.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -13,6 +14,7 @@
 #include "support/check.h"
 
 #define GUARD_NS        (20000 * NS_PER_MS)
+#define RAW_READ_BYTES  8192 /* A small buffer, soon full. */
 #define RAW_TIMEOUT_S   5
 #define NUMBER_OFFSET   5 /* of a payload's number: behind the binary's head */
 #define MESSAGE_PID_HEX "58770b61403132372e302e302e310000000100000000000000ff"
@@ -170,6 +172,7 @@ static void side_on_log(void *user, int level, const char *line)
 {
     struct side *side = user;
 
+    side->lines++;
     if (level <= NPR_LOG_WARNING) {
         side->warnings++;
         (void)snprintf(side->warning, sizeof(side->warning), "%s", line);
@@ -266,10 +269,12 @@ bool side_send(struct side *side, const struct npr_node_name *to, unsigned numbe
 
 /* ---- Peers made by hand. */
 
-static void raw_set_timeout(int fd)
+static void raw_set_options(int fd)
 {
     const struct timeval timeout = {.tv_sec = RAW_TIMEOUT_S};
+    const int read_bytes = RAW_READ_BYTES;
 
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &read_bytes, sizeof(read_bytes));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 }
 
@@ -280,11 +285,11 @@ int raw_connect(uint16_t port)
                                         .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+    raw_set_options(fd);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         (void)close(fd);
         return -1;
     }
-    raw_set_timeout(fd);
     return fd;
 }
 
@@ -299,7 +304,7 @@ int raw_listen(uint16_t *out_port)
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    raw_set_timeout(fd);
+    raw_set_options(fd);
     *out_port = ntohs(address.sin_port);
     return fd;
 }
@@ -318,6 +323,23 @@ bool raw_sees_end(int fd)
         got = recv(fd, bytes, sizeof(bytes), 0);
     }
     return got == 0;
+}
+
+bool raw_is_readable(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+void world_wait_readable(struct world *world, int fd)
+{
+    unsigned left = RAW_TIMEOUT_S * 1000;
+
+    while (!raw_is_readable(fd)) {
+        assert_true(left-- > 0);
+        world_wait(world, NS_PER_MS);
+    }
 }
 
 struct npri_handshake_options raw_options(const char *name, const char *cookie)

@@ -30,6 +30,7 @@ struct side {
     unsigned undelivered;    /* likewise */
     size_t received_bytes;
     unsigned disorder; /* messages that were not the next */
+    unsigned lines;    /* in the log */
     unsigned warnings;
     char warning[1024]; /* the last one */
 
@@ -105,6 +106,10 @@ void raw_write(int fd, const void *data, size_t size);
 
 /* Whether the other side has closed, within 5 s; what it wrote before is skipped. */
 bool raw_sees_end(int fd);
+
+/* Whether something can be read from it, or its end, now; and runs the loop until then. */
+bool raw_is_readable(int fd);
+void world_wait_readable(struct world *world, int fd);
 
 /* A listening socket on a free port of 127.0.0.1. */
 int raw_listen(uint16_t *out_port);
