@@ -23,7 +23,7 @@ main([Group | Wanted]) ->
     halt(min(Failed, 1)).
 
 run(Module, Directory, Wanted) ->
-    interop_cluster:start(Module:cluster(), Directory),
+    interop_cluster:start(Module:cluster(), ticktime(Module), Directory),
     say("the nprocreg of the Erlang nodes: ~ts~n",
         [interop_cluster:on(hd(interop_cluster:erlangs()), fun() -> code:which(nprocreg) end)]),
     Cases = [Case || Case = {Name, _} <- Module:cases(), wanted(Name, Wanted)],
@@ -31,6 +31,13 @@ run(Module, Directory, Wanted) ->
     Faults = interop_cluster:stop(),
     [say("FAILED  at the end: ~0tp~n", [Fault]) || Fault <- Faults],
     length(Failed) + length(Faults).
+
+%% Erlang's default, for groups that say nothing else.
+ticktime(Module) ->
+    case erlang:function_exported(Module, ticktime, 0) of
+        true -> Module:ticktime();
+        false -> 60
+    end.
 
 %% All, or those whose name contains one of the words given.
 wanted(_Name, []) ->

@@ -240,7 +240,8 @@ start_of_no_function() ->
 large_messages() ->
     [Key] = interop_keys:fresh(interop_cluster:name(n1), members(), 1),
     Pid = start(a, Key),
-    ?EQUAL({error, unknown}, ?ON(a, gen_server:call(Pid, {large, binary:copy(<<"large">>, 600000)}))),
+    ?EQUAL({error, unknown},
+           ?ON(a, gen_server:call(Pid, {large, binary:copy(<<"large">>, 600000)}))),
     ?EQUAL(3000000, ?ON(a, begin
                                Ref = monitor(process, Pid),
                                Reason = binary:copy(<<"large">>, 600000),

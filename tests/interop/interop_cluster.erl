@@ -1,10 +1,10 @@
 %% The cluster that a group of cases works on: an epmd of its own, Erlang nodes and native nodes on
 %% loopback, each a child of this program.  Nodes go by short names here: a for a@127.0.0.1.
 %%
-%% NPROCREG_INTEROP_NATIVE=erlang runs Erlang nodes in place of the native ones, which shows what the
-%% cases themselves are worth: then those fail, and only those, that state what the original lacks.
+%% NPROCREG_INTEROP_NATIVE=erlang runs Erlang nodes in place of the native ones, which shows what
+%% the cases are worth: then those fail, and only those, that state what the original lacks.
 -module(interop_cluster).
--export([start/2, stop/0, start_nodes/1, restart/1, name/1, names/1, kill/1, stop_node/1,
+-export([start/3, stop/0, start_nodes/1, restart/1, name/1, names/1, kill/1, stop_node/1,
          while_stopped/2, heal/0, on/2, on/3, settle/0, settle/1, erlangs/0, natives/0, members/0,
          take_errors/1, command/1, command/2, environment/0, in_directory/1]).
 
@@ -18,11 +18,13 @@
 -define(COOKIE, "interop-cookie").
 
 %% Starts Nodes ([{Short, erlang | native}]), all connected, in the working directory Directory, and
-%% returns when each knows all.
-start(Nodes, Directory) ->
+%% returns when each knows all.  A peer that is silent for TicktimeS seconds is taken for dead.
+start(Nodes, TicktimeS, Directory) ->
     ?TABLE = ets:new(?TABLE, [named_table, public]),
     set(directory, Directory),
-    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, binary, {packet, 4}, {active, false}]),
+    set(ticktime, integer_to_list(TicktimeS)),
+    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, binary, {packet, 4},
+                                        {active, false}]),
     set(listener, Listener),
     write_cookie(filename:join(Directory, ".erlang.cookie"), ?COOKIE),
     write_cookie(filename:join(Directory, "wrong.cookie"), "wrong"),
@@ -97,7 +99,7 @@ running() ->
 
 %% Starts nodes side by side, and waits until each can be used.
 start_nodes(Shorts) ->
-    {Erlangs, Natives} = lists:partition(fun(Short) -> setting({kind, Short}) =:= erlang end, Shorts),
+    {Erlangs, Natives} = lists:partition(fun(S) -> setting({kind, S}) =:= erlang end, Shorts),
     Children = [{Short, start_erlang(Short)} || Short <- Erlangs],
     [accept_agent(Children) || _ <- Children],
     [start_application(Short) || Short <- Erlangs],
@@ -113,6 +115,7 @@ start_erlang(Short) ->
     Command =
         [executable("erl"), "-noinput", "-name", atom_to_list(name(Short)), "-start_epmd", "false",
          "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+         "-kernel", "net_ticktime", setting(ticktime),
          "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-pa"]
         ++ code_path() ++ ["-run", "interop_agent", "start", integer_to_list(Port)],
     interop_child:start(script(), log_file(Short), Command, environment()).
@@ -147,7 +150,8 @@ start_native(Short) ->
     Command =
         [os:getenv("NPROCREG_COMMAND"), "node", "--name", atom_to_list(name(Short)),
          "--cookie-file", in_directory(".erlang.cookie"),
-         "--module", os:getenv("NPROCREG_COUNTER"), "--log-level", "debug"]
+         "--module", os:getenv("NPROCREG_COUNTER"), "--log-level", "debug",
+         "--net-ticktime", setting(ticktime)]
         ++ ["--join", atom_to_list(name(hd(erlangs())))],
     Child = interop_child:start(script(), log_file(Short), Command, environment()),
     ets:insert(?TABLE, {Short, #{child => Child, agent => none}}).
@@ -167,7 +171,8 @@ log_file(Short) ->
 
 %% What every program of the test runs in.
 environment() ->
-    [{"HOME", setting(directory)}, {"ERL_EPMD_PORT", setting(epmd_port)}, {"ERL_EPMD_ADDRESS", "127.0.0.1"},
+    [{"HOME", setting(directory)},
+     {"ERL_EPMD_PORT", setting(epmd_port)}, {"ERL_EPMD_ADDRESS", "127.0.0.1"},
      {"ERL_FLAGS", false}, {"ERL_AFLAGS", false}, {"ERL_ZFLAGS", false}, {"ERL_LIBS", false},
      {"ERL_CRASH_DUMP_SECONDS", "0"}].
 

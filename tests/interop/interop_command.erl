@@ -141,7 +141,8 @@ register_and_unregister() ->
          Second = interop_keys:fresh(registered),
          {?FOUND, _} = run(["register", text(Second), text(Key), "--node", Asked]),
          ?EQUAL(Pid, ?ON(a, nprocreg:get_pid(Second))),
-         [{?FOUND, _} = run(["unregister", text(K), "--node", Asked]) || K <- [Key, Second, Second]],
+         [{?FOUND, _} = run(["unregister", text(Gone), "--node", Asked])
+          || Gone <- [Key, Second, Second]],
          ?EQUAL({undefined, undefined}, ?ON(a, {nprocreg:get_pid(Key), nprocreg:get_pid(Second)}))
      end || Asked <- members()],
     ?TRUE(?ON(b, is_process_alive(Pid))),

@@ -13,7 +13,8 @@ cluster() ->
     [{a, erlang}, {b, erlang}, {n1, native}, {n2, native}].
 
 cases() ->
-    [{"a native node is killed: monitors and links fire, its keys start again", fun native_killed/0},
+    [{"a native node is killed: monitors and links fire, its keys start again",
+      fun native_killed/0},
      {"a native node starts again under the same name", fun native_restarts/0},
      {"an Erlang node is killed: its entries go, its keys start again", fun erlang_killed/0},
      {"an Erlang node starts again under the same name", fun erlang_restarts/0},
@@ -169,7 +170,8 @@ erlang_hangs() ->
                                           || {Key, Arguments} <- Starts ++ Lookups]}
                                   || Node <- names([n1, n2])])
                  end),
-    ?EQUAL([], [{Node, Not} || {Node, Found} <- Times, Not = {_, _, Pid} <- Found, not is_pid(Pid)]),
+    ?EQUAL([], [{Node, Not} || {Node, Found} <- Times, Not = {_, _, Pid} <- Found,
+                               not is_pid(Pid)]),
     [begin
          ?EQUAL({Node, []}, {Node, [Ms || {Ms, _, _} <- Found, Ms > ?FIRST_MS_MAX]}),
          ?TRUE(lists:sum([Ms || {Ms, _, _} <- Found]) < ?REST_MS_MAX)
@@ -216,8 +218,9 @@ garbage() ->
                    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, false}]),
                    _ = gen_tcp:send(Socket, Bytes),
                    {Bytes, Socket}
-               end || Bytes <- [<<"GET / HTTP/1.1\r\n\r\n">>, <<0, 0>>, <<0, 1, $N>>, <<255, 255, 0>>,
-                                <<0, 1, 0>>, <<>>, binary:copy(<<0, 7, "rubbish">>, 1000)]],
+               end || Bytes <- [<<"GET / HTTP/1.1\r\n\r\n">>, <<0, 0>>, <<0, 1, $N>>,
+                                <<255, 255, 0>>, <<0, 1, 0>>, <<>>,
+                                binary:copy(<<0, 7, "rubbish">>, 1000)]],
     ?EQUAL(pong, ?ON(a, net_adm:ping(interop_cluster:name(n1)))),
     [?EQUAL({Bytes, closed}, {Bytes, read_to_end(Socket)}) || {Bytes, Socket} <- Sockets],
     ?EQUAL(pong, ?ON(b, net_adm:ping(interop_cluster:name(n1)))).

@@ -45,7 +45,8 @@ many_names() ->
 
 register_all(Short, Names) ->
     ?ON(Short, begin
-                   Calls = [spawn_monitor(fun() -> exit({is, register(Name)}) end) || Name <- Names],
+                   Calls = [spawn_monitor(fun() -> exit({is, register(Name)}) end)
+                            || Name <- Names],
                    [receive {'DOWN', Ref, process, _, {is, Result}} -> Result end
                     || {_, Ref} <- Calls]
                end).

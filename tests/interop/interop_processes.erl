@@ -259,7 +259,9 @@ spawns() ->
                       One = gen_server:call(Pid, {add, 1}),
                       exit(Pid, both),
                       Down = interop_check:down(Request, Pid),
-                      receive {'EXIT', Pid, Reason} -> {One, Down, Reason} after 10000 -> silence end
+                      receive {'EXIT', Pid, Reason} -> {One, Down, Reason}
+                      after 10000 -> silence
+                      end
                   end)).
 
 spawn_unknown() ->
