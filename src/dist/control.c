@@ -356,7 +356,7 @@ static enum op op_for(const struct npri_control *control, uint64_t flags)
     case NPRI_CONTROL_ALIAS_SEND:
         return OP_ALIAS_SEND;
     }
-    NPRI_ASSERT(!"a kind of control message");
+    NPRI_ASSERT(false && "a kind of control message");
     return OP_LINK;
 }
 
@@ -408,7 +408,7 @@ static void put_field(const struct npri_control *control, enum field field, stru
         put_term(control->payload, out);
         return;
     }
-    NPRI_ASSERT(!"a field that is written");
+    NPRI_ASSERT(false && "a field that is written");
 }
 
 void npri_control_write(const struct npri_control *control,

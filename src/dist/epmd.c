@@ -37,7 +37,7 @@ static uint8_t code_of(enum npri_epmd_request_kind kind)
     case NPRI_EPMD_STOP:
         return STOP_REQUEST;
     }
-    NPRI_ASSERT(!"a request kind");
+    NPRI_ASSERT(false && "a request kind");
     return 0;
 }
 

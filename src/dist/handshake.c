@@ -330,7 +330,7 @@ static npr_status on_frame(struct npri_handshake *handshake,
     case NPRI_HANDSHAKE_FAILED:
         break;
     }
-    NPRI_ASSERT(!"a state that takes frames");
+    NPRI_ASSERT(false && "a state that takes frames");
     return NPR_EPROTO;
 }
 
@@ -468,5 +468,5 @@ void npri_handshake_accept(struct npri_handshake *handshake, enum npri_verdict v
         handshake->state = NPRI_HANDSHAKE_FAILED;
         return;
     }
-    NPRI_ASSERT(!"a verdict");
+    NPRI_ASSERT(false && "a verdict");
 }
