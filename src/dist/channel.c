@@ -137,7 +137,7 @@ static npr_status read_message(struct npri_channel *channel,
                                struct npr_error *err)
 {
     struct npri_control control;
-    struct npr_term tuple;
+    struct npr_term tuple = {0};
     struct npr_term payload = {0};
     npr_status status;
 
@@ -162,7 +162,7 @@ static npr_status check_first_fragment(struct npri_channel *channel,
                                        struct npr_bytes part,
                                        struct npr_error *err)
 {
-    struct npr_term tuple;
+    struct npr_term tuple = {0};
 
     return take_term(&part, false, &channel->control_scratch, &tuple, err);
 }
@@ -173,8 +173,7 @@ static npr_status on_first_fragment(struct npri_channel *channel,
                                     bool *out_message,
                                     struct npr_error *err)
 {
-    struct npr_bytes part;
-    uint64_t parts;
+    struct npri_fragment fragment;
     npr_status status;
 
     if (bytes.size < FRAGMENT_FIRST_BYTES) {
@@ -183,17 +182,20 @@ static npr_status on_first_fragment(struct npri_channel *channel,
     if (bytes.data[FRAGMENT_CONT_BYTES] != 0) {
         return npri_fail(err, NPR_EPROTO, "atom cache references, which were not negotiated");
     }
-    parts = npri_get_u64(bytes.data + 8);
-    part = npri_bytes(bytes.data + FRAGMENT_FIRST_BYTES, bytes.size - FRAGMENT_FIRST_BYTES);
-    if (parts == 1) {
+    fragment = (struct npri_fragment){
+        .id = npri_get_u64(bytes.data),
+        .left = npri_get_u64(bytes.data + 8),
+        .part = npri_bytes(bytes.data + FRAGMENT_FIRST_BYTES, bytes.size - FRAGMENT_FIRST_BYTES),
+    };
+    if (fragment.left == 1) {
         *out_message = true;
-        return read_message(channel, part, false, out, err);
+        return read_message(channel, fragment.part, false, out, err);
     }
-    status = check_first_fragment(channel, part, err);
+    status = check_first_fragment(channel, fragment.part, err);
     if (status != NPR_OK) {
         return status;
     }
-    return npri_fragments_first(&channel->fragments, npri_get_u64(bytes.data), parts, part, err);
+    return npri_fragments_first(&channel->fragments, &fragment, err);
 }
 
 static npr_status on_later_fragment(struct npri_channel *channel,
@@ -202,15 +204,19 @@ static npr_status on_later_fragment(struct npri_channel *channel,
                                     bool *out_message,
                                     struct npr_error *err)
 {
+    struct npri_fragment fragment;
     npr_status status;
 
     if (bytes.size < FRAGMENT_CONT_BYTES) {
         return npri_fail(err, NPR_EPROTO, "fragment of %zu bytes", bytes.size);
     }
-    status = npri_fragments_next(
-        &channel->fragments, npri_get_u64(bytes.data), npri_get_u64(bytes.data + 8),
-        npri_bytes(bytes.data + FRAGMENT_CONT_BYTES, bytes.size - FRAGMENT_CONT_BYTES),
-        &channel->assembled, out_message, err);
+    fragment = (struct npri_fragment){
+        .id = npri_get_u64(bytes.data),
+        .left = npri_get_u64(bytes.data + 8),
+        .part = npri_bytes(bytes.data + FRAGMENT_CONT_BYTES, bytes.size - FRAGMENT_CONT_BYTES),
+    };
+    status =
+        npri_fragments_next(&channel->fragments, &fragment, &channel->assembled, out_message, err);
     if (status != NPR_OK || !*out_message) {
         return status;
     }

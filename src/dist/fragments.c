@@ -53,17 +53,15 @@ static npr_status append(struct npri_fragments *fragments,
 }
 
 npr_status npri_fragments_first(struct npri_fragments *fragments,
-                                uint64_t id,
-                                uint64_t parts,
-                                struct npr_bytes part,
+                                const struct npri_fragment *fragment,
                                 struct npr_error *err)
 {
     struct npri_fragment_sequence *sequence;
 
-    if (parts < 2) {
-        return npri_fail(err, NPR_EPROTO, "message of %u fragments", (unsigned)parts);
+    if (fragment->left < 2) {
+        return npri_fail(err, NPR_EPROTO, "message of %u fragments", (unsigned)fragment->left);
     }
-    if (find(fragments, id) != NULL) {
+    if (find(fragments, fragment->id) != NULL) {
         return npri_fail(err, NPR_EPROTO, "first fragment of a sequence that is under way");
     }
     if (fragments->count == NPRI_FRAGMENT_SEQUENCES_MAX) {
@@ -71,31 +69,29 @@ npr_status npri_fragments_first(struct npri_fragments *fragments,
                          NPRI_FRAGMENT_SEQUENCES_MAX);
     }
     sequence = &fragments->sequences[fragments->count++];
-    sequence->id = id;
-    sequence->left = parts - 1;
+    sequence->id = fragment->id;
+    sequence->left = fragment->left - 1;
     npri_buffer_init(&sequence->bytes, 0);
-    return append(fragments, sequence, part, err);
+    return append(fragments, sequence, fragment->part, err);
 }
 
 npr_status npri_fragments_next(struct npri_fragments *fragments,
-                               uint64_t id,
-                               uint64_t left,
-                               struct npr_bytes part,
+                               const struct npri_fragment *fragment,
                                struct npri_buffer *whole,
                                bool *out_done,
                                struct npr_error *err)
 {
-    struct npri_fragment_sequence *sequence = find(fragments, id);
+    struct npri_fragment_sequence *sequence = find(fragments, fragment->id);
     npr_status status;
 
     *out_done = false;
     if (sequence == NULL) {
         return npri_fail(err, NPR_EPROTO, "fragment without a first one");
     }
-    if (left != sequence->left) {
+    if (fragment->left != sequence->left) {
         return npri_fail(err, NPR_EPROTO, "fragment out of order");
     }
-    status = append(fragments, sequence, part, err);
+    status = append(fragments, sequence, fragment->part, err);
     if (status != NPR_OK) {
         return status;
     }

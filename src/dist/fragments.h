@@ -27,21 +27,24 @@ struct npri_fragments {
 void npri_fragments_init(struct npri_fragments *fragments, size_t message_bytes_max);
 void npri_fragments_fini(struct npri_fragments *fragments);
 
-/* The first part of a message of `parts` parts, at least 2.  Returns NPR_OK, NPR_EPROTO (`parts` is
- * too small, or the sequence is under way), NPR_EFULL or NPR_ENOMEM. */
+/* One part, as it arrived. */
+struct npri_fragment {
+    uint64_t id;
+    uint64_t left; /* of the first part: how many there are */
+    struct npr_bytes part;
+};
+
+/* The first part of a message of at least 2.  Returns NPR_OK, NPR_EPROTO (fewer parts, or the
+ * sequence is under way), NPR_EFULL or NPR_ENOMEM. */
 NPR_NODISCARD npr_status npri_fragments_first(struct npri_fragments *fragments,
-                                              uint64_t id,
-                                              uint64_t parts,
-                                              struct npr_bytes part,
+                                              const struct npri_fragment *fragment,
                                               struct npr_error *err);
 
 /* A later part.  When it was the last one, `*out_done` is true and the whole message is moved into
  * `whole`, whose old contents are freed.  Return values as above; NPR_EPROTO: no such sequence, or
  * not its next part. */
 NPR_NODISCARD npr_status npri_fragments_next(struct npri_fragments *fragments,
-                                             uint64_t id,
-                                             uint64_t left,
-                                             struct npr_bytes part,
+                                             const struct npri_fragment *fragment,
                                              struct npri_buffer *whole,
                                              bool *out_done,
                                              struct npr_error *err);

@@ -240,7 +240,7 @@ static npr_status on_challenge(struct npri_handshake *handshake,
                                struct npr_error *err)
 {
     uint8_t digest[DIGEST_BYTES];
-    struct npr_node_name name;
+    struct npr_node_name name = {0};
     npr_status status;
 
     if (frame.data[0] != TAG_NAME || frame.size < CHALLENGE_HEAD_BYTES) {

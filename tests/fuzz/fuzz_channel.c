@@ -8,7 +8,7 @@
 
 #include "fuzz/fuzz.h"
 
-#define FRAME_BYTES_MAX (64u << 10)
+#define FRAME_BYTES_MAX ((size_t)64 << 10)
 
 /* The first byte of an input. */
 static uint64_t flags_of(uint8_t choice)

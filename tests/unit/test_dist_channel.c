@@ -238,7 +238,7 @@ static void memory_of_a_large_frame_is_given_back(void **state)
     (void)state;
     npri_buffer_init(&bytes, 0);
     npri_put_u32(&bytes, 2 * NPRI_CHANNEL_KEEP_BYTES);
-    assert_non_null(npri_buffer_extend(&bytes, 2 * NPRI_CHANNEL_KEEP_BYTES));
+    assert_non_null(npri_buffer_extend(&bytes, (size_t)2 * NPRI_CHANNEL_KEEP_BYTES));
     npri_frames_init(&frames, NPRI_FRAME_BYTES_DEFAULT);
     npri_frames_feed(&frames, npri_bytes(bytes.data, bytes.size - 1));
     assert_int_equal(npri_frames_next(&frames, &body, NULL), NPR_ENOTFOUND);
