@@ -55,7 +55,7 @@ enum npri_event_kind {
     NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns */
     NPRI_EVENT_START,        /* request, key, function, caller, deadline_ns: start_function came */
     NPRI_EVENT_ASKED,        /* operation; status; term: the pid when NPR_OK; NPR_ENOTFOUND: none */
-    NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid when NPR_OK; text when not */
+    NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, started when NPR_OK; else text */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid when NPR_OK; text when not */
     NPRI_EVENT_REGISTER,     /* key, term: pid.  Overwrites, as the original does */
     NPRI_EVENT_UNREGISTER,   /* key */
@@ -74,6 +74,7 @@ struct npri_core_event {
     uint64_t deadline_ns;
     npr_status status;
     enum npr_otp otp;
+    bool started; /* the owner has just started it: there was none */
     struct npr_term key;
     struct npr_term function;
     struct npr_term caller; /* pid on whose node a foreign fun can run; or none */
@@ -152,6 +153,12 @@ void npri_core_owner(const struct npri_core *core,
                      struct npr_term key,
                      struct npr_node_name *out_owner,
                      uint32_t *out_index);
+
+/* Whose term_to_binary placement follows at present. */
+enum npr_otp npri_core_otp(const struct npri_core *core);
+
+/* Whether that node has greeted us as a native one, and is connected. */
+bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node);
 
 /* Asserts the invariants of every part; the simulator calls it after every step. */
 void npri_core_check(const struct npri_core *core);

@@ -131,6 +131,9 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
         npri_member_on_answer(core, operation->peer);
     }
     if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &pid)) {
+        NPRI_LIST_FOREACH (at, &delegation->waiting) {
+            NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator &= event->started;
+        }
         npri_requests_answer_all(core, &delegation->waiting, NPR_OK, pid, (struct npr_bytes){0});
         end(core, delegation);
         return;

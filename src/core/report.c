@@ -157,3 +157,15 @@ void npri_core_check(const struct npri_core *core)
     npri_directory_check(&core->directory);
     npri_requests_check(core);
 }
+
+enum npr_otp npri_core_otp(const struct npri_core *core)
+{
+    return core->manner.otp;
+}
+
+bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node)
+{
+    const struct npri_peer *peer = npri_member_find(core, node);
+
+    return peer != NULL && peer->connected && peer->native;
+}

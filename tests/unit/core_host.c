@@ -390,7 +390,10 @@ void host_ask_failed(struct core_host *host, uint64_t operation, npr_status stat
 
 void host_delegated(struct core_host *host, uint64_t operation, npr_status status, const char *pid)
 {
-    step(host, answered(NPRI_EVENT_DELEGATED, operation, status, pid));
+    struct npri_core_event event = answered(NPRI_EVENT_DELEGATED, operation, status, pid);
+
+    event.started = status == NPR_OK;
+    step(host, event);
 }
 
 void host_started(struct core_host *host, uint64_t operation, npr_status status, const char *pid)

@@ -1,0 +1,188 @@
+/* nprocreg/registry.h: keys, from the program's threads. */
+#include "nprocreg/registry.h"
+
+#include "base/fail.h"
+#include "core/placement.h"
+#include "net/entropy.h"
+#include "node/call.h"
+#include "node/node.h"
+#include "term/write.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+struct finding {
+    struct npri_call call; /* first */
+    struct npri_get get;
+    struct npr_term key;
+    struct npr_term function;
+    uint32_t timeout_ms;
+    struct npr_found found;
+};
+
+static void finding_done(struct npri_get *get, const struct npri_answer *answer)
+{
+    struct finding *finding = NPRI_CONTAINER_OF(get, struct finding, get);
+    npr_status status = answer->status;
+
+    if (status == NPR_OK && !npr_term_get_pid(answer->pid, &finding->found.pid)) {
+        status = NPR_EPROTO;
+    }
+    finding->found.started = answer->started;
+    npri_call_end(&finding->call, status, answer->text);
+}
+
+static void finding_run(struct npri_call *call)
+{
+    struct finding *finding = (struct finding *)call;
+    struct npr_node *node = call->node;
+
+    npri_registry_get(
+        node, &finding->get,
+        &(struct npri_get_options){.key = finding->key,
+                                   .function = finding->function,
+                                   .caller = npri_service_pid(node, NPRI_SERVICE_CLIENT),
+                                   .deadline_ns = npri_loop_now_ns(node->loop) +
+                                                  finding->timeout_ms * NS_PER_MS});
+}
+
+npr_status npr_get_pid(struct npr_node *node,
+                       struct npr_term key,
+                       const char *module,
+                       const char *function,
+                       uint32_t timeout_ms,
+                       struct npr_found *out,
+                       struct npr_error *err)
+{
+    struct finding finding = {
+        .call.err = err, .get.done = finding_done, .key = key, .timeout_ms = timeout_ms};
+    struct npri_buffer fun;
+    npr_status status = npri_registry_check_key(key, err);
+
+    if (status != NPR_OK) {
+        return status;
+    }
+    if (function != NULL && module == NULL) {
+        return npri_fail(err, NPR_EINVAL, "a function without a module");
+    }
+    npri_buffer_init(&fun, 0);
+    if (function != NULL) {
+        npri_put_export(&fun, npr_bytes_of(module), npr_bytes_of(function), 0);
+        finding.function = npri_buffer_term(&fun);
+    }
+    status = fun.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
+                        : npri_call_run(node, &finding.call, finding_run);
+    npri_buffer_fini(&fun);
+    if (status == NPR_OK) {
+        *out = finding.found;
+    }
+    return status;
+}
+
+/* One event for the core. */
+struct telling {
+    struct npri_call call; /* first */
+    struct npri_core_event event;
+};
+
+static void telling_run(struct npri_call *call)
+{
+    struct telling *telling = (struct telling *)call;
+
+    npri_call_end(
+        call, call->node->closing ? NPR_ECLOSED : npri_registry_step(call->node, &telling->event),
+        npr_bytes_of(""));
+}
+
+npr_status npr_register(struct npr_node *node,
+                        struct npr_term key,
+                        const struct npr_pid *pid,
+                        uint32_t timeout_ms,
+                        struct npr_error *err)
+{
+    struct telling telling = {.call.err = err, .event = {.kind = NPRI_EVENT_REGISTER, .key = key}};
+    struct npri_buffer term;
+    npr_status status = npri_registry_check_key(key, err);
+
+    (void)timeout_ms; /* The loop thread answers at once. */
+    if (status != NPR_OK) {
+        return status;
+    }
+    if (pid == NULL || pid->node.size == 0) {
+        return npri_fail(err, NPR_EINVAL, "no pid");
+    }
+    if (node->client) {
+        return npri_fail(err, NPR_EINVAL, "a client holds no entries");
+    }
+    npri_buffer_init(&term, 0);
+    npri_put_pid(&term, pid);
+    telling.event.term = npri_buffer_term(&term);
+    status = term.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
+                         : npri_call_run(node, &telling.call, telling_run);
+    npri_buffer_fini(&term);
+    return status;
+}
+
+npr_status npr_unregister(struct npr_node *node,
+                          struct npr_term key,
+                          uint32_t timeout_ms,
+                          struct npr_error *err)
+{
+    struct telling telling = {.call.err = err,
+                              .event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
+    const npr_status status = npri_registry_check_key(key, err);
+
+    (void)timeout_ms;
+    return status == NPR_OK ? npri_call_run(node, &telling.call, telling_run) : status;
+}
+
+npr_status npr_place(struct npr_term key,
+                     enum npr_otp otp,
+                     const struct npr_node_name *nodes,
+                     size_t nodes_count,
+                     uint8_t out_md5[16],
+                     size_t *out_index,
+                     struct npr_node_name *out_owner,
+                     struct npr_error *err)
+{
+    struct npri_buffer bytes;
+    uint8_t digest[16];
+    uint32_t index;
+    npr_status status = npri_registry_check_key(key, err);
+
+    if (status != NPR_OK) {
+        return status;
+    }
+    if (nodes == NULL || nodes_count == 0 || nodes_count > UINT32_MAX) {
+        return npri_fail(err, NPR_EINVAL, "no nodes");
+    }
+    for (size_t i = 0; i < nodes_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (npr_node_name_equal(&nodes[i], &nodes[j])) {
+                return npri_fail(err, NPR_EINVAL, "%.*s is there twice", (int)nodes[i].size,
+                                 nodes[i].text);
+            }
+        }
+    }
+    npri_buffer_init(&bytes, 0);
+    npri_term_write(key, otp, &bytes);
+    if (bytes.failed) {
+        npri_buffer_fini(&bytes);
+        return npri_fail(err, NPR_ENOMEM, "out of memory");
+    }
+    npri_md5(bytes.data, bytes.size, digest);
+    npri_buffer_fini(&bytes);
+    index = npri_placement_index(digest, (uint32_t)nodes_count);
+    for (size_t i = 0; i < nodes_count; i++) {
+        uint32_t before = 0;
+
+        for (size_t j = 0; j < nodes_count; j++) {
+            before += npri_placement_compare(&nodes[j], &nodes[i]) < 0 ? 1u : 0u;
+        }
+        if (before == index) {
+            *out_owner = nodes[i];
+        }
+    }
+    memcpy(out_md5, digest, sizeof(digest));
+    *out_index = index;
+    return NPR_OK;
+}

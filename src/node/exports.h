@@ -1,0 +1,29 @@
+/* node/exports.h - the functions that processes can be started from, by name.  Immutable once the
+ * node runs, so any thread may look. */
+#ifndef NPRI_NODE_EXPORTS_H
+#define NPRI_NODE_EXPORTS_H
+
+#include "nprocreg/module.h"
+
+struct npri_exports {
+    const struct npr_module **modules; /* the array is ours, the modules are the program's */
+    size_t modules_count;
+};
+
+/* NPR_OK, or NPR_EINVAL: no module of this release, or a malformed table. */
+NPR_NODISCARD npr_status npri_module_check(const struct npr_module *module, struct npr_error *err);
+
+/* Checks and notes the modules.  NPR_OK, NPR_EINVAL (`err` says which and why), NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_exports_init(struct npri_exports *exports,
+                                           const struct npr_module *const *modules,
+                                           size_t modules_count,
+                                           struct npr_error *err);
+void npri_exports_fini(struct npri_exports *exports);
+
+/* `module:name/arity`, or NULL. */
+const struct npr_function *npri_exports_find(const struct npri_exports *exports,
+                                             struct npr_bytes module,
+                                             struct npr_bytes name,
+                                             uint32_t arity);
+
+#endif /* NPRI_NODE_EXPORTS_H */

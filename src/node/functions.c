@@ -1,0 +1,221 @@
+/* The table of functions for peers, and those of Erlang's own modules. */
+#include "node/functions.h"
+
+#include "core/core.h"
+#include "node/node.h"
+#include "term/write.h"
+
+/* The original's table, which is what its lookups read. */
+#define TABLE_NAME "nprocreg_data"
+
+static void raise_badarg(struct npri_evaluation *evaluation)
+{
+    struct npri_buffer reason;
+
+    npri_buffer_init(&reason, 0);
+    npri_put_atom(&reason, "badarg");
+    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
+    npri_buffer_fini(&reason);
+}
+
+static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
+{
+    if (value->failed) {
+        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
+    } else {
+        npri_evaluation_return(evaluation, npri_buffer_term(value));
+    }
+    npri_buffer_fini(value);
+}
+
+/* ets:lookup(nprocreg_data, Key): [] or [{Key, Pid}]. */
+static void ets_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+    struct npr_term pid;
+
+    if (!npr_term_is_atom(args[0], TABLE_NAME) || evaluation->node->client) {
+        raise_badarg(evaluation);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    if (npri_core_lookup(evaluation->node->registry.core, args[1], &pid)) {
+        npri_put_list(&value, 1);
+        npri_put_tuple(&value, 2);
+        npri_put_term(&value, args[1]);
+        npri_put_term(&value, pid);
+    }
+    npri_put_nil(&value);
+    return_buffer(evaluation, &value);
+}
+
+static void ets_tab2list(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+
+    if (!npr_term_is_atom(args[0], TABLE_NAME) || evaluation->node->client) {
+        raise_badarg(evaluation);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    npri_core_put_entries(evaluation->node->registry.core, 0, &value);
+    return_buffer(evaluation, &value);
+}
+
+static void erlang_node(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    (void)args;
+    npri_evaluation_return(evaluation, npri_node_name_term(evaluation->node));
+}
+
+struct peers {
+    struct npri_buffer *names;
+    uint32_t count;
+    bool hidden;
+};
+
+static void put_peer(void *user, const struct npri_peer *peer)
+{
+    struct peers *peers = user;
+
+    if (peer->hidden == peers->hidden) {
+        npri_put_node(peers->names, &peer->name);
+        peers->count++;
+    }
+}
+
+static void return_nodes(struct npri_evaluation *evaluation, bool visible, bool hidden)
+{
+    struct npri_buffer names;
+    struct npri_buffer value;
+    struct peers peers = {.names = &names};
+
+    npri_buffer_init(&names, 0);
+    npri_buffer_init(&value, 0);
+    if (visible) {
+        npri_connections_each(evaluation->node->connections, put_peer, &peers);
+    }
+    peers.hidden = true;
+    if (hidden) {
+        npri_connections_each(evaluation->node->connections, put_peer, &peers);
+    }
+    if (peers.count > 0) {
+        npri_put_list(&value, peers.count);
+        npri_put_bytes(&value, npri_buffer_bytes(&names));
+    }
+    npri_put_nil(&value);
+    value.failed = value.failed || names.failed;
+    npri_buffer_fini(&names);
+    return_buffer(evaluation, &value);
+}
+
+static void erlang_nodes(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    (void)args;
+    return_nodes(evaluation, true, false);
+}
+
+static void erlang_nodes_of(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    if (npr_term_is_atom(args[0], "visible")) {
+        return_nodes(evaluation, true, false);
+    } else if (npr_term_is_atom(args[0], "hidden")) {
+        return_nodes(evaluation, false, true);
+    } else if (npr_term_is_atom(args[0], "connected")) {
+        return_nodes(evaluation, true, true);
+    } else {
+        raise_badarg(evaluation);
+    }
+}
+
+/* erlang:system_info(otp_release): the manner that placement follows here. */
+static void erlang_system_info(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    const char *release =
+        npri_core_otp(evaluation->node->registry.core) == NPR_OTP_25 ? "25" : "26";
+    struct npri_buffer value;
+
+    if (!npr_term_is_atom(args[0], "otp_release")) {
+        raise_badarg(evaluation);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    npri_put_string(&value, npr_bytes_of(release));
+    return_buffer(evaluation, &value);
+}
+
+static void return_bool(struct npri_evaluation *evaluation, bool value)
+{
+    struct npri_buffer atom;
+
+    npri_buffer_init(&atom, 0);
+    npri_put_atom(&atom, value ? "true" : "false");
+    return_buffer(evaluation, &atom);
+}
+
+static void erlang_is_process_alive(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npr_pid pid;
+
+    if (!npr_term_get_pid(args[0], &pid) ||
+        !npr_node_name_equal(&pid.node, &evaluation->node->name)) {
+        raise_badarg(evaluation);
+        return;
+    }
+    return_bool(evaluation, npri_service_is(evaluation->node, &pid) ||
+                                npri_runtime_is_alive(evaluation->node->runtime, &pid));
+}
+
+static void erlang_whereis(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+    struct npr_bytes name;
+    struct npr_pid pid;
+
+    if (!npr_term_get_atom(args[0], &name)) {
+        raise_badarg(evaluation);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    if (npri_runtime_whereis(evaluation->node->runtime, name, &pid)) {
+        npri_put_pid(&value, &pid);
+    } else {
+        npri_put_atom(&value, "undefined");
+    }
+    return_buffer(evaluation, &value);
+}
+
+static const struct npri_builtin builtins[] = {
+    {"ets", "lookup", 2, ets_lookup},
+    {"ets", "tab2list", 1, ets_tab2list},
+    {"erlang", "node", 0, erlang_node},
+    {"erlang", "nodes", 0, erlang_nodes},
+    {"erlang", "nodes", 1, erlang_nodes_of},
+    {"erlang", "is_process_alive", 1, erlang_is_process_alive},
+    {"erlang", "whereis", 1, erlang_whereis},
+    {"erlang", "system_info", 1, erlang_system_info},
+    {"nprocreg", "get_pid", 1, npri_function_get_pid},
+    {"nprocreg", "get_pid", 2, npri_function_get_or_start},
+    {"nprocreg", "register_pid", 2, npri_function_register_pid},
+    {"nprocreg", "unregister_key", 1, npri_function_unregister_key},
+    {"nprocreg", "get_status", 0, npri_function_get_status},
+    {"nprocreg", "get_nodes", 0, npri_function_get_nodes},
+    {NPRI_NATIVE_NAME, "get", 3, npri_function_native_get},
+    {NPRI_NATIVE_NAME, "start", 4, npri_function_native_start},
+    {NPRI_NATIVE_NAME, "status", 0, npri_function_native_status},
+    {NPRI_NATIVE_NAME, "spawn", 1, npri_function_native_spawn},
+};
+
+const struct npri_builtin *npri_builtin_find(struct npr_bytes module,
+                                             struct npr_bytes function,
+                                             uint32_t arity)
+{
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
+        if (builtins[i].arity == arity &&
+            npri_bytes_equal(npr_bytes_of(builtins[i].function), function) &&
+            npri_bytes_equal(npr_bytes_of(builtins[i].module), module)) {
+            return &builtins[i];
+        }
+    }
+    return NULL;
+}

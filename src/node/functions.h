@@ -1,0 +1,20 @@
+/* node/functions.h - the functions that peers may call here besides the exported ones, by subject.
+ * Each is an npri_builtin's `run`. */
+#ifndef NPRI_NODE_FUNCTIONS_H
+#define NPRI_NODE_FUNCTIONS_H
+
+#include "node/evaluation.h"
+
+/* functions_registry.c: nprocreg:*, nprocreg_native:*. */
+void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_get_status(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args);
+
+#endif /* NPRI_NODE_FUNCTIONS_H */

@@ -1,0 +1,301 @@
+/* nprocreg:* and nprocreg_native:*, as functions for peers (node/functions.h). */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "node/failure.h"
+#include "node/functions.h"
+#include "node/launch.h"
+#include "node/node.h"
+#include "term/write.h"
+
+/* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
+ * less what the way back takes. */
+#define GET_PID_MS       UINT64_C(4900)
+#define NS_PER_MS        UINT64_C(1000000)
+#define GET_MS_MAX       UINT64_C(86400000)
+#define FUN_ARITY_OFFSET 5u /* of a closure: tag, size, arity */
+
+static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
+{
+    if (value->failed) {
+        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
+    } else {
+        npri_evaluation_return(evaluation, npri_buffer_term(value));
+    }
+    npri_buffer_fini(value);
+}
+
+static void return_atom(struct npri_evaluation *evaluation, const char *atom)
+{
+    struct npri_buffer value;
+
+    npri_buffer_init(&value, 0);
+    npri_put_atom(&value, atom);
+    return_buffer(evaluation, &value);
+}
+
+/* ---- Getting. */
+
+struct getting {
+    struct npri_get get;
+    struct npri_evaluation *evaluation;
+    bool native; /* answered {ok,Pid,Started} | {error,Status,Text} */
+};
+
+/* The original gives the bare pid, or `undefined`; what is neither is an exception. */
+static void got_pid(struct npri_evaluation *evaluation, const struct npri_answer *answer)
+{
+    if (answer->status == NPR_OK) {
+        npri_evaluation_return(evaluation, answer->pid);
+    } else if (answer->status == NPR_ENOTFOUND) {
+        return_atom(evaluation, "undefined");
+    } else {
+        npri_evaluation_fail(evaluation, answer->status, answer->text);
+    }
+}
+
+static void got_native(struct npri_evaluation *evaluation, const struct npri_answer *answer)
+{
+    struct npri_buffer value;
+
+    npri_buffer_init(&value, 0);
+    npri_put_tuple(&value, 3);
+    if (answer->status == NPR_OK) {
+        npri_put_atom(&value, "ok");
+        npri_put_term(&value, answer->pid);
+        npri_put_atom(&value, answer->started ? "true" : "false");
+    } else {
+        npri_put_atom(&value, "error");
+        npri_put_status(&value, answer->status);
+        npri_put_binary(&value, answer->text);
+    }
+    return_buffer(evaluation, &value);
+}
+
+static void got(struct npri_get *get, const struct npri_answer *answer)
+{
+    struct getting *getting = NPRI_CONTAINER_OF(get, struct getting, get);
+
+    (getting->native ? got_native : got_pid)(getting->evaluation, answer);
+    npri_free(getting);
+}
+
+static void begin(struct npri_evaluation *evaluation,
+                  struct npri_get_options *options,
+                  uint64_t timeout_ms,
+                  bool native)
+{
+    struct npr_node *node = evaluation->node;
+    struct getting *getting = npri_alloc_zeroed(1, sizeof(*getting));
+    struct npri_evaluation *kept;
+
+    if (getting == NULL) {
+        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
+        return;
+    }
+    kept = npri_evaluation_keep(evaluation);
+    if (kept == NULL) {
+        npri_free(getting);
+        return;
+    }
+    getting->get.done = got;
+    getting->evaluation = kept;
+    getting->native = native;
+    if (options->caller.data == NULL) {
+        options->caller = evaluation->caller;
+    }
+    options->deadline_ns = npri_loop_now_ns(node->loop) + timeout_ms * NS_PER_MS;
+    npri_registry_get(node, &getting->get, options);
+}
+
+/* A fun of no arguments, as a key's function must be. */
+static bool is_start_fun(struct npr_term fun)
+{
+    struct npr_bytes module;
+    struct npr_bytes name;
+    uint32_t arity;
+
+    if (npr_term_kind(fun) != NPR_TERM_FUN) {
+        return false;
+    }
+    if (npr_term_get_export(fun, &module, &name, &arity)) {
+        return arity == 0;
+    }
+    return fun.size > FUN_ARITY_OFFSET && fun.data[FUN_ARITY_OFFSET] == 0;
+}
+
+void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    begin(evaluation, &(struct npri_get_options){.key = args[0]}, GET_PID_MS, false);
+}
+
+static void raise(struct npri_evaluation *evaluation, const char *atom)
+{
+    struct npri_buffer reason;
+
+    npri_buffer_init(&reason, 0);
+    npri_put_atom(&reason, atom);
+    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
+    npri_buffer_fini(&reason);
+}
+
+void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    if (!is_start_fun(args[1])) {
+        raise(evaluation, "function_clause");
+        return;
+    }
+    begin(evaluation, &(struct npri_get_options){.key = args[0], .function = args[1]}, GET_PID_MS,
+          false);
+}
+
+void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    const bool starts = !npr_term_is_atom(args[1], "undefined");
+    uint64_t timeout_ms;
+
+    if ((starts && !is_start_fun(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms) ||
+        timeout_ms > GET_MS_MAX) {
+        raise(evaluation, "badarg");
+        return;
+    }
+    begin(evaluation,
+          &(struct npri_get_options){.key = args[0],
+                                     .function = starts ? args[1] : (struct npr_term){0}},
+          timeout_ms, true);
+}
+
+/* From a native node that takes us for the owner: (Key, Fun, Caller, TimeoutMs). */
+void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    uint64_t timeout_ms;
+
+    if (!is_start_fun(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
+        !npr_term_get_uint64(args[3], &timeout_ms) || timeout_ms > GET_MS_MAX) {
+        raise(evaluation, "badarg");
+        return;
+    }
+    begin(evaluation,
+          &(struct npri_get_options){
+              .key = args[0], .function = args[1], .caller = args[2], .start_here = true},
+          timeout_ms, true);
+}
+
+/* ---- The table. */
+
+void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npr_error error = {0};
+    npr_status status = npri_registry_check_key(args[0], &error);
+
+    if (npr_term_kind(args[1]) != NPR_TERM_PID || evaluation->node->client) {
+        raise(evaluation, "badarg");
+        return;
+    }
+    if (status == NPR_OK) {
+        status = npri_registry_step(
+            evaluation->node, &(struct npri_core_event){
+                                  .kind = NPRI_EVENT_REGISTER, .key = args[0], .term = args[1]});
+    }
+    if (status == NPR_OK) {
+        return_atom(evaluation, "ok");
+    } else {
+        npri_evaluation_fail(evaluation, status, npr_bytes_of(error.text));
+    }
+}
+
+void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    const npr_status status = npri_registry_step(
+        evaluation->node, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = args[0]});
+
+    if (status == NPR_OK) {
+        return_atom(evaluation, "ok");
+    } else {
+        npri_evaluation_fail(evaluation, status, npr_bytes_of(npr_status_text(status)));
+    }
+}
+
+void npri_function_get_status(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+
+    (void)args;
+    npri_buffer_init(&value, 0);
+    npri_put_uint(&value, npri_core_entries_count(evaluation->node->registry.core));
+    return_buffer(evaluation, &value);
+}
+
+void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+
+    (void)args;
+    npri_buffer_init(&value, 0);
+    npri_core_put_nodes(evaluation->node->registry.core, &value);
+    return_buffer(evaluation, &value);
+}
+
+void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npr_node *node = evaluation->node;
+    struct npri_buffer value;
+
+    (void)args;
+    npri_buffer_init(&value, 0);
+    npri_core_put_status(node->registry.core, npri_loop_now_ns(node->loop), &value);
+    return_buffer(evaluation, &value);
+}
+
+/* ---- nprocreg_native:spawn(Fun): {ok, Pid} once it runs. */
+
+static void spawned(void *user, uint64_t number, const struct npri_outcome *outcome)
+{
+    struct npri_evaluation *evaluation = user;
+    struct npri_buffer value;
+
+    (void)number;
+    if (outcome->status != NPR_OK) {
+        npri_evaluation_fail(evaluation, outcome->status, outcome->text);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    npri_put_tuple(&value, 2);
+    npri_put_atom(&value, "ok");
+    npri_put_term(&value, outcome->term);
+    return_buffer(evaluation, &value);
+}
+
+void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npr_node *node = evaluation->node;
+    const struct npr_function *function = NULL;
+    struct npri_evaluation *kept;
+    struct npri_apply apply = {0};
+    struct npri_buffer nothing;
+    struct npr_bytes module;
+    struct npr_bytes name;
+    uint32_t arity;
+    npr_status status = NPR_ENOMEM;
+
+    if (npr_term_get_export(args[0], &module, &name, &arity) && arity == 0) {
+        function = npri_exports_find(&node->exports, module, name, arity);
+    }
+    if (function == NULL) {
+        npri_evaluation_fail(evaluation, NPR_EREFUSED,
+                             npr_bytes_of("the caller's node does not export the function"));
+        return;
+    }
+    npri_buffer_init(&nothing, 0);
+    npri_put_nil(&nothing);
+    apply.args = npri_buffer_term(&nothing);
+    kept = npri_evaluation_keep(evaluation);
+    if (kept != NULL && !nothing.failed &&
+        npri_export_terms(args[0], &apply.module, &apply.function)) {
+        status = npri_launch(node, function, &apply, spawned, kept, 0);
+    }
+    npri_buffer_fini(&nothing);
+    if (kept != NULL && status != NPR_OK) {
+        npri_evaluation_fail(kept, status, npr_bytes_of(npr_status_text(status)));
+    }
+}

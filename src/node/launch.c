@@ -1,0 +1,166 @@
+#include "node/launch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "node/node.h"
+#include "term/read.h"
+#include "term/tag.h"
+#include "term/write.h"
+
+#define NAME_BYTES_MAX        128u
+#define REASON_TEXT_BYTES_MAX 160u
+
+/* One start on its way from the loop thread to a worker and back. */
+struct launch {
+    struct npri_task task;
+    struct npr_node *node;
+    void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
+    void *user;
+    uint64_t number;
+    char name[NAME_BYTES_MAX];
+    /* Written by the worker, read by the loop thread once it is posted. */
+    struct npr_pid pid;
+    struct npr_error error; /* status NPR_OK: it runs */
+};
+
+static void launch_end(struct npri_task *task)
+{
+    struct launch *launch = NPRI_CONTAINER_OF(task, struct launch, task);
+    struct npr_node *node = launch->node;
+    struct npri_outcome outcome = {.status = launch->error.status};
+    struct npri_buffer pid;
+
+    npri_node_enter(node);
+    npri_buffer_init(&pid, 0);
+    npri_put_pid(&pid, &launch->pid);
+    outcome.term = npri_buffer_term(&pid);
+    if (outcome.status == NPR_OK && pid.failed) {
+        outcome.status = NPR_ENOMEM;
+    }
+    outcome.text = npr_bytes_of(launch->error.text);
+    launch->done(launch->user, launch->number, &outcome);
+    npri_buffer_fini(&pid);
+    npri_free(launch);
+    npri_node_leave(node);
+}
+
+/* On a worker. */
+static void started(void *user,
+                    const struct npr_pid *pid,
+                    npr_status status,
+                    struct npr_term reason)
+{
+    struct launch *launch = user;
+    struct npri_buffer text;
+
+    launch->pid = *pid;
+    if (status != NPR_OK) {
+        npri_buffer_init(&text, 0);
+        if (reason.data != NULL) {
+            npri_term_print(reason, &text);
+        }
+        if (text.size > REASON_TEXT_BYTES_MAX) {
+            text.size = REASON_TEXT_BYTES_MAX;
+        }
+        (void)npri_fail(&launch->error, status == NPR_ENOMEM ? NPR_ENOMEM : NPR_EREFUSED,
+                        "%s failed to start: %.*s", launch->name, (int)text.size,
+                        text.size == 0 ? "" : (const char *)text.data);
+        npri_buffer_fini(&text);
+    }
+    npri_loop_post(launch->node->loop, &launch->task);
+}
+
+npr_status npri_launch(struct npr_node *node,
+                       const struct npr_function *function,
+                       const struct npri_apply *apply,
+                       void (*done)(void *user,
+                                    uint64_t number,
+                                    const struct npri_outcome *outcome),
+                       void *user,
+                       uint64_t number)
+{
+    struct launch *launch;
+    struct npr_pid pid;
+    npr_status status;
+
+    if (node->closing) {
+        return NPR_ECLOSED;
+    }
+    launch = npri_alloc_zeroed(1, sizeof(*launch));
+    if (launch == NULL) {
+        return NPR_ENOMEM;
+    }
+    launch->task.run = launch_end;
+    launch->node = node;
+    launch->done = done;
+    launch->user = user;
+    launch->number = number;
+    npri_launch_name(apply, function->arity, launch->name, sizeof(launch->name));
+    status = npri_runtime_spawn(node->runtime,
+                                &(struct npri_spawn){.behaviour = function->behaviour,
+                                                     .function = launch->name,
+                                                     .args = apply->args,
+                                                     .started = started,
+                                                     .started_user = launch},
+                                &pid, NULL);
+    if (status != NPR_OK) {
+        npri_free(launch);
+    }
+    return status;
+}
+
+void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size)
+{
+    struct npr_bytes module = {0};
+    struct npr_bytes function = {0};
+
+    (void)npr_term_get_atom(apply->module, &module);
+    (void)npr_term_get_atom(apply->function, &function);
+    (void)snprintf(out, out_size, "%.*s:%.*s/%u", (int)module.size,
+                   module.size == 0 ? "" : (const char *)module.data, (int)function.size,
+                   function.size == 0 ? "" : (const char *)function.data, (unsigned)arity);
+}
+
+/* The next term in the bytes of a checked one. */
+static bool take_term(struct npr_bytes *rest, struct npr_term *out)
+{
+    struct npri_buffer scratch;
+    size_t used = 0;
+    bool viewed;
+
+    npri_buffer_init(&scratch, 0);
+    viewed = npri_term_read(*rest, &scratch, out, &used, NULL) == NPR_OK && scratch.size == 0;
+    npri_buffer_fini(&scratch);
+    *rest = npri_bytes(rest->data + used, rest->size - used);
+    return viewed;
+}
+
+bool npri_export_terms(struct npr_term fun,
+                       struct npr_term *out_module,
+                       struct npr_term *out_function)
+{
+    struct npr_bytes rest;
+
+    if (fun.size < 2 || fun.data[0] != NPRI_TAG_EXPORT) {
+        return false;
+    }
+    rest = npri_bytes(fun.data + 1, fun.size - 1);
+    return take_term(&rest, out_module) && take_term(&rest, out_function);
+}
+
+bool npri_closure_creator(struct npr_term fun, struct npr_pid *out)
+{
+    struct npr_bytes rest;
+    struct npr_term part;
+
+    if (fun.size < NPRI_FUN_HEAD_BYTES || fun.data[0] != NPRI_TAG_NEW_FUN) {
+        return false;
+    }
+    rest = npri_bytes(fun.data + NPRI_FUN_HEAD_BYTES, fun.size - NPRI_FUN_HEAD_BYTES);
+    return take_term(&rest, &part) /* module */ && take_term(&rest, &part) /* index */ &&
+           take_term(&rest, &part) /* uniq */ && take_term(&rest, &part) &&
+           npr_term_get_pid(part, out);
+}

@@ -1,0 +1,33 @@
+/* node/launch.h - starting an exported function as a process here, and hearing when its init is
+ * through.  Loop thread only. */
+#ifndef NPRI_NODE_LAUNCH_H
+#define NPRI_NODE_LAUNCH_H
+
+#include "nprocreg/module.h"
+
+#include "node/questions.h"
+
+/* Starts it; `done` is called later, on the loop thread: NPR_OK and the pid once init has returned,
+ * or NPR_EREFUSED or NPR_ENOMEM and why.  Returns NPR_OK, or why `done` is not called: NPR_ENOMEM,
+ * NPR_EFULL, NPR_ECLOSED. */
+NPR_NODISCARD npr_status npri_launch(struct npr_node *node,
+                                     const struct npr_function *function,
+                                     const struct npri_apply *apply, /* names it; arguments */
+                                     void (*done)(void *user,
+                                                  uint64_t number,
+                                                  const struct npri_outcome *outcome),
+                                     void *user,
+                                     uint64_t number);
+
+/* "module:function/arity" of an apply, cut to what fits. */
+void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size);
+
+/* The module and function of `fun m:f/a`, as terms; false for other terms. */
+bool npri_export_terms(struct npr_term fun,
+                       struct npr_term *out_module,
+                       struct npr_term *out_function);
+
+/* Who made a closure; false for other terms. */
+bool npri_closure_creator(struct npr_term fun, struct npr_pid *out);
+
+#endif /* NPRI_NODE_LAUNCH_H */

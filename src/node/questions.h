@@ -1,0 +1,81 @@
+/* node/questions.h - what this node has asked others and waits for.  Loop thread only.
+ *
+ *     call     MONITOR + {'$gen_call',{Client,Ref},Request}  ->  {Ref,Reply} | DOWN
+ *     apply    SPAWN_REQUEST erpc:execute_call, monitored    ->  SPAWN_REPLY, then DOWN
+ * {Res,return,V} spawn    SPAWN_REQUEST                                 ->  SPAWN_REPLY connect
+ * (nothing)                                     ->  up | down
+ *
+ * One reference is the monitor's, the tag's and the spawn request's.  Every request is completed
+ * exactly once: by its answer, by the loss of the connection, by its deadline, or by closing. */
+#ifndef NPRI_NODE_QUESTIONS_H
+#define NPRI_NODE_QUESTIONS_H
+
+#include "net/loop.h"
+#include "node/index.h"
+#include "runtime/signal.h"
+
+struct npr_node;
+struct npri_question;
+
+/* NPR_OK, NPR_ETIMEDOUT, NPR_ENOPROC, NPR_EEXIT, NPR_EUNREACHABLE, NPR_EAUTH, NPR_EREFUSED,
+ * NPR_ENOMEM, NPR_ECLOSED.  Borrowed for the callback. */
+struct npri_outcome {
+    npr_status status;
+    struct npr_term term;  /* NPR_OK: the reply, value or pid; NPR_EEXIT: the reason; else none */
+    struct npr_bytes text; /* why it failed */
+};
+
+struct npri_question_options {
+    struct npr_node_name peer; /* may be this node */
+    uint64_t deadline_ns;
+    /* May begin other requests. */
+    void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
+    void *user;
+    uint64_t number; /* the caller's */
+};
+
+/* A function to run and its arguments, all terms. */
+struct npri_apply {
+    struct npr_term module;
+    struct npr_term function;
+    struct npr_term args; /* list */
+};
+
+struct npri_questions {
+    struct npri_index table; /* by reference */
+    struct npri_question **heap;
+    size_t heap_count;
+    size_t heap_capacity;
+    struct npri_timer *timer;
+};
+
+bool npri_questions_init(struct npr_node *node); /* false: no memory */
+
+/* Completes everything with NPR_ECLOSED. */
+void npri_questions_close(struct npr_node *node);
+void npri_questions_fini(struct npr_node *node); /* after close */
+
+/* Each returns NPR_OK when `done` is going to be called, never from inside; else it is not:
+ * NPR_ENOMEM, NPR_EFULL (the queue to that node is full), NPR_ECLOSED. */
+NPR_NODISCARD npr_status npri_question_call(struct npr_node *node,
+                                            const struct npri_question_options *options,
+                                            struct npr_term to, /* pid or atom */
+                                            struct npr_term request);
+NPR_NODISCARD npr_status npri_question_apply(struct npr_node *node,
+                                             const struct npri_question_options *options,
+                                             const struct npri_apply *apply);
+NPR_NODISCARD npr_status npri_question_spawn(struct npr_node *node,
+                                             const struct npri_question_options *options,
+                                             const struct npri_apply *apply);
+NPR_NODISCARD npr_status npri_question_connect(struct npr_node *node,
+                                               const struct npri_question_options *options);
+
+/* Signals to the client service that may be answers.  True: this one was (or was one too late). */
+bool npri_questions_on_signal(struct npr_node *node, const struct npri_signal *signal);
+
+void npri_questions_on_up(struct npr_node *node, const struct npr_node_name *peer);
+void npri_questions_on_down(struct npr_node *node,
+                            const struct npr_node_name *peer,
+                            const struct npr_error *reason);
+
+#endif /* NPRI_NODE_QUESTIONS_H */

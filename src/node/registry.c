@@ -1,0 +1,177 @@
+#include "node/registry.h"
+
+#include "base/assert.h"
+#include "base/fail.h"
+#include "base/limits.h"
+#include "net/entropy.h"
+#include "node/node.h"
+#include "term/read.h"
+
+#define ANNOUNCE_NS UINT64_C(5000000000)
+#define EXPIRE_NS   UINT64_C(10000000000)
+#define SUSPECT_NS  UINT64_C(1000000000)
+
+static void on_timer(void *user)
+{
+    struct npr_node *node = user;
+
+    npri_node_enter(node);
+    (void)npri_registry_step(node, &(struct npri_core_event){.kind = NPRI_EVENT_TIME});
+    npri_node_leave(node);
+}
+
+npr_status npri_registry_start(struct npr_node *node, const struct npri_registry_options *options)
+{
+    struct npri_registry *registry = &node->registry;
+
+    registry->core =
+        npri_core_create(&(struct npri_core_options){.self = node->name,
+                                                     .creation = node->creation,
+                                                     .member = !node->client,
+                                                     .otp_fixed = options->otp_fixed,
+                                                     .otp = options->otp,
+                                                     .md5 = npri_md5,
+                                                     .announce_ns = ANNOUNCE_NS,
+                                                     .expire_ns = EXPIRE_NS,
+                                                     .suspect_ns = SUSPECT_NS,
+                                                     .now_ns = npri_loop_now_ns(node->loop)});
+    registry->timer = npri_timer_create(node->loop, on_timer, node);
+    if (registry->core == NULL || registry->timer == NULL || !npri_index_init(&registry->gets) ||
+        !npri_index_init(&registry->monitors)) {
+        return NPR_ENOMEM;
+    }
+    return NPR_OK;
+}
+
+void npri_registry_fini(struct npr_node *node)
+{
+    struct npri_registry *registry = &node->registry;
+
+    NPRI_ASSERT(registry->gets.count == 0);
+    npri_monitors_fini(node);
+    npri_timer_destroy(registry->timer);
+    npri_core_destroy(registry->core);
+    npri_index_fini(&registry->gets);
+    npri_index_fini(&registry->monitors);
+}
+
+/* An effect's outcome may be known at once and step the core again, from inside: the pump that runs
+ * takes what comes of it. */
+npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *event)
+{
+    struct npri_registry *registry = &node->registry;
+    struct npri_core_effect effect;
+    npr_status status;
+
+    event->now_ns = npri_loop_now_ns(node->loop);
+    status = npri_core_step(registry->core, event);
+    if (registry->pumping) {
+        return status;
+    }
+    registry->pumping = true;
+    while (npri_core_take(registry->core, &effect)) {
+        npri_effect_carry_out(node, &effect);
+    }
+    registry->pumping = false;
+    npri_timer_set(registry->timer, npri_core_deadline_ns(registry->core));
+    return status;
+}
+
+void npri_registry_tell(struct npr_node *node,
+                        enum npri_event_kind kind,
+                        uint64_t operation,
+                        npr_status status,
+                        struct npr_term term,
+                        struct npr_bytes text)
+{
+    (void)npri_registry_step(
+        node,
+        &(struct npri_core_event){
+            .kind = kind, .operation = operation, .status = status, .term = term, .text = text});
+}
+
+npr_status npri_registry_check_key(struct npr_term key, struct npr_error *err)
+{
+    if (key.data == NULL) {
+        return npri_fail(err, NPR_EINVAL, "no key");
+    }
+    if (key.size > NPRI_KEY_BYTES_MAX) {
+        return npri_fail(err, NPR_EINVAL, "the key has %zu bytes, the limit is %u", key.size,
+                         NPRI_KEY_BYTES_MAX);
+    }
+    if (!npri_term_is_placeable(key)) {
+        return npri_fail(err, NPR_EINVAL, "the key has a map of more than %u pairs",
+                         NPRI_MAP_SORTED_MAX);
+    }
+    return NPR_OK;
+}
+
+/* ---- Who waits for a get.  The numbers are consecutive: they serve as their own hash. */
+
+static void finish(struct npr_node *node, struct npri_get *get, const struct npri_answer *answer)
+{
+    npri_index_remove(&node->registry.gets, &get->entry);
+    get->done(get, answer);
+}
+
+void npri_registry_get(struct npr_node *node,
+                       struct npri_get *get,
+                       const struct npri_get_options *options)
+{
+    struct npri_registry *registry = &node->registry;
+    struct npr_error error = {0};
+    npr_status status = npri_registry_check_key(options->key, &error);
+    uint64_t request;
+
+    if (node->closing) {
+        status = npri_fail(&error, NPR_ECLOSED, "the node stops");
+    }
+    if (status != NPR_OK) {
+        get->done(get, &(struct npri_answer){.status = status, .text = npr_bytes_of(error.text)});
+        return;
+    }
+    request = ++registry->last_request;
+    npri_index_insert(&registry->gets, &get->entry, request);
+    status = npri_registry_step(
+        node,
+        &(struct npri_core_event){.kind = options->start_here ? NPRI_EVENT_START : NPRI_EVENT_GET,
+                                  .request = request,
+                                  .key = options->key,
+                                  .function = options->function,
+                                  .caller = options->caller,
+                                  .deadline_ns = options->deadline_ns});
+    if (status != NPR_OK) {
+        finish(
+            node, get,
+            &(struct npri_answer){.status = status, .text = npr_bytes_of(npr_status_text(status))});
+    }
+}
+
+/* The core's answer. */
+void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    struct npri_index_entry *entry = npri_index_find(&node->registry.gets, effect->request);
+
+    if (entry != NULL) {
+        finish(node, NPRI_CONTAINER_OF(entry, struct npri_get, entry),
+               &(struct npri_answer){.status = effect->status,
+                                     .pid = effect->term,
+                                     .started = effect->started,
+                                     .text = effect->text});
+    }
+}
+
+void npri_registry_close(struct npr_node *node)
+{
+    struct npri_index_entry *list;
+
+    NPRI_ASSERT(node->closing);
+    list = npri_index_extract(&node->registry.gets, NULL, NULL);
+    while (list != NULL) {
+        struct npri_get *get = NPRI_CONTAINER_OF(list, struct npri_get, entry);
+
+        list = list->next;
+        get->done(get, &(struct npri_answer){.status = NPR_ECLOSED,
+                                             .text = npr_bytes_of("the node stops")});
+    }
+}

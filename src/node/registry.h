@@ -1,0 +1,95 @@
+/* node/registry.h - the pump between the core and the world: what happened goes in as events, what
+ * the core wants comes out as effects, is carried out, and its outcome goes in again.  Decides
+ * nothing.  Loop thread only. */
+#ifndef NPRI_NODE_REGISTRY_H
+#define NPRI_NODE_REGISTRY_H
+
+#include "core/core.h"
+#include "net/loop.h"
+#include "node/index.h"
+
+struct npr_node;
+struct npri_signal;
+
+struct npri_registry {
+    struct npri_core *core;
+    struct npri_timer *timer;
+    struct npri_index gets;     /* unanswered, by number */
+    struct npri_index monitors; /* of registered processes, by pid */
+    uint64_t last_request;
+    bool pumping;
+};
+
+struct npri_registry_options {
+    bool otp_fixed;
+    enum npr_otp otp;
+};
+
+npr_status npri_registry_start(struct npr_node *node, const struct npri_registry_options *options);
+
+/* Answers every get with NPR_ECLOSED. */
+void npri_registry_close(struct npr_node *node);
+void npri_registry_fini(struct npr_node *node);
+
+/* Steps the core with `event` (its now_ns is filled in) and carries out what it wants.  NPR_ENOMEM:
+ * the event is lost. */
+npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *event);
+
+/* ---- get_pid and start_function. */
+
+struct npri_answer {
+    npr_status status;
+    struct npr_term pid; /* when NPR_OK */
+    bool started;
+    struct npr_bytes text; /* why not */
+};
+
+/* One who waits.  Part of the caller's own struct, which must live until `done`. */
+struct npri_get {
+    struct npri_index_entry entry;
+    void (*done)(struct npri_get *get, const struct npri_answer *answer);
+};
+
+struct npri_get_options {
+    struct npr_term key;
+    struct npr_term function; /* a fun of arity 0, or none */
+    struct npr_term caller;   /* pid */
+    uint64_t deadline_ns;
+    bool start_here; /* start_function came: this node is to start it */
+};
+
+/* `done` is called exactly once, maybe from inside. */
+void npri_registry_get(struct npr_node *node,
+                       struct npri_get *get,
+                       const struct npri_get_options *options);
+
+/* Whether `key` may be one: its size, and that all nodes agree on where it belongs.  NPR_OK, or
+ * NPR_EINVAL and why. */
+npr_status npri_registry_check_key(struct npr_term key, struct npr_error *err);
+
+/* ---- effects.c, monitors.c, start.c: the parts of the pump. */
+
+void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *effect);
+
+void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect *effect);
+
+void npri_monitor_add(struct npr_node *node, struct npr_term pid);
+void npri_monitor_remove(struct npr_node *node, struct npr_term pid);
+/* A DOWN to the client service: true when it was of such a monitor. */
+bool npri_monitor_on_down(struct npr_node *node, const struct npri_signal *signal);
+/* The connection is lost: every monitored pid of that node is down. */
+void npri_monitors_on_disconnect(struct npr_node *node, const struct npr_node_name *peer);
+void npri_monitors_fini(struct npr_node *node);
+
+/* NPRI_EFFECT_START. */
+void npri_start_function(struct npr_node *node, const struct npri_core_effect *effect);
+
+/* The answer to an operation, as an event. */
+void npri_registry_tell(struct npr_node *node,
+                        enum npri_event_kind kind,
+                        uint64_t operation,
+                        npr_status status,
+                        struct npr_term term,
+                        struct npr_bytes text);
+
+#endif /* NPRI_NODE_REGISTRY_H */
