@@ -35,7 +35,8 @@ struct npr_behaviour {
     size_t struct_size; /* sizeof(struct npr_behaviour) in the caller's build */
     size_t state_bytes; /* zeroed before init, freed after terminate */
 
-    /* `args` is the list of start arguments, [] for the original's wire. */
+    /* `args` is the list of start arguments, [] for the original's wire.  When it fails, or calls
+     * npr_stop(), the start has failed with that reason, and terminate is not called. */
     npr_status (*init)(struct npr_process *self, void *state, struct npr_term args);
     /* gen_server:call.  Answer with npr_reply(), now or later. */
     npr_status (*call)(struct npr_process *self,
@@ -45,9 +46,12 @@ struct npr_behaviour {
     /* gen_server:cast. */
     npr_status (*cast)(struct npr_process *self, void *state, struct npr_term message);
     /* Any other message; also {'DOWN',Ref,process,Pid,Reason}, and {'EXIT',Pid,Reason} when exits
-     * are trapped. */
+     * are trapped.  Not: {io_request,From,ReplyAs,Request}, answered ok for output, which is
+     * dropped, and {error,enotsup} for the rest; {system,From,Request}, answered {error,enotsup}.
+     */
     npr_status (*info)(struct npr_process *self, void *state, struct npr_term message);
-    /* The last callback, after npr_stop(), a failure, or an exit signal. */
+    /* The last callback, after npr_stop(), a failure, an exit signal (also `killed`: what the state
+     * holds must be given back) or the end of the node (`shutdown`). */
     void (*terminate)(struct npr_process *self, void *state, struct npr_term reason);
 };
 
@@ -88,7 +92,8 @@ NPR_API npr_status npr_exit(struct npr_process *self,
 /* Whether exit signals become messages (process_flag(trap_exit, Bool)). */
 NPR_API void npr_trap_exit(struct npr_process *self, bool trap);
 
-/* A builder for this process's use, empty at each call; owned by the process. */
+/* The worker's builder, empty at each call.  What it gives lives until the next call, or until the
+ * callback returns.  Never NULL. */
 NPR_API struct npr_builder *npr_scratch(struct npr_process *self);
 
 #ifdef __cplusplus

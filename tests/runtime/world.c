@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include "base/alloc.h"
+
 #define DEADLINE_S 60
 
 static void queue_push(struct world *world, struct world_queue *queue, struct npri_signal *signal)
@@ -389,7 +391,9 @@ static npr_status puppet_cast(struct npr_process *self, void *state, struct npr_
     }
     memcpy(&deed, bytes.data, sizeof(deed));
     fails = deed->kind == WORLD_FAIL;
+    npri_alloc_fail_after(deed->fail_after);
     status = puppet_act(self, deed);
+    npri_alloc_fail_after(0);
     (void)pthread_mutex_lock(&world->mutex);
     deed->result = status;
     deed->done = true;
@@ -453,7 +457,6 @@ npr_status world_do(struct world *world, const struct npr_pid *puppet, struct wo
     int status = 0;
 
     assert_non_null(builder);
-    deed->world = world;
     deed->done = false;
     npr_build_tuple(builder, 2);
     npr_build_atom(builder, "$gen_cast");

@@ -29,7 +29,7 @@ struct world {
     struct world_queue aliased; /* for references of ours */
     struct world_queue crashes; /* payload: the reason; to: the pid */
     struct world_queue started; /* to: the pid; id: -status; payload: the reason */
-    struct npr_builder *terms[64];
+    struct npr_builder *terms[128];
     size_t terms_count;
 };
 
@@ -89,8 +89,8 @@ struct world_deed {
     struct npr_pid pid;
     struct npr_ref ref; /* of DEMONITOR; set by MONITOR */
     struct npr_term term;
+    uint64_t fail_after; /* which allocation of the deed fails, and all after it; 0: none */
     npr_status result;
-    struct world *world;
     bool done;
 };
 
