@@ -30,11 +30,15 @@
 #define NPRI_TURN_SIGNALS_MAX 128u
 
 /* A worker's buffer that has grown beyond this is given back after use. */
-#define NPRI_BUFFER_KEPT_BYTES             ((size_t)256 << 10)
+#define NPRI_BUFFER_KEPT_BYTES ((size_t)256 << 10)
 
-#define NPRI_STATUS_ONE(name, value, text) +1
-enum { NPRI_STATUS_COUNT = 0 NPR_STATUS_MAP(NPRI_STATUS_ONE) };
-#undef NPRI_STATUS_ONE
+/* Statuses are 0, -1, ... without a gap. */
+enum {
+#define NPRI_STATUS_INDEX(name, value, text) NPRI_STATUS_INDEX_##name,
+    NPR_STATUS_MAP(NPRI_STATUS_INDEX)
+#undef NPRI_STATUS_INDEX
+        NPRI_STATUS_COUNT,
+};
 
 enum npri_phase {
     NPRI_PHASE_STARTING,
@@ -148,7 +152,7 @@ enum npri_place {
     NPRI_PLACE_AWAY,
 };
 enum npri_place npri_pid_place(const struct npri_runtime *runtime,
-                               struct npr_term pid,
+                               struct npr_term term,
                                struct npri_local *out);
 
 /* ---- Running (process.c). */

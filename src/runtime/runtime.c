@@ -313,14 +313,15 @@ static void runtime_deliver_alias(struct npri_runtime *runtime, struct npri_sign
 {
     struct npr_ref ref;
 
-    if (!npr_term_get_ref(signal->to, &ref)) {
-        npri_signal_destroy(signal);
-    } else if (!npr_node_name_equal(&ref.node, &runtime->options.node)) {
+    const bool is_ref = npr_term_get_ref(signal->to, &ref);
+
+    if (is_ref && !npr_node_name_equal(&ref.node, &runtime->options.node)) {
         runtime->options.route(runtime->options.user, signal);
-    } else if (ref.creation == runtime->options.creation && runtime->options.alias != NULL) {
+    } else if (is_ref && ref.creation == runtime->options.creation &&
+               runtime->options.alias != NULL) {
         runtime->options.alias(runtime->options.user, signal);
     } else {
-        npri_signal_destroy(signal);
+        npri_signal_destroy(signal); /* a term that nothing can be sent to, or an old reference */
     }
 }
 

@@ -179,6 +179,14 @@ static void wake_all(struct npr_process *idle,
     }
 }
 
+static void process_poke(struct npr_process *process, struct npr_process **idle)
+{
+    if (npri_mailbox_poke(&process->mailbox)) {
+        process->run_next = *idle;
+        *idle = process;
+    }
+}
+
 void npri_table_close(struct npri_table *table,
                       void (*wake)(void *user, struct npr_process *process),
                       void *user)
@@ -191,14 +199,10 @@ void npri_table_close(struct npri_table *table,
         shard->closed = true;
         for (uint32_t i = 0; i <= shard->mask; i++) {
             for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
-                if (npri_mailbox_poke(&at->mailbox)) {
-                    at->run_next = idle;
-                    idle = at;
-                }
+                process_poke(at, &idle);
             }
         }
         (void)pthread_mutex_unlock(&shard->mutex);
-
         wake_all(idle, wake, user);
     }
 }

@@ -10,7 +10,8 @@ static const struct npr_term any;
 static struct npr_pid start_counter(struct world *world, void **out_library)
 {
     void *library = dlopen(NPRI_TEST_COUNTER, RTLD_NOW | RTLD_LOCAL);
-    npr_module_fn module_fn = NULL;
+    npr_module_fn module_fn;
+    void *symbol;
     const struct npr_module *module;
     struct npri_spawn spawn = {0};
     struct npr_pid pid;
@@ -18,9 +19,9 @@ static struct npr_pid start_counter(struct world *world, void **out_library)
     if (library == NULL) {
         fail_msg("%s", dlerror());
     }
-    /* POSIX's way to a function from dlsym(). */
-    *(void **)&module_fn = dlsym(library, NPR_MODULE_SYMBOL);
-    assert_true(module_fn != NULL);
+    symbol = dlsym(library, NPR_MODULE_SYMBOL);
+    assert_non_null(symbol);
+    memcpy(&module_fn, &symbol, sizeof(module_fn)); /* C has no cast to a function */
     module = module_fn();
     assert_int_equal(module->abi, NPR_MODULE_ABI);
     assert_string_equal(module->name, "counter");

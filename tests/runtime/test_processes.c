@@ -305,7 +305,7 @@ static void failed_starts_tell_the_starter_first(void **state)
     pid = world_puppet_with(&world, &spawn);
     started = world_take(&world, &world.started);
     assert_int_equal(-(int)started->id, NPR_EEXIT);
-    assert_int_equal(npr_term_kind(started->payload), NPR_TERM_BINARY); /* its arguments */
+    assert_int_equal(npr_term_kind(started->payload), NPR_TERM_INTEGER); /* its arguments */
     assert_false(npri_runtime_is_alive(world.runtime, &pid));
     npri_signal_destroy(started);
     assert_int_equal(npri_runtime_process_count(world.runtime), 0);
@@ -515,8 +515,6 @@ static void stop_ends_everyone_with_shutdown(void **state)
 
 /* ---- Memory. */
 
-#ifdef NPRI_ALLOC_FAULTS
-
 /* Would catch: a start that leaks, or leaves a half-made process, when an allocation fails. */
 static void spawn_without_memory_changes_nothing(void **state)
 {
@@ -675,8 +673,6 @@ static void create_without_memory_leaves_nothing(void **state)
     npri_runtime_destroy(runtime);
 }
 
-#endif /* NPRI_ALLOC_FAULTS */
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -694,12 +690,10 @@ int main(void)
         cmocka_unit_test(messages_arrive_in_order),
         cmocka_unit_test(busy_processes_do_not_starve_others),
         cmocka_unit_test(stop_ends_everyone_with_shutdown),
-#ifdef NPRI_ALLOC_FAULTS
         cmocka_unit_test(spawn_without_memory_changes_nothing),
         cmocka_unit_test(deeds_without_memory_change_nothing),
         cmocka_unit_test(the_end_is_told_when_memory_comes_back),
         cmocka_unit_test(create_without_memory_leaves_nothing),
-#endif
     };
 
     return cmocka_run_group_tests_name("processes", tests, NULL, NULL);

@@ -70,6 +70,16 @@ static npr_status mortal_info(struct npr_process *self, void *state, struct npr_
     return npr_stop(self, message);
 }
 
+/* Counted here: the end of the runtime may come first, and then there is no terminate either. */
+static npr_status mortal_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    (void)self;
+    (void)state;
+    (void)args;
+    (void)atomic_fetch_add(&mortals_started, 1);
+    return NPR_OK;
+}
+
 static void mortal_terminate(struct npr_process *self, void *state, struct npr_term reason)
 {
     (void)self;
@@ -81,6 +91,7 @@ static void mortal_terminate(struct npr_process *self, void *state, struct npr_t
 static const struct npr_behaviour mortal_behaviour = {
     .struct_size = sizeof(struct npr_behaviour),
     .state_bytes = 16,
+    .init = mortal_init,
     .info = mortal_info,
     .terminate = mortal_terminate,
 };
@@ -113,7 +124,6 @@ static void survivor_start(struct survivor *me, struct npr_process *self)
         return;
     }
     me->started++;
-    (void)atomic_fetch_add(&mortals_started, 1);
 }
 
 static void survivor_monitor(struct survivor *me, struct npr_process *self, struct npr_pid *mortal)

@@ -308,6 +308,24 @@ void world_send(struct world *world, const struct npr_pid *to, struct npr_term m
 
 /* ---- Puppets. */
 
+/* Within one program an integer can carry a pointer. */
+static void build_pointer(struct npr_builder *builder, void *pointer)
+{
+    npr_build_uint(builder, (uintptr_t)pointer);
+}
+
+static bool term_get_pointer(struct npr_term term, void **out)
+{
+    uint64_t number;
+
+    _Static_assert(sizeof(number) == sizeof(*out), "pointers of 64 bits");
+    if (!npr_term_get_uint64(term, &number)) {
+        return false;
+    }
+    memcpy(out, &number, sizeof(*out));
+    return true;
+}
+
 struct puppet {
     struct world *world;
     struct npr_pid probe;
@@ -338,13 +356,13 @@ static npr_status puppet_tell(struct npr_process *self,
 static npr_status puppet_init(struct npr_process *self, void *state, struct npr_term args)
 {
     struct puppet *puppet = state;
-    struct npr_bytes bytes;
+    void *pointer;
 
     (void)self;
-    if (!npr_term_get_binary(args, &bytes) || bytes.size != sizeof(puppet->world)) {
+    if (!term_get_pointer(args, &pointer)) {
         return NPR_EINVAL;
     }
-    memcpy(&puppet->world, bytes.data, sizeof(puppet->world));
+    puppet->world = pointer;
     puppet->probe = puppet->world->probe;
     return NPR_OK;
 }
@@ -382,14 +400,14 @@ static npr_status puppet_cast(struct npr_process *self, void *state, struct npr_
     struct puppet *puppet = state;
     struct world *world = puppet->world;
     struct world_deed *deed;
-    struct npr_bytes bytes;
+    void *pointer;
     npr_status status;
     bool fails;
 
-    if (!npr_term_get_binary(message, &bytes) || bytes.size != sizeof(deed)) {
+    if (!term_get_pointer(message, &pointer)) {
         return NPR_EINVAL;
     }
-    memcpy(&deed, bytes.data, sizeof(deed));
+    deed = pointer;
     fails = deed->kind == WORLD_FAIL;
     npri_alloc_fail_after(deed->fail_after);
     status = puppet_act(self, deed);
@@ -428,8 +446,7 @@ struct npr_pid world_puppet_with(struct world *world, const struct npri_spawn *s
     struct npr_pid pid = {0};
 
     assert_non_null(builder);
-    npr_build_binary(builder,
-                     (struct npr_bytes){.data = (const uint8_t *)&world, .size = sizeof(world)});
+    build_pointer(builder, world);
     complete.args = finished(builder);
     complete.behaviour = complete.behaviour == NULL ? &puppet_behaviour : complete.behaviour;
     complete.function = "puppet:start";
@@ -460,8 +477,7 @@ npr_status world_do(struct world *world, const struct npr_pid *puppet, struct wo
     deed->done = false;
     npr_build_tuple(builder, 2);
     npr_build_atom(builder, "$gen_cast");
-    npr_build_binary(builder,
-                     (struct npr_bytes){.data = (const uint8_t *)&deed, .size = sizeof(deed)});
+    build_pointer(builder, deed);
     world_send(world, puppet, finished(builder));
     npr_builder_destroy(builder);
 
