@@ -11,8 +11,11 @@ static void end(struct npri_core *core, struct npri_delegation *delegation)
     if (delegation->operation != NULL) {
         npri_operation_end(core, delegation->operation);
     }
+    npri_lookup_stop(&delegation->lookup);
     npri_map_remove(&core->delegations, &delegation->node);
     npri_shared_release(delegation->key);
+    npri_shared_release(delegation->function);
+    npri_shared_release(delegation->caller);
     npri_free(delegation);
 }
 
@@ -21,13 +24,34 @@ static void end_failed(struct npri_core *core,
                        npr_status status,
                        struct npr_bytes why)
 {
+    npri_requests_answer_all(core, &delegation->waiting, status, (struct npr_term){0}, why);
+    end(core, delegation);
+}
+
+static void end_failed_naming(struct npri_core *core,
+                              struct npri_delegation *delegation,
+                              npr_status status,
+                              struct npr_bytes why)
+{
     struct npri_text text = {0};
 
     npri_text_add_node(&text, &delegation->owner);
     npri_text_add(&text, ": ");
     npri_text_add_bytes(&text, why);
-    npri_requests_answer_all(core, &delegation->waiting, status, (struct npr_term){0},
-                             npri_text_bytes(&text));
+    end_failed(core, delegation, status, npri_text_bytes(&text));
+}
+
+static void end_with_pid(struct npri_core *core,
+                         struct npri_delegation *delegation,
+                         struct npr_term pid,
+                         bool started)
+{
+    if (!started) {
+        NPRI_LIST_FOREACH (at, &delegation->waiting) {
+            NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
+        }
+    }
+    npri_requests_answer_all(core, &delegation->waiting, NPR_OK, pid, (struct npr_bytes){0});
     end(core, delegation);
 }
 
@@ -39,52 +63,133 @@ struct npri_delegation *npri_delegation_find(const struct npri_core *core,
     return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_delegation, node);
 }
 
-static struct npri_delegation *create(struct npri_core *core,
-                                      const struct npri_request *request,
-                                      struct npri_peer *owner)
+static struct npri_delegation *create(struct npri_core *core, const struct npri_request *request)
 {
     struct npri_delegation *delegation = npri_alloc_zeroed(1, sizeof(*delegation));
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DELEGATE, 0);
 
     if (delegation == NULL) {
-        npri_effect_destroy(effect);
         return NULL;
     }
-    if (effect != NULL) {
-        npri_effect_set_key(effect, request->key);
-        npri_effect_set_start(effect, request->function, request->caller, request->deadline_ns);
-    }
-    delegation->operation = npri_operation_begin(core, NPRI_OPERATION_DELEGATE, owner, effect);
-    if (delegation->operation == NULL) {
-        npri_free(delegation);
-        return NULL;
-    }
-    delegation->operation->delegation = delegation;
-    delegation->owner = owner->name;
     delegation->key = npri_shared_acquire(request->key);
+    delegation->function = npri_shared_acquire(request->function);
+    delegation->caller = npri_shared_acquire(request->caller);
+    delegation->deadline_ns = request->deadline_ns;
+    delegation->lookup.delegation = delegation;
     npri_list_init(&delegation->waiting);
     npri_map_insert(&core->delegations, &delegation->node, npri_shared_bytes(delegation->key));
     return delegation;
 }
 
+static void begin_operation(struct npri_core *core,
+                            struct npri_delegation *delegation,
+                            struct npri_peer *owner)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DELEGATE, 0);
+
+    if (effect != NULL) {
+        npri_effect_set_key(effect, delegation->key);
+        npri_effect_set_start(effect, delegation->function, delegation->caller,
+                              delegation->deadline_ns);
+    }
+    delegation->owner = owner->name;
+    delegation->operation = npri_operation_begin(core, NPRI_OPERATION_DELEGATE, owner, effect);
+    if (delegation->operation == NULL) {
+        end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the key's owner"));
+        return;
+    }
+    delegation->operation->delegation = delegation;
+}
+
+static void begin(struct npri_core *core,
+                  struct npri_delegation *delegation,
+                  struct npri_peer *owner,
+                  struct npri_peer *first)
+{
+    if (owner->native && !owner->suspect) {
+        begin_operation(core, delegation, owner);
+    } else if (npri_lookup_begin(core, &delegation->lookup, delegation->key, first) != NPR_OK) {
+        end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+    } else if (!npri_lookup_runs(&delegation->lookup)) {
+        npri_delegation_on_looked(core, delegation, (struct npr_term){0});
+    }
+}
+
 void npri_delegation_join(struct npri_core *core,
                           struct npri_request *request,
-                          struct npri_peer *owner)
+                          struct npri_peer *owner,
+                          struct npri_peer *first)
 {
     struct npri_delegation *delegation = npri_delegation_find(core, request->key);
+    const bool begins = delegation == NULL;
 
-    request->initiator = delegation == NULL;
-    if (delegation == NULL) {
-        delegation = create(core, request, owner);
+    if (begins) {
+        delegation = create(core, request);
     }
     if (delegation == NULL) {
         npri_request_answer_failed(core, request, NPR_ENOMEM,
                                    npr_bytes_of("no memory to ask the key's owner"));
         return;
     }
+    request->initiator = begins;
     request->state = NPRI_REQUEST_DELEGATED;
     request->delegation = delegation;
     npri_list_append(&delegation->waiting, &request->waiting);
+    if (begins) {
+        begin(core, delegation, owner, first);
+    }
+}
+
+/* The key has become ours while it was looked for. */
+static void start_here(struct npri_core *core, struct npri_delegation *delegation)
+{
+    struct npri_link waiting;
+    struct npri_link *at;
+
+    npri_list_init(&waiting);
+    npri_list_splice(&waiting, &delegation->waiting);
+    end(core, delegation);
+    while ((at = npri_list_take(&waiting)) != NULL) {
+        npri_start_join(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting));
+    }
+}
+
+/* Not found: whose is it now?  Others than the owner may have been silent: as for our own keys,
+ * that does not keep anybody from starting it. */
+static void delegate(struct npri_core *core, struct npri_delegation *delegation)
+{
+    struct npri_peer *owner = npri_core_place(core, npri_shared_term(delegation->key), NULL);
+
+    if (owner == NULL) {
+        end_failed(core, delegation, NPR_EUNREACHABLE,
+                   npr_bytes_of("connected to no member of the cluster"));
+    } else if (owner->self) {
+        start_here(core, delegation);
+    } else if (owner->suspect) {
+        delegation->owner = owner->name;
+        end_failed_naming(core, delegation, NPR_ETIMEDOUT,
+                          npr_bytes_of("the key's owner does not answer"));
+    } else {
+        begin_operation(core, delegation, owner);
+    }
+}
+
+void npri_delegation_on_looked(struct npri_core *core,
+                               struct npri_delegation *delegation,
+                               struct npr_term pid)
+{
+    struct npr_term own;
+
+    if (pid.data != NULL) {
+        end_with_pid(core, delegation, pid, false);
+    } else if (npri_directory_find(&core->directory, npri_shared_bytes(delegation->key), &own)) {
+        end_with_pid(core, delegation, own, false);
+    } else if (delegation->lookup.no_memory) {
+        end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+    } else if (npri_list_empty(&delegation->waiting)) {
+        end(core, delegation); /* All who wanted it have given up, and nothing was started. */
+    } else {
+        delegate(core, delegation);
+    }
 }
 
 /* Which of its answers a caller can tell apart.  Anything else is a refusal. */
@@ -131,26 +236,22 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
         npri_member_on_answer(core, operation->peer);
     }
     if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &pid)) {
-        NPRI_LIST_FOREACH (at, &delegation->waiting) {
-            NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator &= event->started;
-        }
-        npri_requests_answer_all(core, &delegation->waiting, NPR_OK, pid, (struct npr_bytes){0});
-        end(core, delegation);
+        end_with_pid(core, delegation, pid, event->started);
         return;
     }
     if (why.size == 0) {
         why = npr_bytes_of(event->status == NPR_OK ? "it gave no pid"
                                                    : npr_status_text(event->status));
     }
-    end_failed(core, delegation, passed_on(event->status), why);
+    end_failed_naming(core, delegation, passed_on(event->status), why);
 }
 
 /* Its operation is gone already. */
 void npri_delegation_on_lost(struct npri_core *core, struct npri_delegation *delegation)
 {
     delegation->operation = NULL;
-    end_failed(core, delegation, NPR_EUNREACHABLE,
-               npr_bytes_of("the connection was lost while it was starting the process"));
+    end_failed_naming(core, delegation, NPR_EUNREACHABLE,
+                      npr_bytes_of("the connection was lost while it was starting the process"));
 }
 
 void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, npr_status status)
@@ -163,9 +264,20 @@ void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, n
 
         next = at->next;
         if (operation->delegation != NULL) {
-            end_failed(core, operation->delegation, status,
-                       npr_bytes_of("it left the view while it was starting the process"));
+            end_failed_naming(core, operation->delegation, status,
+                              npr_bytes_of("it left the view while it was starting the process"));
         }
+    }
+}
+
+void npri_delegation_add_waiting(const struct npri_delegation *delegation, struct npri_text *text)
+{
+    if (delegation->operation == NULL) {
+        npri_text_add(text, "waited for the answer of ");
+        npri_lookup_add_waiting(&delegation->lookup, text);
+    } else {
+        npri_text_add(text, "waited for the start on ");
+        npri_text_add_node(text, &delegation->owner);
     }
 }
 

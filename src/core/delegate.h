@@ -1,40 +1,62 @@
-/* core/delegate.h - having a process started by the owner of its key: one delegation in flight per
- * key.  Pure.
+/* core/delegate.h - having a process started by the owner of its key, another node: one attempt in
+ * flight per key.  Pure.
  *
- * It ends with the owner's answer, with its connection or with its place in the view.  No time-out
- * of ours ends it: the owner may have started the process, and a second start_function sent to an
- * original node would start another.  Requests that wait for it end with their own deadlines. */
+ *     begin --owner native--> DELEGATED (it looks everywhere itself)
+ *       |                        |--DELEGATED, lost, left the view--> all who wait get the answer
+ *       +--else--> LOOKING (the owner, then the rest)
+ *                     |--found--> all who wait get that pid
+ *                     +--nothing--> DELEGATED, or a time-out when the owner was silent, or a start
+ *                                   here when the key has become ours
+ *
+ * All who want the key share one attempt from its first question on: a look that began before
+ * another's start would end after it, with "nothing", and an original owner would start again.
+ *
+ * Once DELEGATED no time-out of ours ends it: the owner may have started the process, and a second
+ * start_function sent to an original node would start another.  Requests that wait for it end with
+ * their own deadlines. */
 #ifndef NPRI_CORE_DELEGATE_H
 #define NPRI_CORE_DELEGATE_H
 
 #include "base/map.h"
+#include "core/lookup.h"
 #include "core/operations.h"
 
 struct npri_request;
-struct npri_shared;
 
 struct npri_delegation {
     struct npri_map_node node; /* by `key` */
     struct npri_shared *key;
-    struct npr_node_name owner;
-    struct npri_operation *operation;
+    struct npri_shared *function;
+    struct npri_shared *caller;
+    uint64_t deadline_ns; /* of the request that began it */
     struct npri_link waiting;
+    struct npri_lookup lookup;
+    struct npri_operation *operation; /* NULL while LOOKING */
+    struct npr_node_name owner;       /* that was asked to start it; meaningful once DELEGATED */
 };
 
 struct npri_delegation *npri_delegation_find(const struct npri_core *core,
                                              const struct npri_shared *key);
 
-/* `request` waits for the delegation that is in flight for its key, or begins one to `owner`. */
+/* `request` waits for the attempt that is in flight for its key, or begins one.  `owner` is another
+ * node; `first` is whom to ask first when it has to be looked for (NULL: everybody). */
 void npri_delegation_join(struct npri_core *core,
                           struct npri_request *request,
-                          struct npri_peer *owner);
+                          struct npri_peer *owner,
+                          struct npri_peer *first);
 
+void npri_delegation_on_looked(struct npri_core *core,
+                               struct npri_delegation *delegation,
+                               struct npr_term pid);
 void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core_event *event);
 void npri_delegation_on_lost(struct npri_core *core, struct npri_delegation *delegation);
 
-/* The owner has left the view: its delegations fail with `status`, so that the next owner can be
- * asked. */
+/* The owner has left the view: what was delegated to it fails with `status`, so that the next owner
+ * can be asked. */
 void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, npr_status status);
+
+/* For whom or what the requests wait. */
+void npri_delegation_add_waiting(const struct npri_delegation *delegation, struct npri_text *text);
 
 void npri_delegations_fini(struct npri_core *core);
 

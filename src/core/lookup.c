@@ -101,8 +101,10 @@ static void end(struct npri_core *core, struct npri_lookup *lookup, struct npr_t
     npri_lookup_stop(lookup);
     if (lookup->request != NULL) {
         npri_request_on_looked(core, lookup->request, pid);
-    } else {
+    } else if (lookup->start != NULL) {
         npri_start_on_looked(core, lookup->start, pid);
+    } else {
+        npri_delegation_on_looked(core, lookup->delegation, pid);
     }
 }
 

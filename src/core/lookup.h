@@ -17,12 +17,14 @@
 struct npri_peer;
 struct npri_request;
 struct npri_start;
+struct npri_delegation;
 
 struct npri_lookup {
     struct npri_link operations;  /* of struct npri_operation, not yet answered */
     struct npri_shared *key;      /* NULL: not running */
-    struct npri_request *request; /* whom it is for: one of the two */
+    struct npri_request *request; /* what it is for: one of the three */
     struct npri_start *start;
+    struct npri_delegation *delegation;
     uint64_t first_serial; /* of the peer that was asked first; 0: none */
     bool rest_asked;
     bool silent;             /* some node did not answer in time */

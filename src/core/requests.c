@@ -160,23 +160,6 @@ static void answer_absent(struct npri_core *core, struct npri_request *request)
     }
 }
 
-/* Starting what nobody has: here when the key is ours, else at its owner. */
-static void route_start(struct npri_core *core, struct npri_request *request)
-{
-    struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
-
-    if (owner == NULL) {
-        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
-    } else if (owner->self) {
-        npri_start_join(core, request);
-    } else if (owner->suspect) {
-        fail_naming(core, request, NPR_ETIMEDOUT, "the key's owner does not answer: ",
-                    npri_bytes(owner->name.text, owner->name.size));
-    } else {
-        npri_delegation_join(core, request, owner);
-    }
-}
-
 static void look(struct npri_core *core, struct npri_request *request, struct npri_peer *first)
 {
     request->state = NPRI_REQUEST_LOOKING;
@@ -217,8 +200,8 @@ static struct npri_peer *first_to_ask(struct npri_core *core, struct npri_reques
     return owner;
 }
 
-/* With a function.  What is under way for the key already is joined; a native owner looks
- * everywhere itself, so that asking it first would only cost a round trip. */
+/* With a function.  What is under way for the key already is joined, except that nobody waits for a
+ * suspect: then only the others are asked. */
 static void route_get_or_start(struct npri_core *core, struct npri_request *request)
 {
     struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
@@ -226,12 +209,17 @@ static void route_get_or_start(struct npri_core *core, struct npri_request *requ
 
     if (request->start_here || npri_start_find(core, request->key) != NULL) {
         npri_start_join(core, request);
-    } else if (delegation != NULL && !delegation->operation->peer->suspect) {
-        npri_delegation_join(core, request, delegation->operation->peer);
-    } else if (owner == NULL || owner->self || (owner->native && !owner->suspect)) {
-        route_start(core, request);
-    } else {
+    } else if (delegation != NULL && delegation->operation != NULL &&
+               delegation->operation->peer->suspect) {
         look(core, request, first_to_ask(core, request));
+    } else if (delegation != NULL) {
+        npri_delegation_join(core, request, NULL, NULL);
+    } else if (owner == NULL) {
+        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
+    } else if (owner->self) {
+        npri_start_join(core, request);
+    } else {
+        npri_delegation_join(core, request, owner, first_to_ask(core, request));
     }
 }
 
@@ -264,10 +252,10 @@ void npri_request_on_looked(struct npri_core *core,
         npri_request_answer_pid(core, request, pid, false);
     } else if (answer_from_own_table(core, request)) {
         return; /* It came here while the others were asked. */
-    } else if (request->function == NULL || request->lookup.no_memory) {
-        answer_absent(core, request);
+    } else if (request->function != NULL && !request->lookup.no_memory) {
+        fail(core, request, NPR_ETIMEDOUT, "the key's owner, who was asked to start it, is silent");
     } else {
-        route_start(core, request);
+        answer_absent(core, request);
     }
 }
 
@@ -383,8 +371,7 @@ void npri_request_on_deadline(struct npri_core *core, struct npri_request *reque
         npri_text_add_node(&text, &core->options.self);
         break;
     case NPRI_REQUEST_DELEGATED:
-        npri_text_add(&text, "waited for the start on ");
-        npri_text_add_node(&text, &request->delegation->owner);
+        npri_delegation_add_waiting(request->delegation, &text);
         break;
     }
     npri_request_answer_failed(core, request, NPR_ETIMEDOUT, npri_text_bytes(&text));

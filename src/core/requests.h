@@ -2,10 +2,10 @@
  *
  *     accept --> own table: answered
  *        |
- *        +--> HELD (the view settles) --> routed by whose the key is:
- *                LOOKING     others are asked
- *                STARTING    waits for the start of its key on this node   (core/start.h)
- *                DELEGATED   waits for the owner to start it               (core/delegate.h)
+ *        +--> HELD (the view settles) --> routed by what is wanted and whose the key is:
+ *                LOOKING     without a function: others are asked
+ *                STARTING    waits for the start of its key on this node      (core/start.h)
+ *                DELEGATED   waits for the owner to have it, or to start it   (core/delegate.h)
  *
  * A request carries its answer from the beginning, so that answering cannot fail, and its deadline
  * ends it in every state. */
