@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/fail.h"
 #include "dist/flags.h"
+#include "term/tag.h"
 #include "term/write.h"
 
 /* First element of a control tuple. */
@@ -192,18 +193,16 @@ static const struct form *form_of(struct npr_term tuple,
     return &forms[op];
 }
 
+/* In normal form a node's name of up to 255 bytes is a SMALL_ATOM_UTF8_EXT: that alone decides
+ * whether npr_term_get_pid() and _ref() succeed, and nothing has to be copied to know it. */
 static bool is_pid(struct npr_term term)
 {
-    struct npr_pid pid;
-
-    return npr_term_get_pid(term, &pid);
+    return npr_term_kind(term) == NPR_TERM_PID && term.data[1] == NPRI_TAG_SMALL_ATOM_UTF8;
 }
 
 static bool is_ref(struct npr_term term)
 {
-    struct npr_ref ref;
-
-    return npr_term_get_ref(term, &ref);
+    return npr_term_kind(term) == NPR_TERM_REF && term.data[3] == NPRI_TAG_SMALL_ATOM_UTF8;
 }
 
 static bool is_atom(struct npr_term term)

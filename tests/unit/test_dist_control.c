@@ -177,6 +177,43 @@ static const uint8_t payload_bytes[] = {0x61, 42};
 static const struct npr_term payload = {payload_bytes, sizeof(payload_bytes)};
 static const struct npr_term no_term = {0};
 
+/* A node's name of 256 bytes in 128 characters is an atom, but no name that we could hold: what
+ * passes for a pid here must be one for npr_term_get_pid(). */
+static void nodes_with_names_too_long_are_refused(void **state)
+{
+    static const char *const ops[] = {"680361"
+                                      "01",
+                                      "680361"
+                                      "21"};
+    struct npri_control control;
+    struct npr_pid pid;
+    struct tuple tuple;
+
+    (void)state;
+    for (unsigned chars = 127; chars <= 128; chars++) {
+        for (size_t i = 0; i < 2; i++) {
+            int used = snprintf(tuple.hex, HEX_MAX, "%s%s%s", ops[i], i == 0 ? "" : PID_1,
+                                i == 0 ? "58" : "5a0001");
+
+            used += snprintf(tuple.hex + used, HEX_MAX - (size_t)used,
+                             chars == 127 ? "77fe" : "760100");
+            for (unsigned k = 0; k < chars; k++) {
+                used += snprintf(tuple.hex + used, HEX_MAX - (size_t)used, "c3a9");
+            }
+            used += snprintf(tuple.hex + used, HEX_MAX - (size_t)used, "0000000c00000001%s",
+                             i == 0 ? "00000001" PID_2 : "");
+            read_tuple(&tuple);
+            assert_int_equal(npri_control_read(tuple.term, payload, &control, NULL),
+                             chars == 127 ? NPR_OK : NPR_EPROTO);
+            if (chars == 127 && i == 0) {
+                assert_true(npr_term_get_pid(control.from, &pid));
+                assert_int_equal(pid.node.size, 254);
+            }
+            npri_buffer_fini(&tuple.scratch);
+        }
+    }
+}
+
 static void check_term(struct npr_term term, const char *hex)
 {
     uint8_t bytes[BYTES_MAX];
@@ -428,6 +465,7 @@ int main(void)
         cmocka_unit_test(missing_payload_is_refused),
         cmocka_unit_test(unknown_operations_are_refused),
         cmocka_unit_test(written_forms_follow_the_flags),
+        cmocka_unit_test(nodes_with_names_too_long_are_refused),
         cmocka_unit_test(every_kind_has_a_name),
     };
 
