@@ -35,10 +35,21 @@ static struct npri_channel *channel_of(uint8_t choice, size_t frame_bytes_max)
     return channel;
 }
 
-static void put_field(struct npri_buffer *out, struct npr_term term)
+static void put_any(struct npri_buffer *out, struct npr_term term)
 {
     npri_put_u32(out, (uint32_t)term.size);
     npri_put_bytes(out, npri_bytes(term.data, term.size));
+}
+
+/* A pid or reference that was accepted can be had as a value. */
+static void put_field(struct npri_buffer *out, struct npr_term term)
+{
+    struct npr_pid pid;
+    struct npr_ref ref;
+
+    FUZZ_CHECK(npr_term_kind(term) != NPR_TERM_PID || npr_term_get_pid(term, &pid));
+    FUZZ_CHECK(npr_term_kind(term) != NPR_TERM_REF || npr_term_get_ref(term, &ref));
+    put_any(out, term);
 }
 
 /* All that there is in a message, as bytes to compare. */
@@ -51,9 +62,9 @@ static void put_message(struct npri_buffer *out, const struct npri_control *cont
     put_field(out, control->ref);
     put_field(out, control->leader);
     put_field(out, control->mfa);
-    put_field(out, control->options);
+    put_any(out, control->options);
     put_field(out, control->result);
-    put_field(out, control->payload);
+    put_any(out, control->payload);
 }
 
 /* What the flags do not carry is lost in writing: the sender of a SEND, the id of an UNLINK. */

@@ -20,7 +20,9 @@
 #define SEND_2                                                                                     \
     "6803610277"                                                                                   \
     "00" PID_2
-#define LINK_1_2 "68036101" PID_1 PID_2
+#define ATOM_ECHO "77046563686f"
+#define OLD_ATOM  "6400146161616161616161616161616161616161616161" /* as OTP 20 wrote it */
+#define LINK_1_2  "68036101" PID_1 PID_2
 
 static struct npri_channel *channel_with(uint64_t flags, size_t frame_bytes_max)
 {
@@ -380,6 +382,32 @@ static void trailing_bytes_are_ignored(void **state)
                      NPR_ENOTFOUND);
 }
 
+/* Old tags are rewritten; the payload's rewriting must not move or overwrite the control tuple's.
+ */
+static void rewritten_terms_live_side_by_side(void **state)
+{
+    struct npri_channel *channel = channel_with(RECORDED_FLAGS, FRAME_BYTES_MAX);
+    struct npri_buffer to = buffer_of(ATOM_ECHO);
+    struct npri_buffer frames;
+    struct npri_control control;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    put_frame(&frames, "7083"
+                       "68046106" PID_1 "640000"
+                       "6400046563686f"
+                       "83"
+                       "680a" OLD_ATOM OLD_ATOM OLD_ATOM OLD_ATOM OLD_ATOM OLD_ATOM OLD_ATOM
+                           OLD_ATOM OLD_ATOM OLD_ATOM);
+    assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_OK);
+    CHECK_BYTES_EQUAL(npri_bytes(control.to.data, control.to.size), npri_buffer_bytes(&to));
+    assert_int_equal(control.payload.size, 2 + 10 * 22);
+    npri_buffer_fini(&frames);
+    npri_buffer_fini(&to);
+    npri_channel_destroy(channel);
+}
+
 /* Otherwise a peer could tie our processes to those of a third node. */
 static void links_must_come_from_the_peers_own_processes(void **state)
 {
@@ -555,6 +583,33 @@ static void sequences_may_alternate(void **state)
     npri_channel_destroy(channel);
 }
 
+/* The one that ends need not be the youngest; and what has ended counts no longer. */
+static void finished_sequences_make_room(void **state)
+{
+    struct npri_channel *channel = channel_with(NPRI_FLAGS_OFFERED, 1000);
+    struct npri_buffer payload = binary_of(795, 1);
+    struct npri_buffer frames;
+    struct npri_control control;
+
+    (void)state;
+    npri_buffer_init(&frames, 0);
+    put_fragment(&frames, 0, 2, true, npri_bytes(payload.data, 400));
+    for (uint64_t i = 1; i < 20; i++) {
+        put_fragment(&frames, i, 2, true, npri_bytes(payload.data, 400));
+        put_fragment(&frames, i - 1, 1, false, npri_bytes(payload.data + 400, 400));
+    }
+    assert_int_equal(feed(channel, npri_buffer_bytes(&frames)), NPR_OK);
+    for (int i = 1; i < 20; i++) {
+        assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_OK);
+        CHECK_BYTES_EQUAL(npri_bytes(control.payload.data, control.payload.size),
+                          npri_buffer_bytes(&payload));
+    }
+    assert_int_equal(npri_channel_next(channel, &control, NULL), NPR_ENOTFOUND);
+    npri_buffer_fini(&frames);
+    npri_buffer_fini(&payload);
+    npri_channel_destroy(channel);
+}
+
 static void fragments_out_of_order_are_refused(void **state)
 {
     static const struct {
@@ -660,6 +715,9 @@ static void written_messages_are_read(void **state)
         assert_true(npri_channel_write(channel, &sent, &out));
         assert_true(npri_channel_write(channel, &sent, &out));
         assert_int_equal(feed(channel, npri_buffer_bytes(&out)), NPR_OK);
+        if (i % 2 == 1) { /* header, or first fragment */
+            assert_int_equal(out.data[5], payload.size <= NPRI_FRAGMENT_BYTES ? 68 : 69);
+        }
         for (int k = 0; k < 2; k++) {
             assert_int_equal(npri_channel_next(channel, &got, NULL), NPR_OK);
             assert_int_equal(got.kind, NPRI_CONTROL_SEND);
@@ -847,9 +905,11 @@ int main(void)
         cmocka_unit_test(frame_at_the_limit_is_taken),
         cmocka_unit_test(bad_frames_break_the_stream),
         cmocka_unit_test(trailing_bytes_are_ignored),
+        cmocka_unit_test(rewritten_terms_live_side_by_side),
         cmocka_unit_test(links_must_come_from_the_peers_own_processes),
         cmocka_unit_test(fragments_of_a_real_node_are_joined),
         cmocka_unit_test(sequences_may_alternate),
+        cmocka_unit_test(finished_sequences_make_room),
         cmocka_unit_test(fragments_out_of_order_are_refused),
         cmocka_unit_test(unfinished_messages_are_bounded),
         cmocka_unit_test(written_messages_are_read),

@@ -299,6 +299,29 @@ static void wrong_ack_is_refused_by_the_initiator(void **state)
     npri_handshake_fini(&handshake);
 }
 
+/* Would catch a comparison that looks at some of the bytes only. */
+static void each_byte_of_a_digest_counts(void **state)
+{
+    const struct npri_handshake_options options = options_of("f@127.0.0.1", "sekret");
+    const struct npr_node_name peer = name_of("a@127.0.0.1");
+    struct npri_handshake handshake;
+    uint8_t ack[19] = {0, 17, 'a'};
+    size_t used;
+
+    (void)state;
+    for (size_t wrong = 0; wrong <= 16; wrong++) { /* 16: none of them */
+        md5("sekret4294967294", 16, ack + 3);
+        if (wrong < 16) {
+            ack[3 + wrong] ^= 0x80;
+        }
+        npri_handshake_init_initiator(&handshake, &options, &peer, false);
+        assert_int_equal(feed_hex(&handshake, STATUS_OK_HEX REAL_CHALLENGE_HEX), NPR_OK);
+        assert_int_equal(npri_handshake_feed(&handshake, npri_bytes(ack, sizeof(ack)), &used, NULL),
+                         wrong < 16 ? NPR_EAUTH : NPR_OK);
+        npri_handshake_fini(&handshake);
+    }
+}
+
 /* Dialling b and getting a would register a's processes under b's name. */
 static void another_name_than_the_dialled_one_is_refused(void **state)
 {
@@ -505,6 +528,7 @@ int main(void)
         cmocka_unit_test(refusals_reach_the_dialler),
         cmocka_unit_test(wrong_cookie_is_refused_by_the_acceptor),
         cmocka_unit_test(wrong_ack_is_refused_by_the_initiator),
+        cmocka_unit_test(each_byte_of_a_digest_counts),
         cmocka_unit_test(another_name_than_the_dialled_one_is_refused),
         cmocka_unit_test(mandatory_flags_are_demanded_of_both_sides),
         cmocka_unit_test(bad_names_are_refused),
