@@ -173,7 +173,8 @@ log_file(Short) ->
 environment() ->
     [{"HOME", setting(directory)},
      {"ERL_EPMD_PORT", setting(epmd_port)}, {"ERL_EPMD_ADDRESS", "127.0.0.1"},
-     {"NPROCREG_NODE", false}, {"ERL_FLAGS", false}, {"ERL_AFLAGS", false}, {"ERL_ZFLAGS", false}, {"ERL_LIBS", false},
+     {"NPROCREG_NODE", false}, {"ERL_LIBS", false},
+     {"ERL_FLAGS", false}, {"ERL_AFLAGS", false}, {"ERL_ZFLAGS", false},
      {"ERL_CRASH_DUMP_SECONDS", "0"}].
 
 %% Returns when every running node knows all that run, and places keys by that.
