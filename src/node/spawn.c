@@ -200,6 +200,9 @@ void npri_spawn_on_request(struct npr_node *node, const struct npri_control *req
     function = npri_exports_find(&node->exports, module, name, arity);
     if (function != NULL && !node->closing) {
         spawn_native(node, request, &options, function, &draft.apply);
+    } else if (node->client) {
+        /* A client asks and runs nothing: whoever would start a caller's own fun must know that. */
+        refuse(node, request, "notsup");
     } else {
         spawn_evaluation(node, request, &options, &draft);
     }

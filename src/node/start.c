@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "node/launch.h"
 #include "node/node.h"
+#include "term/tag.h"
 #include "term/write.h"
 
 static void tell_failed(struct npr_node *node, uint64_t operation, const struct npr_error *error)
@@ -154,6 +155,20 @@ static bool find_runner(struct npr_node *node,
     return false;
 }
 
+/* What it takes to run the fun; a key's process is started from one of arity 0. */
+static uint32_t fun_arity(struct npr_term fun)
+{
+    struct npr_bytes module;
+    struct npr_bytes name;
+    struct npr_pid creator;
+    uint32_t arity = 0;
+
+    if (!npr_term_get_export(fun, &module, &name, &arity) && npri_closure_creator(fun, &creator)) {
+        arity = fun.data[NPRI_FUN_ARITY_OFFSET];
+    }
+    return arity;
+}
+
 void npri_start_function(struct npr_node *node, const struct npri_core_effect *effect)
 {
     struct npr_error error = {0};
@@ -167,7 +182,12 @@ void npri_start_function(struct npr_node *node, const struct npri_core_effect *e
     if (export) {
         function = npri_exports_find(&node->exports, module, name, arity);
     }
-    if (function != NULL && arity == 0) {
+    if (fun_arity(effect->function) != 0) {
+        (void)npri_fail(&error, NPR_EINVAL, "what was to be started takes arguments");
+        tell_failed(node, effect->operation, &error);
+        return;
+    }
+    if (function != NULL) {
         start_here(node, effect, function);
         return;
     }

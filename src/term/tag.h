@@ -45,6 +45,7 @@ enum npri_tag {
 
 /* Bytes of NEW_FUN_EXT from its tag to the module: tag, size, arity, uniq, index, free count. */
 #define NPRI_FUN_HEAD_BYTES   30u
+#define NPRI_FUN_ARITY_OFFSET 5u
 
 #define NPRI_STRING_BYTES_MAX 65535u /* STRING_EXT has a 16-bit length */
 
