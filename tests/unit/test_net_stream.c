@@ -14,13 +14,6 @@
 #include "net/stream.h"
 #include "support/check.h"
 
-/* Release builds have no faults to inject. */
-#ifdef NPRI_ALLOC_FAULTS
-#define NEEDS_FAULTS() ((void)0)
-#else
-#define NEEDS_FAULTS() skip()
-#endif
-
 #define NS_PER_MS   UINT64_C(1000000)
 #define WATCHDOG_NS (UINT64_C(30000) * NS_PER_MS)
 #define BIG_BYTES   (UINT32_C(24) << 20)
@@ -445,7 +438,6 @@ static void lost_output_closes_the_stream(void **state)
     struct world world;
 
     (void)state;
-    NEEDS_FAULTS();
     world_init(&world);
     world_connect(&world);
     world.client.on_opened = world_stop;
@@ -684,7 +676,6 @@ static void every_allocation_may_fail(void **state)
     uint64_t count = 1;
 
     (void)state;
-    NEEDS_FAULTS();
     while (!sweep_once(count)) {
         assert_true(++count < 100);
     }
