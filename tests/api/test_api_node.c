@@ -8,6 +8,7 @@
 
 #include "nprocreg/nprocreg.h"
 
+#include "base/alloc.h"
 #include "support/check.h"
 
 #define NODES_MAX  3
@@ -277,10 +278,628 @@ static void a_key_is_one_process_everywhere(void **state)
     }
 }
 
+/* ---- Races. */
+
+#define RACE_KEYS    200
+#define RACE_THREADS 6
+
+struct racer {
+    pthread_t thread;
+    struct npr_node *node;
+    npr_status worst;
+    struct npr_found found[RACE_KEYS];
+};
+
+static void *race(void *user)
+{
+    struct racer *racer = user;
+
+    for (int64_t key = 0; key < RACE_KEYS; key++) {
+        npr_status status = get(racer->node, 1000 + key, true, &racer->found[key]);
+
+        if (status != NPR_OK) {
+            racer->worst = status;
+        }
+    }
+    return NULL;
+}
+
+/* Catches a start without a second look, an owner that two nodes see differently, and a `started`
+ * that more than one caller gets. */
+static void a_race_for_fresh_keys_starts_one_process_each(void **state)
+{
+    static struct racer racers[RACE_THREADS];
+
+    (void)state;
+    start_cluster(3);
+    for (size_t i = 0; i < RACE_THREADS; i++) {
+        racers[i] = (struct racer){.node = nodes[i % 3]};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < RACE_THREADS; i++) {
+        assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+    }
+    for (size_t key = 0; key < RACE_KEYS; key++) {
+        unsigned started = 0;
+
+        for (size_t i = 0; i < RACE_THREADS; i++) {
+            assert_int_equal(racers[i].worst, NPR_OK);
+            assert_true(npr_pid_equal(&racers[0].found[key].pid, &racers[i].found[key].pid));
+            started += racers[i].found[key].started ? 1 : 0;
+        }
+        assert_int_equal(started, 1);
+    }
+    assert_int_equal(atomic_load(&live_counters), RACE_KEYS);
+}
+
+/* ---- Messages. */
+
+static npr_status call_atom(struct npr_node *node,
+                            const struct npr_address *to,
+                            const char *atom,
+                            uint32_t timeout_ms,
+                            struct npr_builder *reply)
+{
+    struct npr_builder *request = npr_builder_create();
+    struct npr_term term;
+    npr_status status;
+
+    npr_build_atom(request, atom);
+    assert_int_equal(npr_builder_finish(request, &term, NULL), NPR_OK);
+    status = npr_node_call(node, to, term, timeout_ms, reply, NULL);
+    npr_builder_destroy(request);
+    return status;
+}
+
+static int64_t reply_number(struct npr_builder *reply)
+{
+    struct npr_term term;
+    int64_t number;
+
+    assert_int_equal(npr_builder_finish(reply, &term, NULL), NPR_OK);
+    assert_true(npr_term_get_int64(term, &number));
+    npr_builder_reset(reply);
+    return number;
+}
+
+static void send_atom(struct npr_node *node,
+                      const struct npr_address *to,
+                      const char *atom,
+                      bool cast)
+{
+    struct npr_builder *message = npr_builder_create();
+    struct npr_term term;
+
+    npr_build_atom(message, atom);
+    assert_int_equal(npr_builder_finish(message, &term, NULL), NPR_OK);
+    assert_int_equal(cast ? npr_node_cast(node, to, term) : npr_node_send(node, to, term), NPR_OK);
+    npr_builder_destroy(message);
+}
+
+/* From its own node and from another one, in the order of sending. */
+static void messages_arrive_in_order(void **state)
+{
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_found found;
+    struct npr_address to = {0};
+
+    (void)state;
+    start_cluster(2);
+    assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
+    to.pid = found.pid;
+    for (int64_t i = 0; i < 2; i++) {
+        send_atom(nodes[i], &to, "thousand", false);
+        send_atom(nodes[i], &to, "inc", true);
+        assert_int_equal(call_atom(nodes[i], &to, "get", TIMEOUT_MS, reply), NPR_OK);
+        assert_int_equal(reply_number(reply), (i + 1) * 1101);
+    }
+    npr_builder_destroy(reply);
+}
+
+/* Each way in which a call can fail, from the process's own node and from another. */
+static void a_call_says_how_it_failed(void **state)
+{
+    struct npr_address absent = {.name = "nobody_of_that_name"};
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_found found;
+    struct npr_address to = {0};
+    struct npr_term parts[2];
+    struct npr_term term;
+
+    (void)state;
+    start_cluster(2);
+    npr_node_name(nodes[0], &absent.node);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(get(nodes[0], (int64_t)i, true, &found), NPR_OK);
+        to.pid = found.pid;
+        assert_int_equal(call_atom(nodes[i], &to, "silence", 20, reply), NPR_ETIMEDOUT);
+        assert_int_equal(call_atom(nodes[i], &absent, "get", TIMEOUT_MS, reply), NPR_ENOPROC);
+        assert_int_equal(call_atom(nodes[i], &to, "stop", TIMEOUT_MS, reply), NPR_EEXIT);
+        assert_int_equal(npr_builder_finish(reply, &term, NULL), NPR_OK);
+        assert_true(npr_term_get_tuple(term, 2, parts));
+        assert_true(npr_term_is_atom(parts[1], "erefused"));
+        npr_builder_reset(reply);
+        assert_int_equal(call_atom(nodes[i], &to, "get", TIMEOUT_MS, reply), NPR_ENOPROC);
+    }
+    npr_builder_destroy(reply);
+}
+
+static npr_status rpc(struct npr_node *node,
+                      const struct npr_node_name *peer,
+                      const char *module,
+                      const char *function,
+                      struct npr_builder *reply)
+{
+    struct npr_builder *args = npr_builder_create();
+    struct npr_term term;
+    npr_status status;
+
+    npr_build_nil(args);
+    assert_int_equal(npr_builder_finish(args, &term, NULL), NPR_OK);
+    status = npr_node_rpc(node, peer, module, function, term, TIMEOUT_MS, reply, NULL);
+    npr_builder_destroy(args);
+    return status;
+}
+
+static void functions_are_called_here_and_there(void **state)
+{
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_node_name peer;
+    struct npr_term parts[2];
+    struct npr_term term;
+    struct npr_pid pid;
+
+    (void)state;
+    start_cluster(2);
+    npr_node_name(nodes[1], &peer);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(rpc(nodes[i], &peer, "erlang", "node", reply), NPR_OK);
+        assert_int_equal(npr_builder_finish(reply, &term, NULL), NPR_OK);
+        assert_true(npr_term_is_atom(term, "b@127.0.0.1"));
+        npr_builder_reset(reply);
+
+        assert_int_equal(rpc(nodes[i], &peer, "counter", "start", reply), NPR_OK);
+        assert_int_equal(npr_builder_finish(reply, &term, NULL), NPR_OK);
+        assert_true(npr_term_get_pid(term, &pid));
+        npr_builder_reset(reply);
+
+        assert_int_equal(rpc(nodes[i], &peer, "no", "such", reply), NPR_EEXIT);
+        assert_int_equal(npr_builder_finish(reply, &term, NULL), NPR_OK);
+        assert_true(npr_term_get_tuple(term, 2, parts));
+        assert_true(npr_term_is_atom(parts[0], "error"));
+        assert_true(npr_term_is_atom(parts[1], "undef"));
+        npr_builder_reset(reply);
+    }
+    npr_builder_destroy(reply);
+}
+
+/* ---- Entries. */
+
+static struct npr_term atom_term(struct npr_builder *builder, const char *atom)
+{
+    struct npr_term term = {0};
+
+    npr_builder_reset(builder);
+    npr_build_atom(builder, atom);
+    assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
+    return term;
+}
+
+static void wait_until_gone(struct npr_node *node, struct npr_term key)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct npr_found found;
+
+    for (unsigned i = 0; npr_get_pid(node, key, NULL, NULL, TIMEOUT_MS, &found, NULL) == NPR_OK;
+         i++) {
+        assert_true(i < 5000);
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_int_equal(npr_get_pid(node, key, NULL, NULL, TIMEOUT_MS, &found, NULL), NPR_ENOTFOUND);
+}
+
+/* A process under two keys, one of them in another node's table: its death removes both. */
+static void a_death_removes_all_entries_of_the_process(void **state)
+{
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_term key = atom_term(builder, "second_name");
+    struct npr_found found;
+    struct npr_found again;
+    struct npr_address to = {0};
+
+    (void)state;
+    start_cluster(2);
+    assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(npr_register(nodes[i], key, &found.pid, TIMEOUT_MS, NULL), NPR_OK);
+    }
+    assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &again, NULL), NPR_OK);
+    assert_true(npr_pid_equal(&found.pid, &again.pid));
+    to.pid = found.pid;
+    assert_int_equal(call_atom(nodes[1], &to, "stop", TIMEOUT_MS, reply), NPR_EEXIT);
+    wait_until_gone(nodes[0], key);
+    wait_until_gone(nodes[1], key);
+    assert_int_equal(get(nodes[0], 1, true, &again), NPR_OK);
+    assert_true(again.started);
+    npr_builder_destroy(builder);
+    npr_builder_destroy(reply);
+}
+
+static void an_entry_can_be_taken_out(void **state)
+{
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_term key = atom_term(builder, "a_name");
+    struct npr_found found;
+
+    (void)state;
+    start_cluster(2);
+    assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
+    assert_int_equal(npr_register(nodes[0], key, &found.pid, TIMEOUT_MS, NULL), NPR_OK);
+    assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &found, NULL), NPR_OK);
+    assert_int_equal(npr_unregister(nodes[0], key, TIMEOUT_MS, NULL), NPR_OK);
+    assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &found, NULL),
+                     NPR_ENOTFOUND);
+    npr_builder_destroy(builder);
+}
+
+/* What the owner cannot start is refused, and says why, whoever asks. */
+static void a_start_that_fails_says_why(void **state)
+{
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_found found;
+    struct npr_error err;
+
+    (void)state;
+    start_cluster(2);
+    for (int64_t i = 0; i < 8; i++) {
+        struct npr_term key;
+
+        npr_builder_reset(builder);
+        npr_build_int(builder, i);
+        assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+        assert_int_equal(
+            npr_get_pid(nodes[i % 2], key, "counter", "nothing", TIMEOUT_MS, &found, &err),
+            NPR_EREFUSED);
+        assert_non_null(strstr(err.text, "export"));
+        assert_int_equal(
+            npr_get_pid(nodes[i % 2], key, "counter", "fail", TIMEOUT_MS, &found, &err),
+            NPR_EREFUSED);
+        assert_non_null(strstr(err.text, "counter:fail/0"));
+        assert_non_null(strstr(err.text, "erefused"));
+    }
+    npr_builder_destroy(builder);
+}
+
+static void a_key_that_cannot_be_placed_is_refused(void **state)
+{
+    static uint8_t large[70000];
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_found found;
+    struct npr_term key;
+
+    (void)state;
+    start_cluster(1);
+    npr_build_binary(builder, (struct npr_bytes){.data = large, .size = sizeof(large)});
+    assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+    assert_int_equal(npr_get_pid(nodes[0], key, NULL, NULL, TIMEOUT_MS, &found, NULL), NPR_EINVAL);
+    npr_builder_reset(builder);
+    npr_build_map(builder, 33);
+    for (int64_t i = 0; i < 33; i++) {
+        npr_build_int(builder, i);
+        npr_build_int(builder, i);
+    }
+    assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+    assert_int_equal(npr_get_pid(nodes[0], key, NULL, NULL, TIMEOUT_MS, &found, NULL), NPR_EINVAL);
+    npr_builder_destroy(builder);
+}
+
+/* ---- Leaving. */
+
+/* The others notice that a node is gone; its keys are started again elsewhere. */
+static void keys_of_a_node_that_left_live_again(void **state)
+{
+    struct npr_found found[20];
+    struct npr_node_name gone;
+
+    (void)state;
+    start_cluster(3);
+    npr_node_name(nodes[2], &gone);
+    for (int64_t key = 0; key < 20; key++) {
+        assert_int_equal(get(nodes[0], key, true, &found[key]), NPR_OK);
+    }
+    npr_node_stop(nodes[2]);
+    nodes[2] = NULL;
+    wait_for_view(nodes[0], 2);
+    wait_for_view(nodes[1], 2);
+    for (int64_t key = 0; key < 20; key++) {
+        struct npr_found again;
+
+        assert_int_equal(get(nodes[1], key, true, &again), NPR_OK);
+        assert_false(npr_node_name_equal(&again.pid.node, &gone));
+        if (!npr_node_name_equal(&found[key].pid.node, &gone)) {
+            assert_true(npr_pid_equal(&found[key].pid, &again.pid));
+        }
+    }
+}
+
+struct waiter {
+    pthread_t thread;
+    struct npr_node *node;
+    struct npr_address to;
+    npr_status status;
+    atomic_bool runs;
+};
+
+static void *wait_for_ever(void *user)
+{
+    struct waiter *waiter = user;
+    struct npr_builder *request = npr_builder_create();
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_term term = {0};
+
+    npr_build_atom(request, "silence");
+    if (npr_builder_finish(request, &term, NULL) == NPR_OK) {
+        atomic_store(&waiter->runs, true);
+        waiter->status = npr_node_call(waiter->node, &waiter->to, term, 60000, reply, NULL);
+    }
+    npr_builder_destroy(request);
+    npr_builder_destroy(reply);
+    return NULL;
+}
+
+/* A thread that waits in a call is let go when its node is stopped, and before the node is freed.
+ */
+static void stopping_ends_calls_that_wait(void **state)
+{
+    static struct waiter waiters[4];
+    struct npr_found found;
+
+    (void)state;
+    start_cluster(2);
+    assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        waiters[i].node = nodes[0];
+        waiters[i].to.pid = found.pid;
+        atomic_store(&waiters[i].runs, false);
+        assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_ever, &waiters[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        while (!atomic_load(&waiters[i].runs)) {
+        }
+    }
+    assert_int_equal(view_count(nodes[0]), 2); /* The loop has seen what was posted before this. */
+    npr_node_stop(nodes[0]);
+    nodes[0] = NULL;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(waiters[i].thread, NULL), 0);
+        assert_true(waiters[i].status == NPR_ECLOSED || waiters[i].status == NPR_EEXIT);
+    }
+}
+
+/* The call's peer goes: an end within moments, not at the time-out. */
+static void a_lost_node_ends_calls_to_it(void **state)
+{
+    static struct waiter waiter;
+    struct npr_found found;
+    int64_t key = 0;
+    struct npr_node_name name;
+
+    (void)state;
+    start_cluster(2);
+    npr_node_name(nodes[1], &name);
+    do {
+        assert_int_equal(get(nodes[0], key++, true, &found), NPR_OK);
+    } while (!npr_node_name_equal(&found.pid.node, &name));
+    waiter.node = nodes[0];
+    waiter.to.pid = found.pid;
+    atomic_store(&waiter.runs, false);
+    assert_int_equal(pthread_create(&waiter.thread, NULL, wait_for_ever, &waiter), 0);
+    while (!atomic_load(&waiter.runs)) {
+    }
+    npr_node_stop(nodes[1]);
+    nodes[1] = NULL;
+    assert_int_equal(pthread_join(waiter.thread, NULL), 0);
+    assert_true(waiter.status == NPR_EEXIT || waiter.status == NPR_EUNREACHABLE ||
+                waiter.status == NPR_ENOPROC);
+}
+
+/* ---- Connecting. */
+
+static void connecting_says_why_it_failed(void **state)
+{
+    struct npr_node_options options = options_of("x@127.0.0.1");
+    char peer[64];
+    struct npr_error err;
+    struct npr_pid pid = {.id = 7};
+
+    (void)state;
+    start_cluster(1);
+    (void)snprintf(peer, sizeof(peer), "a@127.0.0.1:%u", (unsigned)npr_node_port(nodes[0]));
+    options.cookie = "another";
+    nodes[1] = start(&options);
+    assert_int_equal(npr_node_connect(nodes[1], peer, TIMEOUT_MS, &err), NPR_EAUTH);
+    npr_node_stop(nodes[1]);
+
+    options.cookie = "secret";
+    nodes[1] = start(&options);
+    assert_int_equal(npr_node_connect(nodes[1], peer, TIMEOUT_MS, &err), NPR_OK);
+    assert_int_equal(npr_node_connect(nodes[1], "a@127.0.0.1", TIMEOUT_MS, &err), NPR_OK);
+    assert_int_equal(npr_node_connect(nodes[1], "x@127.0.0.1", TIMEOUT_MS, &err), NPR_OK);
+    npr_node_name(nodes[0], &pid.node);
+    assert_int_equal(npr_node_complete_pid(nodes[1], &pid, TIMEOUT_MS, &err), NPR_OK);
+    assert_true(pid.creation != 0);
+
+    assert_int_equal(npr_node_connect(nodes[1], "no name", TIMEOUT_MS, &err), NPR_EINVAL);
+    assert_int_equal(npr_node_connect(nodes[1], "y@127.0.0.1:x", TIMEOUT_MS, &err), NPR_EINVAL);
+    assert_int_equal(npr_node_connect(nodes[1], "y@127.0.0.1:1", TIMEOUT_MS, &err),
+                     NPR_EUNREACHABLE);
+    assert_non_null(strstr(err.text, "127.0.0.1"));
+}
+
+/* A client asks, but is no member: nothing is placed on it. */
+static void a_client_stays_outside_the_ring(void **state)
+{
+    struct npr_node_options options = options_of("client@127.0.0.1");
+    struct npr_builder *builder = npr_builder_create();
+    char peer[64];
+    const char *const join[] = {peer};
+    struct npr_found found;
+
+    (void)state;
+    start_cluster(2);
+    (void)snprintf(peer, sizeof(peer), "a@127.0.0.1:%u", (unsigned)npr_node_port(nodes[0]));
+    options.client = true;
+    options.listen = NULL;
+    options.join = join;
+    options.join_count = 1;
+    nodes[2] = start(&options);
+    assert_int_equal(npr_node_port(nodes[2]), 0);
+    assert_int_equal(npr_node_connect(nodes[2], "a@127.0.0.1", TIMEOUT_MS, NULL), NPR_OK);
+    for (int64_t key = 0; key < 20; key++) {
+        npr_status status = get(nodes[2], key, true, &found);
+
+        assert_int_equal(status, NPR_OK);
+        assert_memory_not_equal(found.pid.node.text, "client", 6);
+    }
+    assert_int_equal(view_count(nodes[0]), 2);
+    assert_int_equal(npr_register(nodes[2], atom_term(builder, "x"), &found.pid, TIMEOUT_MS, NULL),
+                     NPR_EINVAL);
+    npr_builder_destroy(builder);
+}
+
+/* ---- Options. */
+
+static void expect_refused(const struct npr_node_options *options, const char *word)
+{
+    struct npr_node *node = NULL;
+    struct npr_error err = {0};
+
+    assert_int_equal(npr_node_start(options, &node, &err), NPR_EINVAL);
+    assert_null(node);
+    if (strstr(err.text, word) == NULL) {
+        fail_msg("\"%s\" does not name %s", err.text, word);
+    }
+}
+
+static void wrong_options_are_named(void **state)
+{
+    static const char *const bad_join[] = {"nobody"};
+    static const struct npr_module old = {.abi = NPR_MODULE_ABI + 1, .name = "old"};
+    static const struct npr_module *const old_modules[] = {&old};
+    static const struct npr_module *const twice[] = {&counter_module, &counter_module};
+    struct npr_node_options options;
+
+    (void)state;
+#define REFUSE(field, value, word)                                                                 \
+    options = options_of("a@127.0.0.1");                                                           \
+    options.field = (value);                                                                       \
+    expect_refused(&options, (word))
+    REFUSE(struct_size, 8, "NPR_NODE_OPTIONS_INIT");
+    REFUSE(name, NULL, "name");
+    REFUSE(name, "nohost", "name");
+    REFUSE(cookie, NULL, "cookie");
+    REFUSE(cookie, "", "cookie");
+    REFUSE(listen, "127.0.0.1", "listen");
+    REFUSE(listen, "127.0.0.1:99999", "listen");
+    REFUSE(otp, 24, "otp");
+    REFUSE(frame_bytes_max, 10, "frame_bytes_max");
+    REFUSE(net_ticktime_s, 0, "net_ticktime_s");
+    REFUSE(client, true, "listen");
+#undef REFUSE
+    options = options_of("a@127.0.0.1");
+    options.join = bad_join;
+    options.join_count = 1;
+    expect_refused(&options, "join");
+    options = options_of("a@127.0.0.1");
+    options.modules = old_modules;
+    expect_refused(&options, "ABI");
+    options.modules = twice;
+    options.modules_count = 2;
+    expect_refused(&options, "counter");
+}
+
+static void a_taken_port_is_said_to_be_taken(void **state)
+{
+    struct npr_node_options options = options_of("b@127.0.0.1");
+    struct npr_node *node = NULL;
+    struct npr_error err = {0};
+    char listen[32];
+
+    (void)state;
+    start_cluster(1);
+    (void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", (unsigned)npr_node_port(nodes[0]));
+    options.listen = listen;
+    assert_int_equal(npr_node_start(&options, &node, &err), NPR_EADDRINUSE);
+    assert_null(node);
+}
+
+/* A node that lacks memory at any point of its start says so, and leaves nothing behind. */
+static void a_start_without_memory_fails_cleanly(void **state)
+{
+    const struct npr_node_options options = options_of("a@127.0.0.1");
+    struct npr_node *node = NULL;
+    npr_status status = NPR_ENOMEM;
+
+    (void)state;
+    for (uint64_t count = 1; status != NPR_OK; count++) {
+        assert_true(count < 10000);
+        npri_alloc_fail_after(count);
+        status = npr_node_start(&options, &node, NULL);
+        npri_alloc_fail_after(0);
+        assert_true(status == NPR_OK || status == NPR_ENOMEM);
+    }
+    npr_node_stop(node);
+}
+
+/* ---- Placement without a cluster. */
+
+static void a_key_is_placed_as_the_original_places_it(void **state)
+{
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_node_name names[3];
+    struct npr_node_name owner;
+    struct npr_term key;
+    uint8_t md5[16];
+    size_t index;
+
+    (void)state;
+    assert_int_equal(npr_node_name_parse(npr_bytes_of("c@h"), &names[0], NULL), NPR_OK);
+    assert_int_equal(npr_node_name_parse(npr_bytes_of("a@h"), &names[1], NULL), NPR_OK);
+    assert_int_equal(npr_node_name_parse(npr_bytes_of("b@h"), &names[2], NULL), NPR_OK);
+    npr_build_int(builder, 1);
+    assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+    assert_int_equal(npr_place(key, NPR_OTP_25, names, 3, md5, &index, &owner, NULL), NPR_OK);
+    /* erl: <<H:128>> = erlang:md5(term_to_binary(1)), H rem 3. */
+    assert_int_equal(index, 0);
+    assert_memory_equal(owner.text, "a@h", 3);
+    names[2] = names[1];
+    assert_int_equal(npr_place(key, NPR_OTP_25, names, 3, md5, &index, &owner, NULL), NPR_EINVAL);
+    assert_int_equal(npr_place(key, NPR_OTP_25, names, 0, md5, &index, &owner, NULL), NPR_EINVAL);
+    npr_builder_destroy(builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_key_is_one_process_everywhere, stop_cluster),
+        cmocka_unit_test_teardown(a_race_for_fresh_keys_starts_one_process_each, stop_cluster),
+        cmocka_unit_test_teardown(messages_arrive_in_order, stop_cluster),
+        cmocka_unit_test_teardown(a_call_says_how_it_failed, stop_cluster),
+        cmocka_unit_test_teardown(functions_are_called_here_and_there, stop_cluster),
+        cmocka_unit_test_teardown(a_death_removes_all_entries_of_the_process, stop_cluster),
+        cmocka_unit_test_teardown(an_entry_can_be_taken_out, stop_cluster),
+        cmocka_unit_test_teardown(a_start_that_fails_says_why, stop_cluster),
+        cmocka_unit_test_teardown(a_key_that_cannot_be_placed_is_refused, stop_cluster),
+        cmocka_unit_test_teardown(keys_of_a_node_that_left_live_again, stop_cluster),
+        cmocka_unit_test_teardown(stopping_ends_calls_that_wait, stop_cluster),
+        cmocka_unit_test_teardown(a_lost_node_ends_calls_to_it, stop_cluster),
+        cmocka_unit_test_teardown(connecting_says_why_it_failed, stop_cluster),
+        cmocka_unit_test_teardown(a_client_stays_outside_the_ring, stop_cluster),
+        cmocka_unit_test_teardown(wrong_options_are_named, stop_cluster),
+        cmocka_unit_test_teardown(a_taken_port_is_said_to_be_taken, stop_cluster),
+        cmocka_unit_test_teardown(a_start_without_memory_fails_cleanly, stop_cluster),
+        cmocka_unit_test_teardown(a_key_is_placed_as_the_original_places_it, stop_cluster),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
