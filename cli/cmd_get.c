@@ -1,5 +1,6 @@
 /* nprocreg get: the process of a key, found or started, by way of any node. */
 #include "commands.h"
+#include "complete.h"
 #include "get.h"
 #include "output.h"
 
@@ -32,6 +33,7 @@ static enum exit_code run(const struct arguments *arguments)
 
     if (input_open_key(arguments, arguments->positional[0], &key, &err) == NPR_OK &&
         session_open(arguments, &session, &err) == NPR_OK &&
+        complete_pids(&session, &key, &err) == NPR_OK &&
         get_open(&session, key.term, arguments->start, &got, &err) == NPR_OK) {
         code = print_found(arguments, key.term, &got);
     } else {

@@ -1,5 +1,6 @@
 /* nprocreg register, nprocreg unregister: the entries of one node's own table. */
 #include "commands.h"
+#include "complete.h"
 #include "get.h"
 #include "output.h"
 
@@ -85,6 +86,9 @@ static enum exit_code change_table(const struct arguments *arguments,
 
     if (status == NPR_OK) {
         status = session_open(arguments, &session, &err);
+    }
+    if (status == NPR_OK) {
+        status = complete_pids(&session, &key, &err);
     }
     if (status == NPR_OK) {
         status = build(arguments, &session, key.term, message, &err);

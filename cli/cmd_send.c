@@ -1,5 +1,6 @@
 /* nprocreg send, nprocreg call: a message, or a gen_server:call, to a process by pid or key. */
 #include "commands.h"
+#include "complete.h"
 #include "get.h"
 #include "output.h"
 
@@ -19,6 +20,9 @@ static npr_status delivery_open(const struct arguments *arguments,
 
     if (status == NPR_OK) {
         status = session_open(arguments, &out->session, err);
+    }
+    if (status == NPR_OK) {
+        status = complete_pids(&out->session, &out->term, err);
     }
     if (status == NPR_OK) {
         status = get_target(&out->session, arguments, arguments->positional[0], &out->to.pid, err);

@@ -1,5 +1,6 @@
 /* nprocreg why: why a key is where it is. */
 #include "commands.h"
+#include "complete.h"
 #include "get.h"
 #include "output.h"
 
@@ -269,7 +270,7 @@ static enum exit_code why_offline(const struct arguments *arguments,
 }
 
 static enum exit_code why_online(const struct arguments *arguments,
-                                 struct npr_term key,
+                                 struct input *key,
                                  struct place *place)
 {
     struct npr_error err = {0};
@@ -282,12 +283,15 @@ static enum exit_code why_online(const struct arguments *arguments,
         return report(arguments, &err);
     }
     place->otp = arguments->otp == 25 ? NPR_OTP_25 : NPR_OTP_26;
-    status = ask_view(&session, place, &err);
+    status = complete_pids(&session, key, &err);
+    if (status == NPR_OK) {
+        status = ask_view(&session, place, &err);
+    }
     if (status == NPR_OK && arguments->otp == 0) {
         status = ask_otp(&session, &place->otp, &err);
     }
     if (status == NPR_OK) {
-        status = compute(key, place, &err);
+        status = compute(key->term, place, &err);
     }
     if (status == NPR_OK && place->nodes_count > 0) {
         said = calloc(place->nodes_count, sizeof(*said));
@@ -298,9 +302,9 @@ static enum exit_code why_online(const struct arguments *arguments,
         return report(arguments, &err);
     }
     for (size_t i = 0; i < place->nodes_count; i++) {
-        ask_node(&session, &place->nodes[i], key, &said[i]);
+        ask_node(&session, &place->nodes[i], key->term, &said[i]);
     }
-    code = print_why(arguments, key, place, said);
+    code = print_why(arguments, key->term, place, said);
     for (size_t i = 0; i < place->nodes_count; i++) {
         free(said[i].pid);
         free(said[i].text);
@@ -326,7 +330,7 @@ static enum exit_code run(const struct arguments *arguments)
     } else if (arguments->nodes != NULL) {
         code = why_offline(arguments, key.term, place);
     } else {
-        code = why_online(arguments, key.term, place);
+        code = why_online(arguments, &key, place);
     }
     input_close(&key);
     free(place);

@@ -1,5 +1,7 @@
 #include "get.h"
 
+#include "complete.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -195,7 +197,10 @@ npr_status get_target(struct session *session,
     if (status == NPR_OK && npr_term_get_pid(input.term, out)) {
         status = npr_node_complete_pid(session->node, out, session_left_ms(session), err);
     } else if (status == NPR_OK) {
-        status = get_open(session, input.term, NULL, &got, err);
+        status = complete_pids(session, &input, err);
+        if (status == NPR_OK) {
+            status = get_open(session, input.term, NULL, &got, err);
+        }
         if (status == NPR_OK) {
             (void)npr_term_get_pid(got.pid, out); /* get_open() has checked that it is one. */
         }

@@ -98,6 +98,7 @@ get_unknown_function() ->
     {?NOT_FOUND, _} = ask('n1@127.0.0.1', ["get", text(Key)]).
 
 key_forms() ->
+    Anybody = ?ON(b, whereis(kernel_sup)),
     [begin
          {?FOUND, Output} = ask(Asked, ["get" | Words] ++ ["--start", "counter:start"]),
          Pid = ?ON(a, nprocreg:get_pid(Key)),
@@ -110,6 +111,7 @@ key_forms() ->
              {["<<\"room 7\">>"], <<"room 7">>},
              {["\"room 7\""], "room 7"},
              {["16#ff"], 255},
+             {[["{key_of, ", pid_text(Anybody), "}"]], {key_of, Anybody}},
              {["#{a => [1, 2.5 | x]}"], #{a => [1, 2.5 | x]}}],
             Asked <- members()].
 
