@@ -76,13 +76,16 @@ void npri_chatter_on_tick(struct npri_core *core)
     }
 }
 
-/* The nodes that a peer lists.  Whoever lists too many is believed as far as the limit goes. */
-static bool hear_names(struct npri_core *core, struct npr_term list)
+/* The nodes that a peer lists: all are heard of.  Whoever lists too many is believed as far as the
+ * limit goes.  True when it lists itself: a node that does not is no member of its own ring, as a
+ * client of ours that answers calls is not. */
+static bool hear_names(struct npri_core *core, const struct npri_peer *peer, struct npr_term list)
 {
     struct npr_term_walk walk;
     struct npr_term element;
     struct npr_bytes atom;
     struct npr_node_name name;
+    bool is_member = false;
 
     if (!npr_term_list(list, &walk)) {
         return false;
@@ -93,10 +96,11 @@ static bool hear_names(struct npri_core *core, struct npr_term list)
             continue;
         }
         if (npr_node_name_parse(atom, &name, NULL) == NPR_OK) {
+            is_member |= npr_node_name_equal(&name, &peer->name);
             core->out_of_memory |= !npri_member_on_named(core, &name);
         }
     }
-    return true;
+    return is_member;
 }
 
 static void on_poll_answered(struct npri_core *core,
@@ -105,7 +109,7 @@ static void on_poll_answered(struct npri_core *core,
 {
     const bool known = peer->registry;
 
-    if (event->status != NPR_OK || !hear_names(core, event->term)) {
+    if (event->status != NPR_OK || !hear_names(core, peer, event->term)) {
         peer->registry = false;
         npri_member_leave(core, peer, "no registry there");
         npri_delegations_on_left(core, peer, NPR_EUNREACHABLE);

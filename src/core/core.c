@@ -181,7 +181,6 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
 
 npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *event)
 {
-    npri_effects_end_loan(&core->effects);
     core->out_of_memory = false;
     if (event->now_ns > core->now_ns) {
         core->now_ns = event->now_ns;

@@ -100,7 +100,8 @@ enum npri_effect_kind {
 
 enum npri_log_level { NPRI_LOG_ERROR, NPRI_LOG_WARNING, NPRI_LOG_INFO, NPRI_LOG_DEBUG };
 
-/* What to do.  Borrowed from the core until the next call of npri_core_take() or _step(). */
+/* What to do.  Borrowed from the core until the next call of npri_core_take(): carrying an effect
+ * out may step the core. */
 struct npri_core_effect {
     enum npri_effect_kind kind;
     struct npr_node_name node;

@@ -9,11 +9,17 @@ void npri_effects_init(struct npri_effects *effects)
     effects->taken = NULL;
 }
 
+static void end_loan(struct npri_effects *effects)
+{
+    npri_effect_destroy(effects->taken);
+    effects->taken = NULL;
+}
+
 void npri_effects_fini(struct npri_effects *effects)
 {
     struct npri_link *at;
 
-    npri_effects_end_loan(effects);
+    end_loan(effects);
     while ((at = npri_list_take(&effects->queue)) != NULL) {
         npri_effect_destroy(NPRI_CONTAINER_OF(at, struct npri_effect, link));
     }
@@ -23,7 +29,7 @@ bool npri_effects_take(struct npri_effects *effects, struct npri_core_effect *ou
 {
     struct npri_link *at;
 
-    npri_effects_end_loan(effects);
+    end_loan(effects);
     at = npri_list_take(&effects->queue);
     if (at == NULL) {
         return false;
@@ -31,12 +37,6 @@ bool npri_effects_take(struct npri_effects *effects, struct npri_core_effect *ou
     effects->taken = NPRI_CONTAINER_OF(at, struct npri_effect, link);
     *out = effects->taken->out;
     return true;
-}
-
-void npri_effects_end_loan(struct npri_effects *effects)
-{
-    npri_effect_destroy(effects->taken);
-    effects->taken = NULL;
 }
 
 struct npri_effect *npri_effect_create(enum npri_effect_kind kind, size_t room)

@@ -35,9 +35,8 @@ struct npri_effects {
 void npri_effects_init(struct npri_effects *effects);
 void npri_effects_fini(struct npri_effects *effects);
 
-/* The next effect in `*out`, lent until the next call or npri_effects_end_loan(). */
+/* The next effect in `*out`, lent until the next call. */
 bool npri_effects_take(struct npri_effects *effects, struct npri_core_effect *out);
-void npri_effects_end_loan(struct npri_effects *effects);
 
 /* An effect with `room` bytes for a pid or a text; NULL when out of memory. */
 struct npri_effect *npri_effect_create(enum npri_effect_kind kind, size_t room);

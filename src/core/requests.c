@@ -207,17 +207,18 @@ static void route_get_or_start(struct npri_core *core, struct npri_request *requ
     struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
     const struct npri_delegation *delegation = npri_delegation_find(core, request->key);
 
-    if (request->start_here || npri_start_find(core, request->key) != NULL) {
+    const bool joins_start = request->start_here || npri_start_find(core, request->key) != NULL;
+
+    if (!joins_start && delegation != NULL) {
+        if (delegation->operation != NULL && delegation->operation->peer->suspect) {
+            look(core, request, first_to_ask(core, request));
+        } else {
+            npri_delegation_join(core, request, NULL, NULL);
+        }
+    } else if (joins_start || (owner != NULL && owner->self)) {
         npri_start_join(core, request);
-    } else if (delegation != NULL && delegation->operation != NULL &&
-               delegation->operation->peer->suspect) {
-        look(core, request, first_to_ask(core, request));
-    } else if (delegation != NULL) {
-        npri_delegation_join(core, request, NULL, NULL);
     } else if (owner == NULL) {
         fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
-    } else if (owner->self) {
-        npri_start_join(core, request);
     } else {
         npri_delegation_join(core, request, owner, first_to_ask(core, request));
     }

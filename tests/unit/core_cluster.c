@@ -126,12 +126,21 @@ static unsigned nodes_count(const struct cluster *cluster)
     return cluster->options.natives + cluster->options.originals;
 }
 
+/* A buffer over TERM_BYTES of the caller's memory. */
+static struct npri_buffer buffer_of(uint8_t *bytes)
+{
+    struct npri_buffer buffer = {.capacity = TERM_BYTES, .size_max = TERM_BYTES};
+
+    buffer.data = bytes;
+    return buffer;
+}
+
 static struct npr_term write_key(unsigned key, uint8_t *bytes)
 {
-    struct npri_buffer buffer = {.data = bytes, .capacity = TERM_BYTES, .size_max = TERM_BYTES};
+    struct npri_buffer buffer = buffer_of(bytes);
 
     npri_put_int(&buffer, key);
-    return (struct npr_term){.data = bytes, .size = buffer.size};
+    return (struct npr_term){.data = buffer.data, .size = buffer.size};
 }
 
 static unsigned read_key(struct npr_term term)
@@ -144,13 +153,13 @@ static unsigned read_key(struct npr_term term)
 
 static struct npr_term write_pid(const struct cluster *cluster, int process, uint8_t *bytes)
 {
-    struct npri_buffer buffer = {.data = bytes, .capacity = TERM_BYTES, .size_max = TERM_BYTES};
+    struct npri_buffer buffer = buffer_of(bytes);
     const struct npr_pid pid = {.node = name_of(cluster->processes[process].node),
                                 .id = (uint32_t)process + 1,
                                 .creation = cluster->processes[process].creation};
 
     npri_put_pid(&buffer, &pid);
-    return (struct npr_term){.data = bytes, .size = buffer.size};
+    return (struct npr_term){.data = buffer.data, .size = buffer.size};
 }
 
 static int read_pid(struct npr_term term)
@@ -700,7 +709,7 @@ void cluster_pass(struct cluster *cluster, uint64_t ns)
             break;
         }
         cluster->now_ns = next_ns > cluster->now_ns ? next_ns : cluster->now_ns;
-        if (core_ns < message_ns) {
+        if (first == NULL || core_ns < message_ns) {
             step(cluster, node, (struct npri_core_event){.kind = NPRI_EVENT_TIME});
         } else {
             npri_heap_remove(&cluster->messages, first);

@@ -439,7 +439,7 @@ static uint64_t last_operation(const struct core_host *host, const char *kind)
         found = at;
     }
     assert_non_null(found);
-    return strtoul(found + strlen(kind), NULL, 10);
+    return found == NULL ? 0 : strtoul(found + strlen(kind), NULL, 10);
 }
 
 static void add_peers(struct core_host *host, const char *names, bool native)

@@ -61,7 +61,7 @@ static void strange_lists_do_no_harm(void **state)
     host_init(&host);
     host_connected(&host, "b");
     host_forget_trace(&host);
-    host_polled(&host, 1, "nonode@nohost @x x@ c");
+    host_polled(&host, 1, "nonode@nohost @x x@ b c");
     CHECK_TRACE(&host, "CONNECT c\nANNOUNCE b\nASK_RELEASE 2 b\n");
     host_pass(&host, 5000 * MS);
     host_forget_trace(&host);
@@ -313,6 +313,22 @@ static void client_stays_outside(void **state)
     host_fini(&host);
 }
 
+/* A client answers get_nodes too, with the nodes that it sees.  It is not among them, and must not
+ * own keys here either. */
+static void node_that_does_not_list_itself_is_no_member(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_connected(&host, "z");
+    host_forget_trace(&host);
+    host_polled(&host, 1, "a b");
+    CHECK_TRACE(&host, "CONNECT b\n");
+    CHECK_VIEW(&host, "a");
+    host_fini(&host);
+}
+
 /* The first Erlang peer's release decides; another one that differs is a loud warning. */
 static void manner_is_learnt_once(void **state)
 {
@@ -418,6 +434,7 @@ int main(void)
         cmocka_unit_test(mute_newcomer_is_not_waited_for),
         cmocka_unit_test(endless_newcomers_hold_nobody),
         cmocka_unit_test(client_stays_outside),
+        cmocka_unit_test(node_that_does_not_list_itself_is_no_member),
         cmocka_unit_test(manner_is_learnt_once),
         cmocka_unit_test(manner_spreads_between_natives),
         cmocka_unit_test(fixed_manner_stays),
