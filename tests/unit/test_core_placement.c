@@ -59,7 +59,7 @@ static void check_line(char *line)
     static struct npr_node_name nodes[NODES_MAX];
     static struct npr_node_name sorted[NODES_MAX];
     static uint8_t bytes[LINE_BYTES];
-    char *fields[FIELD_COUNT] = {0};
+    char *fields[FIELD_COUNT] = {"", "", "", "", "", "", ""};
     uint8_t expected[16];
     uint8_t digest[16];
     struct npri_buffer scratch = {0};
