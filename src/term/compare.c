@@ -79,7 +79,7 @@ static enum rank rank_of(const uint8_t *at)
     case NPRI_TAG_SMALL_ATOM:
         break;
     }
-    NPRI_ASSERT(!"a checked term has only tags of the normal form");
+    NPRI_ASSERT(false && "a checked term has only tags of the normal form");
     return RANK_BITS;
 }
 

@@ -147,7 +147,7 @@ static bool escape(struct npri_lex *lex, const uint8_t *start, uint32_t *out)
         if (!npri_lex_code(lex, &code)) {
             return false;
         }
-        if (code < '@' || code > '_') {
+        if (code <= ' ' || code > '~') {
             return bad_escape(lex, start);
         }
         *out = code & 31;

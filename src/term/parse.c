@@ -379,7 +379,8 @@ static bool check_map(struct npri_parser *p, size_t start, const uint8_t *map)
         return false;
     }
     npri_buffer_init(&normal, 0);
-    status = npri_term_rewrite(npri_bytes(p->raw.data + start, p->raw.size - start), &normal, NULL);
+    status =
+        npri_term_rewrite(npri_bytes(p->raw.data + start, p->raw.size - start), 0, &normal, NULL);
     npri_buffer_fini(&normal);
     return status == NPR_OK || npri_lex_fail(&p->lex, map, status, "the map has a key twice");
 }
@@ -530,10 +531,10 @@ npr_status npri_term_parse(struct npr_bytes text, struct npri_buffer *out, struc
     }
     status = parse_whole(&parser);
     if (status == NPR_OK) { /* a syntax error here is a key twice, whose place is not known */
-        status = npri_term_scan(npri_buffer_bytes(&parser.raw), &scan, err);
+        status = npri_term_scan(npri_buffer_bytes(&parser.raw), 0, &scan, err);
     }
     if (status == NPR_OK) {
-        status = npri_term_rewrite(npri_buffer_bytes(&parser.raw), out, err);
+        status = npri_term_rewrite(npri_buffer_bytes(&parser.raw), 0, out, err);
     }
     if (status == NPR_ESYNTAX && parser.lex.status == NPR_OK) {
         npri_buffer_fini(&parser.raw);

@@ -7,16 +7,23 @@
 
 #define COMPRESSED_HEAD_BYTES 6u /* version, tag, size */
 
-npr_status npri_term_read(struct npr_bytes bytes,
-                          struct npri_buffer *scratch,
-                          struct npr_term *out,
-                          size_t *out_used,
-                          struct npr_error *err)
+/* Reads the term behind the first `origin` bytes, which are not counted in `*out_used`. */
+static npr_status read_behind(struct npr_bytes bytes,
+                              size_t origin,
+                              struct npri_buffer *scratch,
+                              struct npr_term *out,
+                              size_t *out_used,
+                              struct npr_error *err)
 {
     const size_t start = scratch->size;
     struct npri_scan scan;
-    npr_status status = npri_term_scan(bytes, &scan, err);
+    npr_status status;
 
+    if (bytes.size == origin) {
+        return npri_fail(err, NPR_ESYNTAX, "byte %zu: the term ends too early", origin);
+    }
+    bytes = npri_bytes(bytes.data + origin, bytes.size - origin);
+    status = npri_term_scan(bytes, origin, &scan, err);
     if (status != NPR_OK) {
         return status;
     }
@@ -25,13 +32,22 @@ npr_status npri_term_read(struct npr_bytes bytes,
         *out_used = scan.used;
         return NPR_OK;
     }
-    status = npri_term_rewrite(npri_bytes(bytes.data, scan.used), scratch, err);
+    status = npri_term_rewrite(npri_bytes(bytes.data, scan.used), origin, scratch, err);
     if (status != NPR_OK) {
         return status;
     }
     *out = (struct npr_term){.data = scratch->data + start, .size = scratch->size - start};
     *out_used = scan.used;
     return NPR_OK;
+}
+
+npr_status npri_term_read(struct npr_bytes bytes,
+                          struct npri_buffer *scratch,
+                          struct npr_term *out,
+                          size_t *out_used,
+                          struct npr_error *err)
+{
+    return read_behind(bytes, 0, scratch, out, out_used, err);
 }
 
 /* `bytes` begin with 131, 80.  Bytes behind the inner term, within the stated size, are allowed:
@@ -61,7 +77,7 @@ static npr_status read_compressed(struct npr_bytes bytes,
     }
     status = npri_term_read(npri_buffer_bytes(&inflated), scratch, &term, &inner_used, err);
     if (status != NPR_OK) {
-        status = npri_fail_prefix(err, status, "in the compressed term");
+        status = npri_fail_prefix(err, status, "in the compressed term: ");
         goto done;
     }
     if (scratch->size == start) { /* a view of what goes away here */
@@ -93,11 +109,9 @@ npr_status npri_term_read_versioned(struct npr_bytes bytes,
     if (bytes.size > 1 && bytes.data[1] == NPRI_TAG_COMPRESSED) {
         return read_compressed(bytes, scratch, out, out_used, err);
     }
-    status =
-        npri_term_read(npri_bytes(bytes.data + 1, bytes.size - 1), scratch, out, out_used, err);
-    if (status != NPR_OK) {
-        return npri_fail_prefix(err, status, "after the version byte");
+    status = read_behind(bytes, 1, scratch, out, out_used, err);
+    if (status == NPR_OK) {
+        *out_used += 1;
     }
-    *out_used += 1;
-    return NPR_OK;
+    return status;
 }

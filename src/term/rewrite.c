@@ -16,6 +16,7 @@
 
 struct rewriter {
     const uint8_t *start;
+    size_t origin; /* of `start`, in what the caller was given */
     const uint8_t *at;
     struct npri_buffer *out;
     uint64_t moved;
@@ -34,7 +35,8 @@ static void rewrite_term(struct rewriter *r);
 static void rewrite_fail(struct rewriter *r, npr_status status, const uint8_t *at, const char *why)
 {
     if (r->status == NPR_OK) {
-        r->status = npri_fail(r->err, status, "byte %zu: %s", (size_t)(at - r->start), why);
+        r->status =
+            npri_fail(r->err, status, "byte %zu: %s", r->origin + (size_t)(at - r->start), why);
     }
 }
 
@@ -77,7 +79,9 @@ static void rewrite_float(struct rewriter *r)
     double value = 0;
 
     if (r->at[0] == NPRI_TAG_FLOAT) {
-        NPRI_ASSERT(npri_float_of_old_text(r->at + 1, &value));
+        const bool scanned = npri_float_of_old_text(r->at + 1, &value);
+
+        NPRI_ASSERT(scanned);
         npri_put_double(r->out, value);
         r->at += 32;
         return;
@@ -490,14 +494,21 @@ static void rewrite_term(struct rewriter *r)
     case NPRI_TAG_COMPRESSED:
         break;
     }
-    NPRI_ASSERT(!"npri_term_scan() refuses all other tags");
+    NPRI_ASSERT(false && "npri_term_scan() refuses all other tags");
 }
 
-npr_status npri_term_rewrite(struct npr_bytes bytes, struct npri_buffer *out, struct npr_error *err)
+npr_status npri_term_rewrite(struct npr_bytes bytes,
+                             size_t origin,
+                             struct npri_buffer *out,
+                             struct npr_error *err)
 {
     const size_t start = out->size;
-    struct rewriter r = {
-        .start = bytes.data, .at = bytes.data, .out = out, .status = NPR_OK, .err = err};
+    struct rewriter r = {.start = bytes.data,
+                         .origin = origin,
+                         .at = bytes.data,
+                         .out = out,
+                         .status = NPR_OK,
+                         .err = err};
 
     rewrite_term(&r);
     if (r.status == NPR_OK && out->failed) {
@@ -514,5 +525,6 @@ npr_status npri_term_rewrite(struct npr_bytes bytes, struct npri_buffer *out, st
 
 bool npri_term_normalise(struct npr_term term, struct npri_buffer *out)
 {
-    return !out->failed && npri_term_rewrite(npri_bytes(term.data, term.size), out, NULL) == NPR_OK;
+    return !out->failed &&
+           npri_term_rewrite(npri_bytes(term.data, term.size), 0, out, NULL) == NPR_OK;
 }

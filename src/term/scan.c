@@ -7,6 +7,7 @@
 
 struct scanner {
     const uint8_t *start;
+    size_t origin; /* of `start`, in what the caller was given */
     const uint8_t *at;
     const uint8_t *end;
     bool normal;
@@ -23,7 +24,8 @@ static size_t left(const struct scanner *s)
 
 static bool refuse_at(struct scanner *s, const uint8_t *at, npr_status status, const char *fault)
 {
-    s->status = npri_fail(s->err, status, "byte %zu: %s", (size_t)(at - s->start), fault);
+    s->status =
+        npri_fail(s->err, status, "byte %zu: %s", s->origin + (size_t)(at - s->start), fault);
     return false;
 }
 
@@ -496,10 +498,14 @@ static bool scan_term(struct scanner *s, unsigned depth)
     }
 }
 
-npr_status npri_term_scan(struct npr_bytes bytes, struct npri_scan *out, struct npr_error *err)
+npr_status npri_term_scan(struct npr_bytes bytes,
+                          size_t origin,
+                          struct npri_scan *out,
+                          struct npr_error *err)
 {
     const bool cut = bytes.size > NPRI_TERM_BYTES_MAX;
     struct scanner s = {.start = bytes.data,
+                        .origin = origin,
                         .at = bytes.data,
                         .end = bytes.data,
                         .normal = true,
@@ -507,7 +513,7 @@ npr_status npri_term_scan(struct npr_bytes bytes, struct npri_scan *out, struct 
                         .err = err};
 
     if (bytes.size == 0) {
-        return npri_fail(err, NPR_ESYNTAX, "byte 0: the term ends too early");
+        return npri_fail(err, NPR_ESYNTAX, "byte %zu: the term ends too early", origin);
     }
     s.end += cut ? NPRI_TERM_BYTES_MAX : bytes.size;
     if (!scan_term(&s, NPRI_TERM_DEPTH_MAX)) {

@@ -12,10 +12,12 @@ struct npri_scan {
 
 /* Checks the one term at the front of `bytes`, which has no version byte, against bounds, depth and
  * size limits and all rules of the format except this one: when `normal` comes out false, duplicate
- * map keys may still be inside; npri_term_rewrite() finds those.
+ * map keys may still be inside; npri_term_rewrite() finds those.  `origin` is added to the offsets
+ * in `err`.
  *
  * Returns NPR_OK, NPR_ESYNTAX (`err` names offset and fault) or NPR_EFULL. */
 NPR_NODISCARD npr_status npri_term_scan(struct npr_bytes bytes,
+                                        size_t origin,
                                         struct npri_scan *out,
                                         struct npr_error *err);
 
@@ -24,6 +26,7 @@ NPR_NODISCARD npr_status npri_term_scan(struct npr_bytes bytes,
  *
  * Returns NPR_OK, NPR_ESYNTAX (duplicate map keys), NPR_EFULL or NPR_ENOMEM. */
 NPR_NODISCARD npr_status npri_term_rewrite(struct npr_bytes bytes,
+                                           size_t origin,
                                            struct npri_buffer *out,
                                            struct npr_error *err);
 

@@ -84,7 +84,7 @@ size_t npri_tag_head(const uint8_t *at, uint64_t *out_children)
     case NPRI_TAG_SMALL_ATOM:
         break;
     }
-    NPRI_ASSERT(!"a checked term has only tags of the normal form");
+    NPRI_ASSERT(false && "a checked term has only tags of the normal form");
     return 0;
 }
 

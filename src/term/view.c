@@ -60,7 +60,7 @@ enum npr_term_kind npr_term_kind(struct npr_term term)
     case NPRI_TAG_SMALL_ATOM:
         break;
     }
-    NPRI_ASSERT(!"a checked term has only tags of the normal form");
+    NPRI_ASSERT(false && "a checked term has only tags of the normal form");
     return NPR_TERM_NONE;
 }
 
