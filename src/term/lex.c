@@ -135,7 +135,7 @@ static bool escape(struct npri_lex *lex, const uint8_t *start, uint32_t *out)
     static const uint8_t codes[128] = {
         ['b'] = '\b', ['d'] = 0x7f, ['e'] = 0x1b, ['f'] = '\f', ['n'] = '\n',
         ['r'] = '\r', ['s'] = ' ',  ['t'] = '\t', ['v'] = '\v'};
-    uint32_t code;
+    uint32_t code = 0;
 
     if (!npri_lex_code(lex, &code)) {
         return false;

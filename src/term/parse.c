@@ -110,7 +110,7 @@ static bool based_integer(struct npri_parser *p, struct npr_bytes base_digits, b
 }
 
 /* From the first digit at `start` on; the part before the point has been taken. */
-static bool parse_float(struct npri_parser *p, const uint8_t *start, bool negative)
+NPRI_NOT_INLINED static bool parse_float(struct npri_parser *p, const uint8_t *start, bool negative)
 {
     uint8_t text[NPRI_DECIMAL_TEXT_MAX];
     struct npr_bytes part;
@@ -181,7 +181,7 @@ static bool parse_char(struct npri_parser *p)
     return true;
 }
 
-static bool parse_atom(struct npri_parser *p)
+NPRI_NOT_INLINED static bool parse_atom(struct npri_parser *p)
 {
     uint8_t text[NPRI_ATOM_BYTES_MAX];
     size_t size;
@@ -199,7 +199,7 @@ static bool parse_atom(struct npri_parser *p)
 
 static bool parse_fun(struct npri_parser *p)
 {
-    uint64_t arity;
+    uint64_t arity = 0;
 
     p->lex.at += 3;
     npri_put_u8(&p->raw, NPRI_TAG_EXPORT);
@@ -259,8 +259,8 @@ static bool parse_dotted(struct npri_parser *p, uint64_t max, uint64_t *out)
 /* The text does not tell the creation, which is 0. */
 static bool parse_pid(struct npri_parser *p)
 {
-    uint64_t id;
-    uint64_t serial;
+    uint64_t id = 0;
+    uint64_t serial = 0;
 
     p->lex.at++;
     npri_put_u8(&p->raw, NPRI_TAG_NEW_PID);
@@ -276,7 +276,7 @@ static bool parse_pid(struct npri_parser *p)
 
 static bool parse_port(struct npri_parser *p)
 {
-    uint64_t id;
+    uint64_t id = 0;
 
     npri_put_u8(&p->raw, NPRI_TAG_V4_PORT);
     if (!parse_node(p, 1) || !parse_dotted(p, UINT64_MAX, &id) || !npri_lex_expect(&p->lex, ">")) {
@@ -290,7 +290,7 @@ static bool parse_port(struct npri_parser *p)
 static bool parse_ref(struct npri_parser *p)
 {
     const size_t start = p->raw.size;
-    uint64_t words[NPR_REF_WORDS_MAX];
+    uint64_t words[NPR_REF_WORDS_MAX] = {0};
     uint16_t count = 0;
 
     npri_put_u8(&p->raw, NPRI_TAG_NEWER_REFERENCE);

@@ -5,6 +5,10 @@
 
 #include "term/lex.h"
 
+/* For functions with a large buffer that the recursion calls: inlined, the buffer would lie in each
+ * of up to NPRI_TERM_DEPTH_MAX frames. */
+#define NPRI_NOT_INLINED __attribute__((noinline))
+
 /* `raw` gets the term in an encoding that npri_term_scan() takes: counts are patched in when they
  * are known, so tuples are LARGE_TUPLE_EXT and all lists LIST_EXT. */
 struct npri_parser {

@@ -237,12 +237,10 @@ static void print_bits(const uint8_t *at, struct npri_buffer *out)
     const unsigned bits = at[0] == NPRI_TAG_BIT_BINARY ? at[5] : 8;
     const struct npr_bytes bytes =
         npri_bytes(at + (at[0] == NPRI_TAG_BIT_BINARY ? 6 : 5), npri_get_u32(at + 1));
-    const enum text_kind kind = text_kind(bytes);
+    const enum text_kind kind = bits < 8 ? TEXT_NOT_PRINTABLE : text_kind(bytes);
 
     put_text(out, "<<");
-    if (bits < 8 || bytes.size == 0) {
-        put_byte_values(out, bytes, bits);
-    } else if (kind == TEXT_ASCII || kind == TEXT_UTF8) {
+    if (bytes.size > 0 && (kind == TEXT_ASCII || kind == TEXT_UTF8)) {
         put_quoted(out, bytes, '"');
         put_text(out, kind == TEXT_ASCII ? "" : "/utf8");
     } else if (kind == TEXT_NOT_UTF8 && printable_latin1(bytes)) {

@@ -60,7 +60,7 @@ static npr_status read_compressed(struct npr_bytes bytes,
 {
     const size_t start = scratch->size;
     struct npri_buffer inflated;
-    struct npr_term term;
+    struct npr_term term = {.data = NULL};
     size_t inner_used;
     size_t used;
     npr_status status;

@@ -14,7 +14,10 @@
  * Current OTP releases send normal form, but for maps whose keys they keep in an order of their
  * own; such terms are views of what was received, uncopied, a 2 MB binary in them included.  All
  * else is rewritten into `scratch`.  So every checked term is in normal form: keys and messages
- * alike. */
+ * alike.
+ *
+ * Reading, comparing, printing and parsing recurse to the depth of the term: at NPRI_TERM_DEPTH_MAX
+ * they take up to 1 MiB of the caller's stack (some 430 bytes for each level of the worst). */
 #ifndef NPRI_TERM_READ_H
 #define NPRI_TERM_READ_H
 

@@ -78,7 +78,7 @@ static bool spec_word(struct segment *s, struct npr_bytes word)
            fault(s, "unknown type of a segment");
 }
 
-static bool parse_spec(struct segment *s)
+NPRI_NOT_INLINED static bool parse_spec(struct segment *s)
 {
     struct npri_lex *lex = &s->parser->lex;
 
