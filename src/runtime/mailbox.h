@@ -8,7 +8,7 @@
  *      EMPTY --rest--> IDLE                      the worker lets go of the process
  *
  *      operation | thread           | order on the word
- *      ----------+------------------+---------------------------------------------------------------
+ *      ----------+------------------+---------------------
  *      push      | any              | acq_rel
  *      poke      | any              | acq_rel
  *      take      | the one worker   | acquire

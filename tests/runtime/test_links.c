@@ -451,6 +451,50 @@ static void node_down_breaks_what_was_there(void **state)
     assert_int_equal(world.routed.count, 0);
 }
 
+/* Would catch: a lost node of which only those hear that linked, or only those that were linked to.
+ */
+static void node_down_reaches_both_directions(void **state)
+{
+    struct world world;
+    struct npr_pid linker;
+    struct npr_pid linked;
+    struct npr_pid b;
+
+    (void)state;
+    world_open(&world, 2);
+    b = world_remote_pid("b@h", 5);
+    linker = world_puppet(&world);
+    linked = world_puppet(&world);
+    world_do_pid(&world, &linker, WORLD_LINK, &b);
+    assert_int_equal(npri_runtime_node_down(world.runtime, &b.node), NPR_OK);
+    expect_terminate(&world, NPRI_WORD_NOCONNECTION);
+
+    /* Waiting in the mailbox still, or acted on already: either way it was there before. */
+    signal_from(&world, NPRI_SIGNAL_LINK, &b, &linked, 0, any);
+    assert_int_equal(npri_runtime_node_down(world.runtime, &b.node), NPR_OK);
+    expect_terminate(&world, NPRI_WORD_NOCONNECTION);
+    world_close(&world);
+}
+
+/* Would catch: an exit sent over a link that was taken back. */
+static void unlinked_ends_are_not_told(void **state)
+{
+    struct world world;
+    struct npr_pid puppet;
+    struct npr_pid b;
+
+    (void)state;
+    world_open(&world, 2);
+    b = world_remote_pid("b@h", 5);
+    puppet = world_puppet(&world);
+    world_do_pid(&world, &puppet, WORLD_LINK, &b);
+    world_do_pid(&world, &puppet, WORLD_UNLINK, &b); /* not acknowledged */
+    world_do_term(&world, &puppet, WORLD_STOP, world_atom(&world, "done"));
+    expect_terminate(&world, world_atom(&world, "done"));
+    world_close(&world);
+    assert_int_equal(world.routed.count, 2); /* LINK and UNLINK */
+}
+
 /* Would catch: a link to oneself that kills at unlink, relations to many peers lost as they grow.
  */
 static void many_links_are_all_told(void **state)
@@ -528,6 +572,8 @@ int main(void)
         cmocka_unit_test(demonitor_beats_a_down_on_its_way),
         cmocka_unit_test(monitor_by_name_fires_from_the_name),
         cmocka_unit_test(node_down_breaks_what_was_there),
+        cmocka_unit_test(node_down_reaches_both_directions),
+        cmocka_unit_test(unlinked_ends_are_not_told),
         cmocka_unit_test(many_links_are_all_told),
         cmocka_unit_test(exits_pass_from_process_to_process),
     };
