@@ -200,8 +200,8 @@ static void nodes_with_names_too_long_are_refused(void **state)
             for (unsigned k = 0; k < chars; k++) {
                 used += snprintf(tuple.hex + used, HEX_MAX - (size_t)used, "c3a9");
             }
-            used += snprintf(tuple.hex + used, HEX_MAX - (size_t)used, "0000000c00000001%s",
-                             i == 0 ? "00000001" PID_2 : "");
+            (void)snprintf(tuple.hex + used, HEX_MAX - (size_t)used, "0000000c00000001%s",
+                           i == 0 ? "00000001" PID_2 : "");
             read_tuple(&tuple);
             assert_int_equal(npri_control_read(tuple.term, payload, &control, NULL),
                              chars == 127 ? NPR_OK : NPR_EPROTO);
