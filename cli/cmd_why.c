@@ -301,11 +301,11 @@ static enum exit_code why_online(const struct arguments *arguments,
         session_close(&session);
         return report(arguments, &err);
     }
-    for (size_t i = 0; i < place->nodes_count; i++) {
+    for (size_t i = 0; said != NULL && i < place->nodes_count; i++) {
         ask_node(&session, &place->nodes[i], key->term, &said[i]);
     }
     code = print_why(arguments, key->term, place, said);
-    for (size_t i = 0; i < place->nodes_count; i++) {
+    for (size_t i = 0; said != NULL && i < place->nodes_count; i++) {
         free(said[i].pid);
         free(said[i].text);
     }
