@@ -76,10 +76,11 @@ npr_status npri_question_call(struct npr_node *node,
     return status;
 }
 
-/* The group leader of what we have spawned is our client: it answers io requests, so that a
- * function that prints is not held up. */
+/* Without a better one, the group leader of what we have spawned is our client: it answers io
+ * requests, so that a function that prints is not held up. */
 static npr_status send_spawn(struct npr_node *node,
                              struct npri_question *request,
+                             struct npr_term leader,
                              struct npri_buffer *mfa,
                              struct npri_buffer *args)
 {
@@ -99,14 +100,15 @@ static npr_status send_spawn(struct npr_node *node,
     npri_put_nil(&options);
     if (mfa->failed || args->failed || options.failed || ref.failed) {
         status = NPR_ENOMEM;
-    } else if (!npri_router_spawn(node, &request->peer,
-                                  &(struct npri_control){.kind = NPRI_CONTROL_SPAWN_REQUEST,
-                                                         .from = client,
-                                                         .ref = npri_buffer_term(&ref),
-                                                         .leader = client,
-                                                         .mfa = npri_buffer_term(mfa),
-                                                         .options = npri_buffer_term(&options),
-                                                         .payload = npri_buffer_term(args)})) {
+    } else if (!npri_router_spawn(
+                   node, &request->peer,
+                   &(struct npri_control){.kind = NPRI_CONTROL_SPAWN_REQUEST,
+                                          .from = client,
+                                          .ref = npri_buffer_term(&ref),
+                                          .leader = leader.data == NULL ? client : leader,
+                                          .mfa = npri_buffer_term(mfa),
+                                          .options = npri_buffer_term(&options),
+                                          .payload = npri_buffer_term(args)})) {
         status = NPR_EFULL;
     }
     npri_buffer_fini(&options);
@@ -154,7 +156,7 @@ static npr_status request_process(struct npr_node *node,
         npri_put_int(&mfa, arity);
         npri_put_term(&args, apply->args);
     }
-    status = send_spawn(node, request, &mfa, &args);
+    status = send_spawn(node, request, apply->leader, &mfa, &args);
     if (status != NPR_OK) {
         npri_question_abandon(node, request);
     }
@@ -233,6 +235,17 @@ static void on_call_down(struct npr_node *node, struct npri_question *request, s
     }
 }
 
+/* {Res, Class, Reason}, and for errors {Res, error, Reason, Stack}. */
+static bool is_exception(struct npr_term why, struct npr_term parts[4])
+{
+    if (npr_term_get_tuple(why, 4, parts)) {
+        return npr_term_is_atom(parts[1], "error");
+    }
+    return npr_term_get_tuple(why, 3, parts) &&
+           (npr_term_is_atom(parts[1], "throw") || npr_term_is_atom(parts[1], "exit") ||
+            npr_term_is_atom(parts[1], "error"));
+}
+
 /* The exit reason of erpc's process is the answer. */
 static void on_apply_down(struct npr_node *node, struct npri_question *request, struct npr_term why)
 {
@@ -246,12 +259,7 @@ static void on_apply_down(struct npr_node *node, struct npri_question *request, 
     }
     npri_buffer_init(&reason, 0);
     npri_put_tuple(&reason, 2);
-    if (npr_term_get_tuple(why, 3, parts) &&
-        (npr_term_is_atom(parts[1], "throw") || npr_term_is_atom(parts[1], "exit") ||
-         npr_term_is_atom(parts[1], "error"))) {
-        npri_put_term(&reason, parts[1]);
-        npri_put_term(&reason, parts[2]);
-    } else if (npr_term_get_tuple(why, 4, parts) && npr_term_is_atom(parts[1], "error")) {
+    if (is_exception(why, parts)) {
         npri_put_term(&reason, parts[1]);
         npri_put_term(&reason, parts[2]);
     } else {

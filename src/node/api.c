@@ -276,6 +276,7 @@ static void rpc_run(struct npri_call *call)
     asking_begun(asking, npri_question_apply(call->node, &options, &asking->apply));
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public signature. */
 npr_status npr_node_rpc(struct npr_node *node,
                         const struct npr_node_name *peer,
                         const char *module,

@@ -45,6 +45,7 @@ static void finding_run(struct npri_call *call)
                                                   finding->timeout_ms * NS_PER_MS});
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public signature. */
 npr_status npr_get_pid(struct npr_node *node,
                        struct npr_term key,
                        const char *module,
@@ -135,6 +136,32 @@ npr_status npr_unregister(struct npr_node *node,
     return status == NPR_OK ? npri_call_run(node, &telling.call, telling_run) : status;
 }
 
+/* The owner in a list in any order: the one that `index` others come before.  False: some node is
+ * there twice. */
+static bool find_owner(const struct npr_node_name *nodes,
+                       size_t nodes_count,
+                       uint32_t index,
+                       size_t *out)
+{
+    for (size_t i = 0; i < nodes_count; i++) {
+        uint32_t before = 0;
+
+        for (size_t j = 0; j < nodes_count; j++) {
+            const int order = npri_placement_compare(&nodes[j], &nodes[i]);
+
+            if (order == 0 && i != j) {
+                return false;
+            }
+            before += order < 0 ? 1u : 0u;
+        }
+        if (before == index) {
+            *out = i;
+        }
+    }
+    return true;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the public signature. */
 npr_status npr_place(struct npr_term key,
                      enum npr_otp otp,
                      const struct npr_node_name *nodes,
@@ -147,6 +174,7 @@ npr_status npr_place(struct npr_term key,
     struct npri_buffer bytes;
     uint8_t digest[16];
     uint32_t index;
+    size_t owner = 0;
     npr_status status = npri_registry_check_key(key, err);
 
     if (status != NPR_OK) {
@@ -154,14 +182,6 @@ npr_status npr_place(struct npr_term key,
     }
     if (nodes == NULL || nodes_count == 0 || nodes_count > UINT32_MAX) {
         return npri_fail(err, NPR_EINVAL, "no nodes");
-    }
-    for (size_t i = 0; i < nodes_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (npr_node_name_equal(&nodes[i], &nodes[j])) {
-                return npri_fail(err, NPR_EINVAL, "%.*s is there twice", (int)nodes[i].size,
-                                 nodes[i].text);
-            }
-        }
     }
     npri_buffer_init(&bytes, 0);
     npri_term_write(key, otp, &bytes);
@@ -172,17 +192,11 @@ npr_status npr_place(struct npr_term key,
     npri_md5(bytes.data, bytes.size, digest);
     npri_buffer_fini(&bytes);
     index = npri_placement_index(digest, (uint32_t)nodes_count);
-    for (size_t i = 0; i < nodes_count; i++) {
-        uint32_t before = 0;
-
-        for (size_t j = 0; j < nodes_count; j++) {
-            before += npri_placement_compare(&nodes[j], &nodes[i]) < 0 ? 1u : 0u;
-        }
-        if (before == index) {
-            *out_owner = nodes[i];
-        }
+    if (!find_owner(nodes, nodes_count, index, &owner)) {
+        return npri_fail(err, NPR_EINVAL, "a node is there twice");
     }
     memcpy(out_md5, digest, sizeof(digest));
     *out_index = index;
+    *out_owner = nodes[owner];
     return NPR_OK;
 }

@@ -66,7 +66,7 @@ npr_status npri_exports_init(struct npri_exports *exports,
             return status;
         }
     }
-    copy = npri_alloc_zeroed(modules_count, sizeof(*copy));
+    copy = npri_alloc_zeroed(modules_count, sizeof(const struct npr_module *));
     if (copy == NULL) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }

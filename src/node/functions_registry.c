@@ -6,14 +6,14 @@
 #include "node/functions.h"
 #include "node/launch.h"
 #include "node/node.h"
+#include "term/tag.h"
 #include "term/write.h"
 
 /* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
  * less what the way back takes. */
-#define GET_PID_MS       UINT64_C(4900)
-#define NS_PER_MS        UINT64_C(1000000)
-#define GET_MS_MAX       UINT64_C(86400000)
-#define FUN_ARITY_OFFSET 5u /* of a closure: tag, size, arity */
+#define GET_PID_MS UINT64_C(4900)
+#define NS_PER_MS  UINT64_C(1000000)
+#define GET_MS_MAX UINT64_C(86400000)
 
 static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
 {
@@ -121,7 +121,7 @@ static bool is_start_fun(struct npr_term fun)
     if (npr_term_get_export(fun, &module, &name, &arity)) {
         return arity == 0;
     }
-    return fun.size > FUN_ARITY_OFFSET && fun.data[FUN_ARITY_OFFSET] == 0;
+    return fun.size > NPRI_FUN_ARITY_OFFSET && fun.data[NPRI_FUN_ARITY_OFFSET] == 0;
 }
 
 void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args)

@@ -7,7 +7,8 @@
 
 bool npri_index_init(struct npri_index *table)
 {
-    struct npri_index_entry **buckets = npri_alloc_zeroed(BUCKETS_MIN, sizeof(*buckets));
+    struct npri_index_entry **buckets =
+        npri_alloc_zeroed(BUCKETS_MIN, sizeof(struct npri_index_entry *));
 
     if (buckets == NULL) {
         return false;

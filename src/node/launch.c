@@ -160,7 +160,10 @@ bool npri_closure_creator(struct npr_term fun, struct npr_pid *out)
         return false;
     }
     rest = npri_bytes(fun.data + NPRI_FUN_HEAD_BYTES, fun.size - NPRI_FUN_HEAD_BYTES);
-    return take_term(&rest, &part) /* module */ && take_term(&rest, &part) /* index */ &&
-           take_term(&rest, &part) /* uniq */ && take_term(&rest, &part) &&
-           npr_term_get_pid(part, out);
+    for (unsigned i = 0; i < 3; i++) { /* module, index, uniq */
+        if (!take_term(&rest, &part)) {
+            return false;
+        }
+    }
+    return take_term(&rest, &part) && npr_term_get_pid(part, out);
 }

@@ -79,6 +79,7 @@ static void on_down(void *user,
     npri_node_enter(node);
     if (was_up) {
         break_ties(node, &peer);
+        npri_leaders_on_down(node, &peer);
         npri_monitors_on_disconnect(node, &peer);
     }
     npri_questions_on_down(node, &peer, reason);
@@ -131,7 +132,7 @@ static npr_status create_connections(struct npr_node *node,
         .frame_bytes_max = options->frame_bytes_max,
         .queue_bytes_max = options->queue_bytes_max,
         .queue_ns_max = options->queue_ms_max * NS_PER_MS,
-        .net_ticktime_ns = options->net_ticktime_s * 1000 * NS_PER_MS,
+        .net_ticktime_ns = (uint64_t)options->net_ticktime_s * 1000 * NS_PER_MS,
         .events = {.up = on_up,
                    .down = on_down,
                    .received = on_received,
@@ -163,7 +164,7 @@ static npr_status add_joins(struct npr_node *node,
 {
     for (size_t i = 0; i < options->join_count; i++) {
         struct npr_node_name peer;
-        uint16_t port;
+        uint16_t port = 0;
         npr_status status = options->join[i] == NULL
                                 ? npri_fail(err, NPR_EINVAL, "an entry is NULL")
                                 : npri_peer_parse(options->join[i], &peer, &port, err);
@@ -227,8 +228,9 @@ static npr_status create_parts(struct npr_node *node,
         return status;
     }
     npri_put_node(&node->name_term, &node->name);
-    if (node->name_term.failed || !npri_questions_init(node) ||
-        npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK) {
+    if (node->name_term.failed || !npri_leaders_init(&node->leaders) ||
+        !npri_questions_init(node) || npri_services_start(node) != NPR_OK ||
+        npri_registry_start(node, &registry) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     status = create_connections(node, options, err);
@@ -377,6 +379,7 @@ static void destroy(struct npr_node *node)
     npri_inbox_discard(&node->outbox);
     npri_services_fini(node);
     npri_evaluations_fini(node);
+    npri_leaders_fini(&node->leaders);
     npri_registry_fini(node);
     npri_runtime_destroy(node->runtime);
     if (node->loop != NULL) {

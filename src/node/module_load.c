@@ -10,7 +10,7 @@
 /* dlerror() is per thread, and tells of this thread's last dl call. */
 static const char *last_error(void)
 {
-    const char *text = dlerror();
+    const char *text = dlerror(); /* NOLINT(concurrency-mt-unsafe): per thread in glibc */
 
     return text == NULL ? "unknown error" : text;
 }

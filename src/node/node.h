@@ -23,6 +23,7 @@
 #include "node/evaluation.h"
 #include "node/exports.h"
 #include "node/inbox.h"
+#include "node/leaders.h"
 #include "node/questions.h"
 #include "node/registry.h"
 #include "node/service.h"
@@ -60,6 +61,7 @@ struct npr_node {
     struct npri_questions questions;
     struct npri_registry registry;
     struct npri_evaluations evaluations;
+    struct npri_leaders leaders;
     struct npri_call *registering; /* npr_node_start(), while it waits for epmd */
     unsigned entered;              /* depth of npri_node_enter() */
     bool closing;                  /* npr_node_stop() was called: nothing new is begun */

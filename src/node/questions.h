@@ -38,7 +38,8 @@ struct npri_question_options {
 struct npri_apply {
     struct npr_term module;
     struct npr_term function;
-    struct npr_term args; /* list */
+    struct npr_term args;   /* list */
+    struct npr_term leader; /* the group leader of what is spawned elsewhere; none: our client */
 };
 
 struct npri_questions {

@@ -80,7 +80,8 @@ static npr_status spawn_on_native(struct npr_node *node,
     return status;
 }
 
-/* erlang:apply(Fun, []). */
+/* erlang:apply(Fun, []), with a group leader of that node: what the process prints and logs belongs
+ * there. */
 static npr_status spawn_on_erlang(struct npr_node *node,
                                   const struct npri_question_options *options,
                                   struct npr_term fun)
@@ -98,10 +99,10 @@ static npr_status spawn_on_erlang(struct npr_node *node,
     npri_put_nil(&terms[2]);
     npri_put_nil(&terms[2]);
     if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {
-        status = npri_question_spawn(node, options,
-                                     &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
-                                                          .function = npri_buffer_term(&terms[1]),
-                                                          .args = npri_buffer_term(&terms[2])});
+        status = npri_leaders_spawn(node, options,
+                                    &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
+                                                         .function = npri_buffer_term(&terms[1]),
+                                                         .args = npri_buffer_term(&terms[2])});
     }
     for (size_t i = 0; i < 3; i++) {
         npri_buffer_fini(&terms[i]);

@@ -130,8 +130,9 @@ static struct npr_node *nodes[NODES_MAX];
 
 static void print_log(void *user, npr_log_level level, const char *line)
 {
+    (void)user;
     (void)level;
-    (void)fprintf(stderr, "%s: %s\n", (const char *)user, line);
+    (void)fprintf(stderr, "%s\n", line);
 }
 
 static struct npr_node_options options_of(const char *name)
@@ -146,7 +147,6 @@ static struct npr_node_options options_of(const char *name)
     options.workers = 2;
     if (getenv("NPRI_TEST_VERBOSE") != NULL) {
         options.log = print_log;
-        options.log_user = (void *)(uintptr_t)name;
     }
     return options;
 }
