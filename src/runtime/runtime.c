@@ -223,6 +223,7 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
         return;
     }
     NPRI_ASSERT(runtime->stopped);
+    npri_scheduler_fini(&runtime->scheduler);
     npri_table_fini(&runtime->table);
     npri_names_fini(&runtime->names);
     while (runtime->functions != NULL) {

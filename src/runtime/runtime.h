@@ -51,7 +51,9 @@ NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *
  * told through `route` before it returns.  From then on every process is dead; services still get
  * what is delivered.  Once, not from a worker. */
 void npri_runtime_stop(struct npri_runtime *runtime);
-void npri_runtime_destroy(struct npri_runtime *runtime); /* after stop; accepts NULL */
+
+/* After stop, when no other thread uses it any more.  Accepts NULL. */
+void npri_runtime_destroy(struct npri_runtime *runtime);
 
 /* How to start a process.  Everything is borrowed for the call. */
 struct npri_spawn {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/fail.h"
 #include "base/limits.h"
 #include "runtime/internal.h"
@@ -279,9 +280,17 @@ void npri_scheduler_stop(struct npri_scheduler *scheduler)
     scheduler->quit = true;
     (void)pthread_cond_broadcast(&scheduler->idle_cond);
     (void)pthread_mutex_unlock(&scheduler->idle_mutex);
-    for (unsigned i = 0; i < scheduler->threads_count; i++) {
-        (void)pthread_join(scheduler->workers[i].thread, NULL);
+    for (; scheduler->threads_count != 0; scheduler->threads_count--) {
+        (void)pthread_join(scheduler->workers[scheduler->threads_count - 1].thread, NULL);
     }
+}
+
+void npri_scheduler_fini(struct npri_scheduler *scheduler)
+{
+    if (scheduler->workers == NULL) {
+        return;
+    }
+    NPRI_ASSERT(scheduler->threads_count == 0);
     for (unsigned i = 0; i < scheduler->workers_count; i++) {
         worker_fini(&scheduler->workers[i]);
     }

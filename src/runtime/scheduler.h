@@ -70,8 +70,12 @@ NPR_NODISCARD npr_status npri_scheduler_start(struct npri_scheduler *scheduler,
                                                           struct npr_process *),
                                               struct npr_error *err);
 
-/* Joins the workers, which first run what is queued.  A zeroed one is fine; so is twice. */
+/* Joins the workers, which first run what is queued.  A zeroed one is fine; so is twice.  Another
+ * thread may still be on its way out of npri_scheduler_add(): all that it touches stays. */
 void npri_scheduler_stop(struct npri_scheduler *scheduler);
+
+/* After stop, when no other thread uses it.  A zeroed one is fine. */
+void npri_scheduler_fini(struct npri_scheduler *scheduler);
 
 /* The process gets a turn.  The caller must be the one who may say so: it made it, it was told so
  * by its mailbox, or it is its worker. */
