@@ -316,8 +316,13 @@ static void line_add(char line[LOG_LINE_BYTES],
     at = strlen(line);
     for (; *text != '\0' && at + 2 < LOG_LINE_BYTES; text++) {
         const unsigned char c = (unsigned char)*text;
+        const bool plain = c >= ' ' && c != 0x7f && c != '"';
 
-        line[at++] = c < ' ' || c == 0x7f || c == '"' ? '?' : *text;
+        line[at] = '?';
+        if (plain) {
+            line[at] = *text;
+        }
+        at++;
     }
     (void)snprintf(line + at, LOG_LINE_BYTES - at, "%s", quote);
 }
