@@ -357,24 +357,23 @@ struct npri_handshake_options raw_options(const char *name, const char *cookie)
 bool raw_handshake(int fd, struct npri_handshake *handshake, enum npri_verdict verdict)
 {
     struct npr_error err;
+    bool going = true;
 
-    while (handshake->state != NPRI_HANDSHAKE_DONE) {
+    while (going) {
         uint8_t byte;
         size_t used;
 
         raw_write(fd, handshake->out.data, handshake->out.size);
         npri_buffer_reset(&handshake->out);
         /* One by one, so that what follows the handshake stays in the socket. */
-        if (handshake->state == NPRI_HANDSHAKE_FAILED || recv(fd, &byte, 1, 0) != 1 ||
-            npri_handshake_feed(handshake, npri_bytes(&byte, 1), &used, &err) != NPR_OK) {
-            return false;
-        }
-        if (handshake->state == NPRI_HANDSHAKE_NAMED) {
+        going = handshake->state != NPRI_HANDSHAKE_DONE &&
+                handshake->state != NPRI_HANDSHAKE_FAILED && recv(fd, &byte, 1, 0) == 1;
+        if (going && npri_handshake_feed(handshake, npri_bytes(&byte, 1), &used, &err) == NPR_OK &&
+            handshake->state == NPRI_HANDSHAKE_NAMED) {
             npri_handshake_accept(handshake, verdict);
         }
     }
-    raw_write(fd, handshake->out.data, handshake->out.size);
-    return true;
+    return handshake->state == NPRI_HANDSHAKE_DONE;
 }
 
 static void *raw_peer_run(void *argument)
@@ -384,7 +383,8 @@ static void *raw_peer_run(void *argument)
 
     peer->fd = raw_connect(peer->target->port);
     if (peer->fd >= 0) {
-        npri_handshake_init_initiator(&handshake, &peer->options, &peer->target->name, true);
+        npri_handshake_init_initiator(&handshake, &peer->options, &peer->target->name,
+                                      peer->insist);
         peer->done = raw_handshake(peer->fd, &handshake, NPRI_VERDICT_OK);
         npri_handshake_fini(&handshake);
     }
@@ -396,7 +396,15 @@ void raw_peer_start(struct raw_peer *peer,
                     const char *name,
                     const char *cookie)
 {
-    *peer = (struct raw_peer){.target = target, .options = raw_options(name, cookie), .fd = -1};
+    *peer = (struct raw_peer){.target = target, .options = raw_options(name, cookie)};
+    raw_peer_run_again(peer, true);
+}
+
+void raw_peer_run_again(struct raw_peer *peer, bool insist)
+{
+    peer->insist = insist;
+    peer->fd = -1;
+    peer->done = false;
     assert_int_equal(pthread_create(&peer->thread, NULL, raw_peer_run, peer), 0);
 }
 

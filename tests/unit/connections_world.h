@@ -86,6 +86,7 @@ int raw_connect(uint16_t port);
 struct raw_peer {
     const struct side *target;
     struct npri_handshake_options options;
+    bool insist; /* on being let in, when told that the name is connected */
     pthread_t thread;
     /* After raw_peer_join(). */
     int fd;
@@ -95,6 +96,7 @@ void raw_peer_start(struct raw_peer *peer,
                     const struct side *target,
                     const char *name,
                     const char *cookie);
+void raw_peer_run_again(struct raw_peer *peer, bool insist); /* after raw_peer_join() */
 void raw_peer_join(struct raw_peer *peer);
 
 /* Drives a handshake on a blocking socket to its end; true when DONE.  An acceptor's verdict is

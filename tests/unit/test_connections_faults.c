@@ -259,6 +259,40 @@ static void broken_promise_is_not_waited_for_in_vain(void **state)
     world_close(&world);
 }
 
+/* A second connection of a name is told that there is one, and only comes in its place when it
+ * insists. */
+static void second_connection_may_give_way(void **state)
+{
+    struct world world;
+    struct npri_connections_options options = world_begin(&world);
+    struct raw_peer peer;
+    int first;
+
+    (void)state;
+    side_open(node_of(&world), &options);
+    raw_peer_start(&peer, node_of(&world), RAW_NAME, WORLD_COOKIE);
+    assert_true(world_run(&world, node_is_up));
+    raw_peer_join(&peer);
+    first = peer.fd;
+    raw_peer_run_again(&peer, false);
+    assert_true(world_run(&world, node_has_warned));
+    raw_peer_join(&peer);
+    assert_false(peer.done);
+    assert_int_equal(node_of(&world)->downs, 0);
+    assert_false(raw_is_readable(first));
+    check_warning(node_of(&world), "connection_refused", "node=" RAW_NAME, "status=EREFUSED");
+    (void)close(peer.fd);
+    raw_peer_run_again(&peer, true);
+    assert_true(world_run(&world, node_is_down));
+    raw_peer_join(&peer);
+    assert_true(peer.done);
+    assert_true(raw_sees_end(first));
+    assert_int_equal(node_of(&world)->ups, 2);
+    (void)close(first);
+    (void)close(peer.fd);
+    world_close(&world);
+}
+
 /* ---- Up. */
 
 static void check_dropped(struct world *world, int fd, npr_status status, const char *text)
@@ -443,6 +477,7 @@ int main(void)
         cmocka_unit_test(dialled_node_that_stalls_is_given_up),
         cmocka_unit_test(handshakes_in_progress_are_bounded),
         cmocka_unit_test(broken_promise_is_not_waited_for_in_vain),
+        cmocka_unit_test(second_connection_may_give_way),
         cmocka_unit_test(garbage_in_a_frame_drops_the_peer),
         cmocka_unit_test(oversize_frame_drops_the_peer),
         cmocka_unit_test(silent_peer_is_dropped),
