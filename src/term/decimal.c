@@ -1,6 +1,5 @@
 #include "term/decimal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "term/number.h"
@@ -87,21 +86,48 @@ struct digits {
     int place;
 };
 
-/* The value to `count` digits, correctly rounded.  Only digits are taken out of the text: the
- * decimal point is the locale's. */
-static void round_to(double value, int count, struct digits *out)
-{
-    char text[64];
-    const char *at = text;
+/* All digits of a float, exactly. */
+struct exact {
+    uint8_t text[NPRI_EXACT_DIGITS_MAX];
+    int count;
+    int place;
+};
 
-    (void)snprintf(text, sizeof(text), "%.*e", count - 1, value);
-    out->count = 0;
-    for (; *at != 'e' && *at != '\0'; at++) {
-        if (*at >= '0' && *at <= '9') {
-            out->text[out->count++] = *at;
+/* The next larger number of as many digits. */
+static void round_up(struct digits *digits)
+{
+    for (int i = digits->count; i > 0; i--) {
+        if (digits->text[i - 1] != '9') {
+            digits->text[i - 1]++;
+            return;
+        }
+        digits->text[i - 1] = '0';
+    }
+    digits->text[0] = '1'; /* 999 -> 1000, of which three digits are kept */
+    digits->place++;
+}
+
+/* The first `count` digits, cut. */
+static void cut_to(const struct exact *exact, int count, struct digits *out)
+{
+    out->count = count < exact->count ? count : exact->count;
+    out->place = exact->place;
+    memcpy(out->text, exact->text, (size_t)out->count);
+}
+
+/* Whether what is cut off behind `count` digits is more than a half, or a half that rounds up to an
+ * even digit. */
+static bool rounds_up(const struct exact *exact, int count)
+{
+    if (count >= exact->count || exact->text[count] < '5') {
+        return false;
+    }
+    for (int i = count + 1; i < exact->count; i++) {
+        if (exact->text[i] != '0') {
+            return true;
         }
     }
-    out->place = (int)exponent_of(npr_bytes_of(at)) + 1;
+    return exact->text[count] > '5' || exact->text[count - 1] % 2 != 0;
 }
 
 static void trim(struct digits *digits)
@@ -109,19 +135,6 @@ static void trim(struct digits *digits)
     while (digits->count > 1 && digits->text[digits->count - 1] == '0') {
         digits->count--;
     }
-}
-
-/* The next larger number of as many digits.  False when there is none without a carry out. */
-static bool round_up(struct digits *digits)
-{
-    for (int i = digits->count; i > 0; i--) {
-        if (digits->text[i - 1] != '9') {
-            digits->text[i - 1]++;
-            return true;
-        }
-        digits->text[i - 1] = '0';
-    }
-    return false;
 }
 
 static bool reads_as(const struct digits *digits, double value)
@@ -135,21 +148,29 @@ static bool reads_as(const struct digits *digits, double value)
     return strtod(text, NULL) == value;
 }
 
-/* The fewest digits that read back as `value`, nearest to it among those.  Next to a power of two
- * the gap below is half of that above, so that the nearest number of n digits may read as another
- * float while its larger neighbour does not. */
+/* The fewest digits that read back as `value`, nearest to it among those.  Of n digits, the nearest
+ * number below and the nearest above are tried, the nearer one first: next to a power of two the
+ * gap below is half of that above, so that the nearer may read as another float while the other
+ * does not. */
 static void shortest(double value, struct digits *out)
 {
-    for (int count = 1; count <= DIGITS_MAX; count++) {
-        struct digits up;
+    struct exact exact;
 
-        round_to(value, count, out);
+    exact.count = (int)npri_exact_digits(value, exact.text, &exact.place);
+    for (int count = 1; count <= DIGITS_MAX; count++) {
+        struct digits below;
+        struct digits above;
+        const bool up = rounds_up(&exact, count);
+
+        cut_to(&exact, count, &below);
+        above = below;
+        round_up(&above);
+        *out = up ? above : below;
         if (reads_as(out, value)) {
             break;
         }
-        up = *out;
-        if (round_up(&up) && reads_as(&up, value)) {
-            *out = up;
+        *out = up ? below : above;
+        if (reads_as(out, value)) {
             break;
         }
     }

@@ -16,6 +16,10 @@ bool npri_decimal_read(struct npr_bytes text, double *out);
  * and later print: 0.1, 1.0e10. */
 void npri_put_double_text(struct npri_buffer *buffer, double value);
 
+/* All digits of `value` (finite, above 0): exactly 0.DIGITS * 10^place.  Returns how many. */
+#define NPRI_EXACT_DIGITS_MAX 800u /* the longest are those of the smallest floats: 767 */
+size_t npri_exact_digits(double value, uint8_t digits[NPRI_EXACT_DIGITS_MAX], int *out_place);
+
 /* Appends `integer` in decimal, or as 16#FF when it has more than NPRI_DECIMAL_BYTES_MAX bytes: the
  * time for decimal grows with the square of the size. */
 void npri_put_integer_text(struct npri_buffer *buffer, const struct npri_integer *integer);

@@ -41,16 +41,12 @@ static uint32_t divide(uint32_t *words, size_t count)
     return (uint32_t)remainder;
 }
 
-static void put_decimal(struct npri_buffer *buffer, const struct npri_integer *integer)
+/* Writes the digits of the number in `words`, which is used up, so that they end at digits + size;
+ * returns where they begin. */
+static size_t words_to_digits(uint32_t *words, size_t count, uint8_t *digits, size_t size)
 {
-    uint32_t words[PRINT_WORDS_MAX] = {0};
-    uint8_t digits[PRINT_DIGITS_MAX];
-    size_t count = (integer->size + 3) / 4;
-    size_t at = sizeof(digits);
+    size_t at = size;
 
-    for (size_t i = 0; i < integer->size; i++) {
-        words[i / 4] |= (uint32_t)integer->magnitude[i] << 8 * (i % 4);
-    }
     do {
         uint32_t chunk = divide(words, count);
 
@@ -62,6 +58,19 @@ static void put_decimal(struct npri_buffer *buffer, const struct npri_integer *i
             chunk /= 10;
         }
     } while (count > 0);
+    return at;
+}
+
+static void put_decimal(struct npri_buffer *buffer, const struct npri_integer *integer)
+{
+    uint32_t words[PRINT_WORDS_MAX] = {0};
+    uint8_t digits[PRINT_DIGITS_MAX];
+    size_t at;
+
+    for (size_t i = 0; i < integer->size; i++) {
+        words[i / 4] |= (uint32_t)integer->magnitude[i] << 8 * (i % 4);
+    }
+    at = words_to_digits(words, (integer->size + 3) / 4, digits, sizeof(digits));
     npri_put_bytes(buffer, npri_bytes(digits + at, sizeof(digits) - at));
 }
 
@@ -159,4 +168,43 @@ npr_status npri_digits_read(struct npr_bytes digits, unsigned base, struct npri_
         npri_put_u8(magnitude, (uint8_t)(words[i / 4] >> 8 * (i % 4)));
     }
     return magnitude->failed ? NPR_ENOMEM : NPR_OK;
+}
+
+/* words = words * factor^times */
+static size_t multiply_power(uint32_t *words, size_t count, uint32_t factor, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        count = multiply_add(words, count, factor, 0);
+    }
+    return count;
+}
+
+size_t npri_exact_digits(double value, uint8_t digits[NPRI_EXACT_DIGITS_MAX], int *out_place)
+{
+    const uint64_t bits = npri_bits_of_double(value);
+    const unsigned field = (unsigned)(bits >> 52 & 0x7ff);
+    const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
+    const uint64_t mantissa = field == 0 ? fraction : fraction | UINT64_C(1) << 52;
+    const int exponent = (field == 0 ? 1 : (int)field) - 1075; /* value = mantissa * 2^exponent */
+    uint32_t words[READ_WORDS_MAX] = {(uint32_t)mantissa, (uint32_t)(mantissa >> 32)};
+    uint8_t buffer[NPRI_EXACT_DIGITS_MAX];
+    size_t count = 2;
+    size_t at;
+
+    NPRI_ASSERT(mantissa != 0);
+    if (exponent >= 0) {
+        count = multiply_power(words, count, UINT32_C(1) << 16, (unsigned)exponent / 16);
+        count = multiply_power(words, count, 2, (unsigned)exponent % 16);
+    } else { /* mantissa / 2^n = mantissa * 5^n / 10^n */
+        count = multiply_power(words, count, 1220703125 /* 5^13 */, (unsigned)-exponent / 13);
+        count = multiply_power(words, count, 5, (unsigned)-exponent % 13);
+    }
+    while (count > 0 && words[count - 1] == 0) {
+        count--;
+    }
+    at = words_to_digits(words, count, buffer, sizeof(buffer));
+    count = sizeof(buffer) - at;
+    memcpy(digits, buffer + at, count);
+    *out_place = (int)count + (exponent < 0 ? exponent : 0);
+    return count;
 }

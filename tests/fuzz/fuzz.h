@@ -10,7 +10,7 @@
 #define FUZZ_CHECK(condition) NPRI_ASSERT(condition)
 
 /* One run on one input; returns 0.  The name is libFuzzer's. */
-int LLVMFuzzerTestOneInput(const uint8_t *data,
-                           size_t size); /* NOLINT(readability-identifier-naming) */
+/* NOLINTNEXTLINE(readability-identifier-naming) */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif /* NPRI_FUZZ_FUZZ_H */

@@ -159,7 +159,8 @@ static void atoms_end_at_255_characters(void **state)
     (void)state;
     assert_non_null(builder);
     for (unsigned i = 0; i < 256; i++) {
-        memcpy(name + 2 * (size_t)i, "\xce\xbb", 2);
+        name[2 * i] = (char)0xce;
+        name[2 * i + 1] = (char)0xbb;
     }
     npr_build_atom_bytes(builder, npri_bytes(name, 512));
     check_refused(builder, NPR_EINVAL, "call 1 (atom): the atom has more than 255 characters");
