@@ -158,7 +158,7 @@ static void atoms_end_at_255_characters(void **state)
 
     (void)state;
     assert_non_null(builder);
-    for (unsigned i = 0; i < 256; i++) {
+    for (size_t i = 0; i < 256; i++) {
         name[2 * i] = (char)0xce;
         name[2 * i + 1] = (char)0xbb;
     }
