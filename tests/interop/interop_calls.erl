@@ -12,6 +12,8 @@ cases() ->
       fun every_type_on_every_owner/0},
      {"1,000 mixed keys are placed alike by all", fun thousand_keys_placed_alike/0},
      {"keys that are not =:= are different keys", fun exact_keys/0},
+     {"keys at the edges of what a term can be", fun extreme_keys/0},
+     {"keys that nodes could not agree on are refused", fun refused_keys/0},
      {"a lookup starts nothing", fun lookup_starts_nothing/0},
      {"get_status counts the entries of its node", fun status_counts/0},
      {"get_nodes names all, each node once", fun nodes_named_once/0},
@@ -72,12 +74,41 @@ thousand_keys_placed_alike() ->
 exact_keys() ->
     Keys = [1, 1.0, a, "a", <<"a">>, [a], {a}, #{a => 1}, #{a => 1.0}, [], {}, <<>>, #{}, '',
             "1", [1], [1.0], <<1>>, <<1:1>>, <<1:2>>, [[]], {[]}, {{}}],
+    each_has_its_own_process(Keys).
+
+%% At the edges of the external term format's forms.
+extreme_keys() ->
+    each_has_its_own_process(
+      [list_to_atom(lists:duplicate(255, $x)), list_to_atom(lists:duplicate(255, 955)),
+       list_to_atom(lists:duplicate(127, 955)), list_to_atom(lists:duplicate(128, 955)),
+       lists:duplicate(60000, $x), lists:duplicate(10000, 256), binary:copy(<<"x">>, 65000),
+       1 bsl (8 * 255) - 1, 1 bsl (8 * 255), -(1 bsl (8 * 255)),
+       255, 256, -1, 1 bsl 31 - 1, 1 bsl 31, -(1 bsl 31), -(1 bsl 31) - 1, 1 bsl 59, 1 bsl 60,
+       list_to_tuple(lists:seq(1, 255)), list_to_tuple(lists:seq(1, 256)),
+       maps:from_list([{N, N} || N <- lists:seq(1, 32)]),
+       lists:foldl(fun(N, Inner) -> [N, {Inner}] end, [], lists:seq(1, 500)),
+       1.7976931348623157e308, 5.0e-324, fun lists:map/2, fun erlang:'+'/2]).
+
+each_has_its_own_process(Keys) ->
     Pids = [start(lists:nth(N rem 4 + 1, interop_cluster:members()), Key)
             || {N, Key} <- lists:enumerate(Keys)],
     ?EQUAL(length(Keys), length(lists:usort([Pid || Pid <- Pids, is_pid(Pid)]))),
     [?EQUAL({Short, Key, Pid}, {Short, Key, get_pid(Short, Key)})
      || {Key, Pid} <- lists:zip(Keys, Pids), Short <- interop_cluster:members()],
     ?ON(a, [gen_server:call(Pid, stop) || Pid <- Pids]).
+
+%% Over 64 KiB, and maps whose encoding differs from node to node: a native owner says no at once.
+refused_keys() ->
+    Native = interop_cluster:name(n1),
+    [begin
+         Key = hd([K || N <- lists:seq(1, 100), K <- [Make(N)],
+                        interop_keys:owner(K, members()) =:= Native]),
+         {nprocreg_error, einval, Text} =
+             ?ON(a, try nprocreg:get_pid(Key, fun counter:start/0) catch exit:{Why, _} -> Why end),
+         ?TRUE(is_binary(Text)),
+         ?EQUAL(undefined, ?ON(a, nprocreg:get_pid(Key)))
+     end || Make <- [fun(N) -> {N, binary:copy(<<"x">>, 65536)} end,
+                     fun(N) -> {N, maps:from_list([{I, I} || I <- lists:seq(1, 33)])} end]].
 
 lookup_starts_nothing() ->
     Before = statuses(),

@@ -32,6 +32,8 @@ cases() ->
      {"a function that the native node exports starts there", fun exported_function/0},
      {"a function that only Erlang has starts on the caller's node", fun erlang_function/0},
      {"a closure starts on the caller's node, and its death removes the entry", fun closure/0},
+     {"what a closure prints and logs stays on its node", fun closure_prints/0},
+     {"a closure that dies at once leaves no entry", fun closure_dies/0},
      {"the caller's node is asked to run a closure, not the one that made it",
       fun closure_made_elsewhere/0}].
 
@@ -337,6 +339,31 @@ started_back(Short, Key, Pid) ->
     ?EQUAL(Pid, ?ON(a, rpc:call(Native, nprocreg, get_pid, [Key]))),
     ?ON(a, Pid ! stop),
     ?EVENTUALLY(undefined, ?ON(b, nprocreg:get_pid(Key))).
+
+closure_prints() ->
+    Key = key(),
+    Pid = ?ON(a, nprocreg:get_pid(Key, fun() ->
+                                           io:format("printed by a closure~n"),
+                                           receive Reason -> error(Reason) end
+                                       end)),
+    ?EVENTUALLY(waiting_in_the_closure,
+                ?ON(a, case process_info(Pid, [status, current_function]) of
+                           [{status, waiting}, {current_function, {?MODULE, _, _}}] ->
+                               waiting_in_the_closure;
+                           Elsewhere -> Elsewhere
+                       end)),
+    ?ON(a, Pid ! on_purpose),
+    ?EVENTUALLY(true, [on_purpose || {a, Text} <- interop_cluster:take_errors([a, b]),
+                                     binary:match(Text, <<"on_purpose">>) =/= nomatch] =/= []).
+
+closure_dies() ->
+    Key = key(),
+    Pid = ?ON(a, nprocreg:get_pid(Key, fun() -> exit(normal) end)),
+    ?TRUE(is_pid(Pid)),
+    ?EVENTUALLY(undefined, ?ON(b, nprocreg:get_pid(Key))),
+    Next = ?ON(b, nprocreg:get_pid(Key, fun counter:start/0)),
+    ?EQUAL(native(), node(Next)),
+    ?ON(b, gen_server:call(Next, stop)).
 
 %% The closure comes from b, which hangs; its caller is on a, which has the same module.
 closure_made_elsewhere() ->
