@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fail.h"
 #include "node/failure.h"
 #include "node/functions.h"
 #include "node/launch.h"
@@ -11,9 +12,10 @@
 
 /* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
  * less what the way back takes. */
-#define GET_PID_MS UINT64_C(4900)
-#define NS_PER_MS  UINT64_C(1000000)
-#define GET_MS_MAX UINT64_C(86400000)
+#define GET_PID_MS         UINT64_C(4900)
+#define NS_PER_MS          UINT64_C(1000000)
+#define FUN_TEXT_BYTES_MAX 100u /* of a fun in an error's text */
+#define GET_MS_MAX         UINT64_C(86400000)
 
 static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
 {
@@ -149,6 +151,8 @@ void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct
           false);
 }
 
+/* For the command and its like, (Key, Fun or undefined, TimeoutMs): who asks is no node that could
+ * run anything, so this node stands for the caller. */
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     const bool starts = !npr_term_is_atom(args[1], "undefined");
@@ -161,7 +165,9 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
     }
     begin(evaluation,
           &(struct npri_get_options){.key = args[0],
-                                     .function = starts ? args[1] : (struct npr_term){0}},
+                                     .function = starts ? args[1] : (struct npr_term){0},
+                                     .caller =
+                                         npri_service_pid(evaluation->node, NPRI_SERVICE_CLIENT)},
           timeout_ms, true);
 }
 
@@ -266,6 +272,21 @@ static void spawned(void *user, uint64_t number, const struct npri_outcome *outc
     return_buffer(evaluation, &value);
 }
 
+static void refuse_spawn(struct npri_evaluation *evaluation, struct npr_term fun)
+{
+    struct npr_error error = {0};
+    struct npri_buffer text;
+
+    npri_buffer_init(&text, 0);
+    npri_term_print(fun, &text);
+    (void)npri_fail(&error, NPR_EREFUSED, "%.*s is exported neither by the owner nor by node %.*s",
+                    (int)(text.size < FUN_TEXT_BYTES_MAX ? text.size : FUN_TEXT_BYTES_MAX),
+                    text.size == 0 ? "" : (const char *)text.data, (int)evaluation->node->name.size,
+                    evaluation->node->name.text);
+    npri_buffer_fini(&text);
+    npri_evaluation_fail(evaluation, NPR_EREFUSED, npr_bytes_of(error.text));
+}
+
 void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npr_node *node = evaluation->node;
@@ -282,8 +303,7 @@ void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct
         function = npri_exports_find(&node->exports, module, name, arity);
     }
     if (function == NULL) {
-        npri_evaluation_fail(evaluation, NPR_EREFUSED,
-                             npr_bytes_of("the caller's node does not export the function"));
+        refuse_spawn(evaluation, args[0]);
         return;
     }
     npri_buffer_init(&nothing, 0);

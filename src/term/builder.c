@@ -323,7 +323,7 @@ static npr_status decode(struct npr_bytes bytes, struct npri_buffer *out, struct
         return status;
     }
     if (used != bytes.size) {
-        return npri_fail(err, NPR_ESYNTAX, "byte %zu: more follows the term", used);
+        return npri_fail(err, NPR_ESYNTAX, "offset %zu: more follows the term", used);
     }
     if (out->size == start) {
         npri_put_term(out, term);

@@ -71,7 +71,7 @@ npr_status npri_inflate(struct npr_bytes bytes,
     npr_status status;
 
     if (size > NPRI_TERM_BYTES_MAX) {
-        return npri_fail(err, NPR_EFULL, "byte 2: a compressed term of more than %u bytes",
+        return npri_fail(err, NPR_EFULL, "offset 2: a compressed term of more than %u bytes",
                          NPRI_TERM_BYTES_MAX);
     }
     stream.next_in = bytes.data;
@@ -84,7 +84,7 @@ npr_status npri_inflate(struct npr_bytes bytes,
     (void)inflateEnd(&stream); /* fails only on a stream that was not initialised */
     if (status != NPR_OK) {
         out->size = start;
-        return npri_fail(err, status, "byte 6: %s",
+        return npri_fail(err, status, "offset 6: %s",
                          status == NPR_ENOMEM
                              ? "no memory to inflate a term"
                              : "the compressed data is damaged or not of the size it states");

@@ -9,7 +9,8 @@
 bool npri_lex_fail(struct npri_lex *lex, const uint8_t *at, npr_status status, const char *fault)
 {
     if (lex->status == NPR_OK) {
-        lex->status = npri_fail(lex->err, status, "byte %zu: %s", (size_t)(at - lex->start), fault);
+        lex->status =
+            npri_fail(lex->err, status, "offset %zu: %s", (size_t)(at - lex->start), fault);
     }
     return false;
 }
@@ -71,7 +72,7 @@ bool npri_lex_expect(struct npri_lex *lex, const char *text)
         return true;
     }
     if (lex->status == NPR_OK) {
-        lex->status = npri_fail(lex->err, NPR_ESYNTAX, "byte %zu: expected '%s'",
+        lex->status = npri_fail(lex->err, NPR_ESYNTAX, "offset %zu: expected '%s'",
                                 (size_t)(lex->at - lex->start), text);
     }
     return false;

@@ -20,7 +20,7 @@ static npr_status read_behind(struct npr_bytes bytes,
     npr_status status;
 
     if (bytes.size == origin) {
-        return npri_fail(err, NPR_ESYNTAX, "byte %zu: the term ends too early", origin);
+        return npri_fail(err, NPR_ESYNTAX, "offset %zu: the term ends too early", origin);
     }
     bytes = npri_bytes(bytes.data + origin, bytes.size - origin);
     status = npri_term_scan(bytes, origin, &scan, err);
@@ -66,7 +66,7 @@ static npr_status read_compressed(struct npr_bytes bytes,
     npr_status status;
 
     if (bytes.size < COMPRESSED_HEAD_BYTES) {
-        return npri_fail(err, NPR_ESYNTAX, "byte %zu: the term ends too early", bytes.size);
+        return npri_fail(err, NPR_ESYNTAX, "offset %zu: the term ends too early", bytes.size);
     }
     npri_buffer_init(&inflated, 0);
     status = npri_inflate(
@@ -103,7 +103,7 @@ npr_status npri_term_read_versioned(struct npr_bytes bytes,
     npr_status status;
 
     if (bytes.size == 0 || bytes.data[0] != NPRI_TERM_VERSION) {
-        return npri_fail(err, NPR_ESYNTAX, "byte 0: a term begins with the byte %d",
+        return npri_fail(err, NPR_ESYNTAX, "offset 0: a term begins with the byte %d",
                          NPRI_TERM_VERSION);
     }
     if (bytes.size > 1 && bytes.data[1] == NPRI_TAG_COMPRESSED) {

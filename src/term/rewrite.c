@@ -36,7 +36,7 @@ static void rewrite_fail(struct rewriter *r, npr_status status, const uint8_t *a
 {
     if (r->status == NPR_OK) {
         r->status =
-            npri_fail(r->err, status, "byte %zu: %s", r->origin + (size_t)(at - r->start), why);
+            npri_fail(r->err, status, "offset %zu: %s", r->origin + (size_t)(at - r->start), why);
     }
 }
 

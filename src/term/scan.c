@@ -25,7 +25,7 @@ static size_t left(const struct scanner *s)
 static bool refuse_at(struct scanner *s, const uint8_t *at, npr_status status, const char *fault)
 {
     s->status =
-        npri_fail(s->err, status, "byte %zu: %s", s->origin + (size_t)(at - s->start), fault);
+        npri_fail(s->err, status, "offset %zu: %s", s->origin + (size_t)(at - s->start), fault);
     return false;
 }
 
@@ -513,7 +513,7 @@ npr_status npri_term_scan(struct npr_bytes bytes,
                         .err = err};
 
     if (bytes.size == 0) {
-        return npri_fail(err, NPR_ESYNTAX, "byte %zu: the term ends too early", origin);
+        return npri_fail(err, NPR_ESYNTAX, "offset %zu: the term ends too early", origin);
     }
     s.end += cut ? NPRI_TERM_BYTES_MAX : bytes.size;
     if (!scan_term(&s, NPRI_TERM_DEPTH_MAX)) {

@@ -26,7 +26,7 @@ printf '#{a => [1,2|3]}\n' | "$nprocreg" term >"$dir/out" || fail "term from sta
 expect_out '^#{a => \[1,2|3\]}$'
 
 # A malformed one is a usage error, in one line with the offset.
-for bad in '{a,' '"abc' '16#' '<<1' 'Foo' '[1,2' '#{a=>}' "'" '1.' '1.e' '{a}}' '<<300:x>>'; do
+for bad in '{a,' '"abc' '16#' '<<1' 'Foo' '[1,2' '#{a=>}' "'" '1.e' '{a}}' '<<300:x>>'; do
     expect_exit 2 "$nprocreg" term -- "$bad"
     expect_err 'offset [0-9]'
     [ "$(wc -l <"$dir/err")" -eq 1 ] || fail "more than one line for $bad"

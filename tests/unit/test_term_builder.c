@@ -146,7 +146,7 @@ static void a_key_twice_is_the_callers_mistake(void **state)
     npr_build_int(builder, 1);
     npr_build_atom(builder, "a");
     npr_build_int(builder, 2);
-    check_refused(builder, NPR_EINVAL, "byte 10: the map has this key twice");
+    check_refused(builder, NPR_EINVAL, "offset 10: the map has this key twice");
     npr_builder_destroy(builder);
 }
 
@@ -201,9 +201,9 @@ static void a_failed_decode_changes_nothing(void **state)
     assert_non_null(builder);
     npr_build_tuple(builder, 2);
     assert_int_equal(npr_term_decode(npri_bytes(good, 3), builder, &err), NPR_ESYNTAX);
-    assert_string_equal(err.text, "byte 3: the term ends too early");
+    assert_string_equal(err.text, "offset 3: the term ends too early");
     assert_int_equal(npr_term_decode(npri_bytes(more, sizeof(more)), builder, &err), NPR_ESYNTAX);
-    assert_string_equal(err.text, "byte 3: more follows the term");
+    assert_string_equal(err.text, "offset 3: more follows the term");
     assert_int_equal(npr_term_parse(npr_bytes_of("{a"), builder, &err), NPR_ESYNTAX);
     assert_int_equal(npr_term_decode(npri_bytes(good, sizeof(good)), builder, &err), NPR_OK);
     assert_int_equal(npr_term_parse(npr_bytes_of("#{b => 1,a => 2}."), builder, &err), NPR_OK);

@@ -181,38 +181,39 @@ static void containers_and_names(void **state)
 static void faults_name_their_place(void **state)
 {
     (void)state;
-    check_fault("", "byte 0: the text ends where a term should be");
-    check_fault("{a,", "byte 3: the text ends where a term should be");
-    check_fault("{a b}", "byte 3: expected '}'");
-    check_fault("[a,b", "byte 4: expected ']'");
-    check_fault("[a|b,c]", "byte 4: expected ']'");
-    check_fault("Foo", "byte 0: a variable is no term (an atom like this needs quotes)");
-    check_fault("if", "byte 0: a reserved word: as an atom it needs quotes");
-    check_fault("'abc", "byte 0: quoted atom without an end");
-    check_fault("\"abc", "byte 0: string without an end");
-    check_fault("a b", "byte 2: something follows the term");
-    check_fault("1a", "byte 1: something follows the term");
-    check_fault("1..", "byte 2: something follows the term");
-    check_fault("37#1", "byte 0: the base of a number is 2 to 36");
-    check_fault("2#2", "byte 2: expected a digit of that base");
-    check_fault("1.0e400", "byte 0: the float is out of range");
-    check_fault("\"\\x{110000}\"", "byte 1: no such character escape");
-    check_fault("\"\\x{d800}\"", "byte 1: no such character escape");
-    check_fault("\"\\xg\"", "byte 1: no such character escape");
-    check_fault("\"\xff\"", "byte 1: the text is not UTF-8");
-    check_fault("<<1", "byte 3: expected '>>'");
-    check_fault("<<a>>", "byte 2: only numbers, strings and binaries stand in a binary");
-    check_fault("<<1.5>>", "byte 2: a float needs /float");
-    check_fault("<< <<1>> >>", "byte 3: a binary in a binary needs /binary");
-    check_fault("<<1/foo>>", "byte 2: unknown type of a segment");
-    check_fault("<<1:99999999999>>", "byte 4: the number is too large here");
-    check_fault("<0.85.0>", "byte 1: expected the name of a node, name@host, or an atom in quotes");
-    check_fault("<a@h.85>", "byte 1: expected <name@host.number.number>");
-    check_fault("<a@h.85.4294967296>", "byte 8: the number is too large here");
-    check_fault("#Fun<m.1.2>", "byte 0: a closure cannot be read from text");
-    check_fault("fun a:b/256", "byte 8: the number is too large here");
-    check_fault("[x,#{a => 1,b => #{c => 1,c => 2}}]", "byte 17: the map has a key twice");
-    check_fault("#{a => 1,a => 2}", "byte 0: the map has a key twice");
+    check_fault("", "offset 0: the text ends where a term should be");
+    check_fault("{a,", "offset 3: the text ends where a term should be");
+    check_fault("{a b}", "offset 3: expected '}'");
+    check_fault("[a,b", "offset 4: expected ']'");
+    check_fault("[a|b,c]", "offset 4: expected ']'");
+    check_fault("Foo", "offset 0: a variable is no term (an atom like this needs quotes)");
+    check_fault("if", "offset 0: a reserved word: as an atom it needs quotes");
+    check_fault("'abc", "offset 0: quoted atom without an end");
+    check_fault("\"abc", "offset 0: string without an end");
+    check_fault("a b", "offset 2: something follows the term");
+    check_fault("1a", "offset 1: something follows the term");
+    check_fault("1..", "offset 2: something follows the term");
+    check_fault("37#1", "offset 0: the base of a number is 2 to 36");
+    check_fault("2#2", "offset 2: expected a digit of that base");
+    check_fault("1.0e400", "offset 0: the float is out of range");
+    check_fault("\"\\x{110000}\"", "offset 1: no such character escape");
+    check_fault("\"\\x{d800}\"", "offset 1: no such character escape");
+    check_fault("\"\\xg\"", "offset 1: no such character escape");
+    check_fault("\"\xff\"", "offset 1: the text is not UTF-8");
+    check_fault("<<1", "offset 3: expected '>>'");
+    check_fault("<<a>>", "offset 2: only numbers, strings and binaries stand in a binary");
+    check_fault("<<1.5>>", "offset 2: a float needs /float");
+    check_fault("<< <<1>> >>", "offset 3: a binary in a binary needs /binary");
+    check_fault("<<1/foo>>", "offset 2: unknown type of a segment");
+    check_fault("<<1:99999999999>>", "offset 4: the number is too large here");
+    check_fault("<0.85.0>",
+                "offset 1: expected the name of a node, name@host, or an atom in quotes");
+    check_fault("<a@h.85>", "offset 1: expected <name@host.number.number>");
+    check_fault("<a@h.85.4294967296>", "offset 8: the number is too large here");
+    check_fault("#Fun<m.1.2>", "offset 0: a closure cannot be read from text");
+    check_fault("fun a:b/256", "offset 8: the number is too large here");
+    check_fault("[x,#{a => 1,b => #{c => 1,c => 2}}]", "offset 17: the map has a key twice");
+    check_fault("#{a => 1,a => 2}", "offset 0: the map has a key twice");
 }
 
 /* Base 16 beyond NPRI_DECIMAL_BYTES_MAX, both ways; longer decimals are refused. */
@@ -228,7 +229,7 @@ static void very_large_integers_are_in_base_16(void **state)
     text[3 + digits] = '\0';
     check_same(text);
     memset(text, '9', digits);
-    check_fault(text, "byte 0: so many digits are read only in base 2, 4, 8, 16 or 32");
+    check_fault(text, "offset 0: so many digits are read only in base 2, 4, 8, 16 or 32");
     memset(text, '9', 9800);
     text[9800] = '\0';
     check_same(text);
