@@ -156,6 +156,20 @@ static void put_long_list(struct npri_buffer *out, uint32_t count, bool with_ato
     npri_put_nil(out);
 }
 
+/* What is in normal form is read without a copy. */
+static void check_is_view(const struct npri_buffer *normal)
+{
+    struct npri_buffer scratch = {.data = NULL};
+    struct npr_term term;
+    size_t used;
+
+    assert_int_equal(npri_term_read(npri_buffer_bytes(normal), &scratch, &term, &used, NULL),
+                     NPR_OK);
+    assert_ptr_equal(term.data, normal->data);
+    assert_int_equal(used, normal->size);
+    npri_buffer_fini(&scratch);
+}
+
 /* STRING_EXT ends at 65,535 bytes.  Catches a length cut to 16 bits, and a long list that is packed
  * although OTP would not. */
 static void long_byte_lists_change_form_at_65535(void **state)
@@ -183,6 +197,7 @@ static void long_byte_lists_change_form_at_65535(void **state)
                                         &normal));
         assert_int_equal(normal.data[0], cases[i].tag);
         assert_int_equal(normal.size, cases[i].size);
+        check_is_view(&normal);
         npri_term_print((struct npr_term){.data = normal.data, .size = normal.size}, &text);
         npri_put_u8(&text, '\0');
         check_text((const char *)text.data,
