@@ -128,19 +128,24 @@ static void erlang_nodes_of(struct npri_evaluation *evaluation, const struct npr
     }
 }
 
-/* erlang:system_info(otp_release): the manner that placement follows here. */
+/* erlang:system_info(otp_release), the manner that placement follows here, and (process_count),
+ * those that run here, registered or not. */
 static void erlang_system_info(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    const char *release =
-        npri_core_otp(evaluation->node->registry.core) == NPR_OTP_25 ? "25" : "26";
+    struct npr_node *node = evaluation->node;
     struct npri_buffer value;
 
-    if (!npr_term_is_atom(args[0], "otp_release")) {
+    npri_buffer_init(&value, 0);
+    if (npr_term_is_atom(args[0], "otp_release")) {
+        npri_put_string(
+            &value, npr_bytes_of(npri_core_otp(node->registry.core) == NPR_OTP_25 ? "25" : "26"));
+    } else if (npr_term_is_atom(args[0], "process_count")) {
+        npri_put_uint(&value, npri_runtime_process_count(node->runtime));
+    } else {
+        npri_buffer_fini(&value);
         raise_badarg(evaluation);
         return;
     }
-    npri_buffer_init(&value, 0);
-    npri_put_string(&value, npr_bytes_of(release));
     return_buffer(evaluation, &value);
 }
 

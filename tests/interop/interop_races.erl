@@ -33,14 +33,16 @@ raced_keys(Count) ->
 
 race(Count, MakeFun) ->
     Keys = raced_keys(Count),
-    Before = entries(),
+    Before = {entries(), native_processes()},
     Answers = ask(interop_cluster:members(), Keys, MakeFun),
+    ?EQUAL(element(2, Before) + Count, native_processes()),
     check(Keys, Answers, Before).
 
 race_erlang(MakeFun) ->
     Keys = raced_keys(200),
-    Before = entries(),
-    Answers = ask(interop_cluster:erlangs(), Keys, MakeFun),
+    Before = {entries(), native_processes()},
+    Answers = ask([a, b], Keys, MakeFun),
+    ?EVENTUALLY(length(Keys), erlang_processes()),
     check(Keys, Answers, Before).
 
 %% Every node asks for every key; a native node does so itself, an Erlang node has it called there.
@@ -86,6 +88,18 @@ entries() ->
     Natives = interop_cluster:names([n1, n2]),
     ?ON(a, lists:sum([gen_server:call({nprocreg, Node}, get_status) || Node <- Natives])).
 
+%% All that run on the native nodes, whether somebody got their pids or not.
+native_processes() ->
+    Natives = interop_cluster:names([n1, n2]),
+    ?ON(a, lists:sum([rpc:call(Node, erlang, system_info, [process_count]) || Node <- Natives])).
+
+%% Those on the Erlang nodes that wait in a function of this module: the ones that were started.
+erlang_processes() ->
+    lists:sum([?ON(Short, length([Pid || Pid <- processes(), Pid =/= self(),
+                                         {current_function, {?MODULE, _, _}}
+                                             <- [process_info(Pid, current_function)]]))
+               || Short <- [a, b]]).
+
 %% All callers of a key have one pid; there are as many entries as keys, each of a living process.
 check(Keys, Answers, Before) ->
     ByKey = lists:foldl(fun({Key, Pid}, Map) ->
@@ -96,14 +110,15 @@ check(Keys, Answers, Before) ->
     ?EQUAL(lists:sort(Keys), lists:sort(maps:keys(ByKey))),
     Pids = [hd(Pids) || Pids <- maps:values(ByKey)],
     ?EQUAL(length(Keys), length(lists:usort(Pids))),
-    ?EQUAL(length(Keys), entries() - Before),
+    ?EQUAL(element(1, Before) + length(Keys), entries()),
     ?EQUAL([], ?ON(a, [Pid || Pid <- Pids,
                               not rpc:call(node(Pid), erlang, is_process_alive, [Pid])])),
     ?ON(a, [exit(Pid, kill) || Pid <- Pids]),
-    ?EVENTUALLY(Before, entries()).
+    ?EVENTUALLY(Before, {entries(), native_processes()}).
 
 crowd(Short) ->
     Name = interop_cluster:name(Short),
+    Before = native_processes(),
     [begin
          Pids = ?ON(a, begin
                            Self = self(),
@@ -116,4 +131,5 @@ crowd(Short) ->
          ?EQUAL([hd(Pids)], lists:usort(Pids)),
          ?TRUE(is_pid(hd(Pids))),
          ?EQUAL(ok, ?ON(b, gen_server:call(hd(Pids), stop)))
-     end || Key <- raced_keys(20)].
+     end || Key <- raced_keys(20)],
+    ?EVENTUALLY(Before, native_processes()).
