@@ -59,10 +59,10 @@ npr_status npri_question_call(struct npr_node *node,
     npri_put_tuple(&message, 3);
     npri_put_atom(&message, "$gen_call");
     npri_put_tuple(&message, 2);
-    npri_put_term(&message, npri_service_pid(node, NPRI_SERVICE_CLIENT));
+    npri_put_given(&message, npri_service_pid(node, NPRI_SERVICE_CLIENT));
     npri_put_ref(&message, &request->ref);
-    npri_put_term(&message, what);
-    npri_put_term(&request->target, to);
+    npri_put_given(&message, what);
+    npri_put_given(&request->target, to);
     if (ref.failed || message.failed || request->target.failed) {
         status = NPR_ENOMEM;
     } else if (!send_call(node, request, npri_buffer_term(&ref), npri_buffer_term(&message))) {
@@ -141,9 +141,9 @@ static npr_status request_process(struct npr_node *node,
         npri_put_int(&mfa, 4);
         npri_put_list(&args, 4);
         npri_put_ref(&args, &request->ref); /* Unique is all that erpc wants of it. */
-        npri_put_term(&args, apply->module);
-        npri_put_term(&args, apply->function);
-        npri_put_term(&args, apply->args);
+        npri_put_given(&args, apply->module);
+        npri_put_given(&args, apply->function);
+        npri_put_given(&args, apply->args);
         npri_put_nil(&args);
     } else {
         if (npr_term_list(apply->args, &walk)) {
@@ -151,10 +151,10 @@ static npr_status request_process(struct npr_node *node,
                 arity++;
             }
         }
-        npri_put_term(&mfa, apply->module);
-        npri_put_term(&mfa, apply->function);
+        npri_put_given(&mfa, apply->module);
+        npri_put_given(&mfa, apply->function);
         npri_put_int(&mfa, arity);
-        npri_put_term(&args, apply->args);
+        npri_put_given(&args, apply->args);
     }
     status = send_spawn(node, request, apply->leader, &mfa, &args);
     if (status != NPR_OK) {
@@ -260,11 +260,11 @@ static void on_apply_down(struct npr_node *node, struct npri_question *request, 
     npri_buffer_init(&reason, 0);
     npri_put_tuple(&reason, 2);
     if (is_exception(why, parts)) {
-        npri_put_term(&reason, parts[1]);
-        npri_put_term(&reason, parts[2]);
+        npri_put_given(&reason, parts[1]);
+        npri_put_given(&reason, parts[2]);
     } else {
         npri_put_atom(&reason, "exit");
-        npri_put_term(&reason, why);
+        npri_put_given(&reason, why);
     }
     if (reason.failed) {
         npri_question_end(node, request, &(struct npri_outcome){.status = NPR_ENOMEM});
@@ -285,7 +285,7 @@ static void on_spawn_reply(struct npr_node *node,
         npri_question_end(node, request,
                           &(struct npri_outcome){.status = NPR_OK, .term = signal->payload});
     } else if (request->target.size == 0) {
-        npri_put_term(&request->target, signal->payload); /* To take the monitor back, if need be */
+        npri_put_given(&request->target, signal->payload); /* To take the monitor back, if need be */
     }
 }
 

@@ -248,7 +248,7 @@ static void ask(struct npr_node *node, const struct npri_core_effect *effect)
     npri_buffer_init(&args, 0);
     npri_put_list(&args, 2);
     npri_put_atom(&args, "nprocreg_data");
-    npri_put_term(&args, effect->key);
+    npri_put_given(&args, effect->key);
     npri_put_nil(&args);
     tell_unsent(node, NPRI_EVENT_ASKED, effect->operation,
                 apply(node, &options, "ets", "lookup", &args));
@@ -300,9 +300,9 @@ static void delegate_natively(struct npr_node *node, const struct npri_core_effe
 
     npri_buffer_init(&args, 0);
     npri_put_list(&args, 4);
-    npri_put_term(&args, effect->key);
-    npri_put_term(&args, effect->function);
-    npri_put_term(&args, effect->caller.data != NULL ? effect->caller
+    npri_put_given(&args, effect->key);
+    npri_put_given(&args, effect->function);
+    npri_put_given(&args, effect->caller.data != NULL ? effect->caller
                                                      : npri_service_pid(node, NPRI_SERVICE_CLIENT));
     npri_put_uint(&args, options.deadline_ns > now_ns
                              ? (options.deadline_ns - now_ns) / UINT64_C(1000000)
@@ -321,8 +321,8 @@ static void delegate(struct npr_node *node, const struct npri_core_effect *effec
     npri_buffer_init(&request, 0);
     npri_put_tuple(&request, 3);
     npri_put_atom(&request, "start_function");
-    npri_put_term(&request, effect->key);
-    npri_put_term(&request, effect->function);
+    npri_put_given(&request, effect->key);
+    npri_put_given(&request, effect->function);
     tell_unsent(node, NPRI_EVENT_DELEGATED, effect->operation,
                 call_nprocreg(node, &options, &request));
     npri_buffer_fini(&request);

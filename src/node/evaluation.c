@@ -84,9 +84,9 @@ void npri_evaluation_return(struct npri_evaluation *evaluation, struct npr_term 
     npri_buffer_init(&result, 0);
     if (evaluation->kind == NPRI_EVALUATION_ERPC) {
         npri_put_tuple(&result, 3);
-        npri_put_term(&result, evaluation->tag);
+        npri_put_given(&result, evaluation->tag);
         npri_put_atom(&result, "return");
-        npri_put_term(&result, value);
+        npri_put_given(&result, value);
     } else if (evaluation->kind == NPRI_EVALUATION_SPAWN) {
         npri_put_atom(&result, "normal");
     } else {
@@ -94,7 +94,7 @@ void npri_evaluation_return(struct npri_evaluation *evaluation, struct npr_term 
             npri_put_tuple(&result, 2);
             npri_put_atom(&result, "rex");
         }
-        npri_put_term(&result, value);
+        npri_put_given(&result, value);
     }
     evaluation_end(evaluation, &result);
     npri_buffer_fini(&result);
@@ -105,9 +105,9 @@ static void put_stack(struct npri_buffer *buffer, const struct npri_apply *apply
 {
     npri_put_list(buffer, 1);
     npri_put_tuple(buffer, 4);
-    npri_put_term(buffer, apply->module);
-    npri_put_term(buffer, apply->function);
-    npri_put_term(buffer, apply->args);
+    npri_put_given(buffer, apply->module);
+    npri_put_given(buffer, apply->function);
+    npri_put_given(buffer, apply->args);
     npri_put_nil(buffer);
     npri_put_nil(buffer);
 }
@@ -119,7 +119,7 @@ void npri_evaluation_error(struct npri_evaluation *evaluation, struct npr_term r
     npri_buffer_init(&result, 0);
     if (evaluation->kind == NPRI_EVALUATION_ERPC) {
         npri_put_tuple(&result, 4);
-        npri_put_term(&result, evaluation->tag);
+        npri_put_given(&result, evaluation->tag);
         npri_put_atom(&result, "error");
     } else {
         if (evaluation->kind == NPRI_EVALUATION_REX) {
@@ -134,7 +134,7 @@ void npri_evaluation_error(struct npri_evaluation *evaluation, struct npr_term r
         }
         npri_put_tuple(&result, 2);
     }
-    npri_put_term(&result, reason);
+    npri_put_given(&result, reason);
     put_stack(&result, &evaluation->apply);
     evaluation_end(evaluation, &result);
     npri_buffer_fini(&result);
@@ -161,9 +161,9 @@ static struct npri_signal *copy_terms(const struct npri_evaluation *evaluation)
 
     npri_buffer_init(&apply, 0);
     npri_put_tuple(&apply, 3);
-    npri_put_term(&apply, evaluation->apply.module);
-    npri_put_term(&apply, evaluation->apply.function);
-    npri_put_term(&apply, evaluation->apply.args);
+    npri_put_given(&apply, evaluation->apply.module);
+    npri_put_given(&apply, evaluation->apply.function);
+    npri_put_given(&apply, evaluation->apply.args);
     if (!apply.failed) {
         memory = npri_signal_create(&(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
                                                           .node = evaluation->tag,

@@ -42,8 +42,8 @@ static void ets_lookup(struct npri_evaluation *evaluation, const struct npr_term
     if (npri_core_lookup(evaluation->node->registry.core, args[1], &pid)) {
         npri_put_list(&value, 1);
         npri_put_tuple(&value, 2);
-        npri_put_term(&value, args[1]);
-        npri_put_term(&value, pid);
+        npri_put_given(&value, args[1]);
+        npri_put_given(&value, pid);
     }
     npri_put_nil(&value);
     return_buffer(evaluation, &value);

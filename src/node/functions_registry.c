@@ -64,7 +64,7 @@ static void got_native(struct npri_evaluation *evaluation, const struct npri_ans
     npri_put_tuple(&value, 3);
     if (answer->status == NPR_OK) {
         npri_put_atom(&value, "ok");
-        npri_put_term(&value, answer->pid);
+        npri_put_given(&value, answer->pid);
         npri_put_atom(&value, answer->started ? "true" : "false");
     } else {
         npri_put_atom(&value, "error");
@@ -268,7 +268,7 @@ static void spawned(void *user, uint64_t number, const struct npri_outcome *outc
     npri_buffer_init(&value, 0);
     npri_put_tuple(&value, 2);
     npri_put_atom(&value, "ok");
-    npri_put_term(&value, outcome->term);
+    npri_put_given(&value, outcome->term);
     return_buffer(evaluation, &value);
 }
 

@@ -62,8 +62,8 @@ void npri_gen_reply(struct npr_node *node,
 
     npri_buffer_init(&message, 0);
     npri_put_tuple(&message, 2);
-    npri_put_term(&message, tag);
-    npri_put_term(&message, reply);
+    npri_put_given(&message, tag);
+    npri_put_given(&message, reply);
     if (npri_gen_tag_ref(tag, &ref, &alias) && alias) {
         to = ref; /* A reply that comes too late is then dropped, not left in a mailbox. */
     }

@@ -194,9 +194,9 @@ npr_status npri_leaders_spawn(struct npr_node *node,
     waiting->options = *options;
     npri_buffer_init(&all, 0);
     npri_put_tuple(&all, 3);
-    npri_put_term(&all, apply->module);
-    npri_put_term(&all, apply->function);
-    npri_put_term(&all, apply->args);
+    npri_put_given(&all, apply->module);
+    npri_put_given(&all, apply->function);
+    npri_put_given(&all, apply->args);
     if (!all.failed) {
         waiting->memory = npri_signal_create(
             &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE, .payload = npri_buffer_term(&all)});

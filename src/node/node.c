@@ -88,6 +88,15 @@ struct npr_term npri_buffer_term(const struct npri_buffer *buffer)
     return (struct npr_term){.data = buffer->data, .size = buffer->size};
 }
 
+void npri_put_given(struct npri_buffer *buffer, struct npr_term term)
+{
+    if (term.data == NULL) {
+        buffer->failed = true;
+        return;
+    }
+    npri_put_term(buffer, term);
+}
+
 bool npri_term_node(struct npr_term term, struct npr_node_name *out)
 {
     struct npr_bytes atom;

@@ -84,6 +84,9 @@ void npri_node_log(struct npr_node *node, npr_log_level level, const char *forma
 /* What a finished buffer holds, as a term; "no term" when writing it failed. */
 struct npr_term npri_buffer_term(const struct npri_buffer *buffer);
 
+/* Appends `term`; fails the buffer when there is none, since writing it has failed. */
+void npri_put_given(struct npri_buffer *buffer, struct npr_term term);
+
 /* The node of a pid, reference or atom (a node's name); false for any other term. */
 bool npri_term_node(struct npr_term term, struct npr_node_name *out);
 

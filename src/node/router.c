@@ -132,6 +132,42 @@ void npri_router_undelivered(struct npr_node *node,
     answer_undelivered(node, control);
 }
 
+/* Whether all terms that its kind needs are there.  One is missing when there was no memory to
+ * write it, and then nothing is sent. */
+static bool is_whole(const struct npri_signal *signal)
+{
+    const bool from = signal->from.data != NULL;
+    const bool ref = signal->ref.data != NULL;
+    const bool payload = signal->payload.data != NULL;
+
+    if (signal->to.data == NULL) {
+        return false;
+    }
+    switch (signal->kind) {
+    case NPRI_SIGNAL_MESSAGE:
+    case NPRI_SIGNAL_NODE_DOWN:
+        return payload;
+    case NPRI_SIGNAL_LINK:
+    case NPRI_SIGNAL_UNLINK:
+    case NPRI_SIGNAL_UNLINK_ACK:
+    case NPRI_SIGNAL_GROUP_LEADER:
+        return from;
+    case NPRI_SIGNAL_EXIT_LINK:
+    case NPRI_SIGNAL_EXIT:
+        return from && payload;
+    case NPRI_SIGNAL_MONITOR:
+    case NPRI_SIGNAL_DEMONITOR:
+        return from && ref;
+    case NPRI_SIGNAL_DOWN:
+        return from && ref && payload;
+    case NPRI_SIGNAL_SPAWN_REPLY:
+        return ref && payload;
+    case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
+        return false;
+    }
+    return false;
+}
+
 static bool deliver_here(struct npr_node *node, const struct npri_signal *draft)
 {
     struct npri_signal *signal = npri_signal_create(draft);
@@ -148,7 +184,7 @@ bool npri_router_send(struct npr_node *node, const struct npri_signal *draft)
     struct npri_control control;
     struct npr_node_name peer;
 
-    if (!destination(node, draft, &peer)) {
+    if (!is_whole(draft) || !destination(node, draft, &peer)) {
         return false;
     }
     if (npr_node_name_equal(&peer, &node->name)) {
@@ -177,6 +213,11 @@ bool npri_router_spawn(struct npr_node *node,
                        const struct npr_node_name *peer,
                        const struct npri_control *request)
 {
+    if (request->from.data == NULL || request->ref.data == NULL || request->mfa.data == NULL ||
+        request->leader.data == NULL || request->options.data == NULL ||
+        request->payload.data == NULL) {
+        return false;
+    }
     if (npr_node_name_equal(peer, &node->name)) {
         npri_spawn_on_request(node, request);
         return true;

@@ -34,7 +34,7 @@ static bool answer_io(struct npri_service *service, const struct npri_signal *si
     npri_buffer_init(&reply, 0);
     npri_put_tuple(&reply, 3);
     npri_put_atom(&reply, "io_reply");
-    npri_put_term(&reply, parts[2]);
+    npri_put_given(&reply, parts[2]);
     if (npr_term_tuple(parts[3], &walk, &arity) && npr_term_next(&walk, &what) &&
         npr_term_is_atom(what, "put_chars")) {
         npri_put_atom(&reply, "ok");

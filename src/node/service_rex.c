@@ -53,7 +53,7 @@ static void tell_features(struct npr_node *node, struct npr_term to)
     npri_buffer_init(&reply, 0);
     npri_put_tuple(&reply, 3);
     npri_put_atom(&reply, "features_reply");
-    npri_put_term(&reply, npri_node_name_term(node));
+    npri_put_given(&reply, npri_node_name_term(node));
     npri_put_list(&reply, 1);
     npri_put_atom(&reply, "erpc");
     npri_put_nil(&reply);

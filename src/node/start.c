@@ -65,7 +65,7 @@ static npr_status spawn_on_native(struct npr_node *node,
     npri_put_atom(&terms[0], NPRI_NATIVE_NAME);
     npri_put_atom(&terms[1], "spawn");
     npri_put_list(&terms[2], 1);
-    npri_put_term(&terms[2], fun);
+    npri_put_given(&terms[2], fun);
     npri_put_nil(&terms[2]);
     options->done = on_native_spawned;
     if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {
@@ -95,7 +95,7 @@ static npr_status spawn_on_erlang(struct npr_node *node,
     npri_put_atom(&terms[0], "erlang");
     npri_put_atom(&terms[1], "apply");
     npri_put_list(&terms[2], 2);
-    npri_put_term(&terms[2], fun);
+    npri_put_given(&terms[2], fun);
     npri_put_nil(&terms[2]);
     npri_put_nil(&terms[2]);
     if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {

@@ -852,6 +852,37 @@ static void a_start_without_memory_fails_cleanly(void **state)
     npr_node_stop(node);
 }
 
+/* Memory that runs out at any point of a get, in both nodes at once and until the get has failed or
+ * not: every call comes back, nothing breaks, and with memory again all works. */
+static void nodes_survive_without_memory(void **state)
+{
+    struct npr_found here;
+    struct npr_found there;
+
+    (void)state;
+    start_cluster(2);
+    for (uint64_t count = 1; count < 120; count++) {
+        struct npr_builder *builder = npr_builder_create();
+        struct npr_term key;
+        npr_status status;
+
+        npr_build_uint(builder, count);
+        assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+        npri_alloc_fail_after(count);
+        status = npr_get_pid(nodes[count % 2], key, "counter", "start", 20, &here, NULL);
+        npri_alloc_fail_after(0);
+        assert_int_not_equal(status, NPR_ENOTFOUND);
+        npr_builder_destroy(builder);
+    }
+    wait_for_view(nodes[0], 2);
+    wait_for_view(nodes[1], 2);
+    for (int64_t key = 500; key < 520; key++) {
+        assert_int_equal(get(nodes[0], key, true, &here), NPR_OK);
+        assert_int_equal(get(nodes[1], key, false, &there), NPR_OK);
+        assert_true(npr_pid_equal(&here.pid, &there.pid));
+    }
+}
+
 /* ---- Placement without a cluster. */
 
 static void a_key_is_placed_as_the_original_places_it(void **state)
@@ -899,6 +930,7 @@ int main(void)
         cmocka_unit_test_teardown(wrong_options_are_named, stop_cluster),
         cmocka_unit_test_teardown(a_taken_port_is_said_to_be_taken, stop_cluster),
         cmocka_unit_test_teardown(a_start_without_memory_fails_cleanly, stop_cluster),
+        cmocka_unit_test_teardown(nodes_survive_without_memory, stop_cluster),
         cmocka_unit_test_teardown(a_key_is_placed_as_the_original_places_it, stop_cluster),
     };
 
