@@ -2,7 +2,6 @@
 
 #include "output.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -62,17 +61,28 @@ enum exit_code exit_code_of(npr_status status)
     return EXIT_REFUSED;
 }
 
+/* "ETIMEDOUT" as scripts get it: "etimedout". */
+static void lower_name(npr_status status, char out[32])
+{
+    const char *name = npr_status_name(status);
+    size_t size = 0;
+
+    for (; name[size] != '\0' && size < 31; size++) {
+        const bool upper = name[size] >= 'A' && name[size] <= 'Z';
+
+        out[size] = (char)(upper ? name[size] - 'A' + 'a' : name[size]);
+    }
+    out[size] = '\0';
+}
+
 enum exit_code report(const struct arguments *arguments, const struct npr_error *err)
 {
+    char name[32];
+
     (void)fprintf(stderr, "nprocreg: %s\n", err->text);
     if (arguments->json) {
-        const char *name = npr_status_name(err->status);
-        char lower[32] = {0};
-
-        for (size_t i = 0; name[i] != '\0' && i + 1 < sizeof(lower); i++) {
-            lower[i] = (char)tolower((unsigned char)name[i]);
-        }
-        output_json(json_pack("{s:s, s:s}", "error", lower, "message", err->text));
+        lower_name(err->status, name);
+        output_json(json_pack("{s:s, s:s}", "error", name, "message", err->text));
     }
     return exit_code_of(err->status);
 }
