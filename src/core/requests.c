@@ -302,10 +302,10 @@ npr_status npri_request_accept(struct npri_core *core, const struct npri_core_ev
         end(core, request);
         return NPR_ENOMEM;
     }
-    if (request->deadline_ns <= core->now_ns && !answer_from_own_table(core, request)) {
-        npri_request_on_deadline(core, request);
-    } else if (request->deadline_ns > core->now_ns) {
+    if (request->deadline_ns > core->now_ns) {
         route(core, request);
+    } else if (!answer_from_own_table(core, request)) {
+        npri_request_on_deadline(core, request);
     }
     return NPR_OK;
 }

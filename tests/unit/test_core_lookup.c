@@ -122,6 +122,24 @@ static void deadline_names_who_was_waited_for(void **state)
     host_fini(&host);
 }
 
+/* A request that comes too late for any question is still answered from our own table, and once:
+ * one that has been answered is gone and must not be looked at again. */
+static void late_request_finds_own_entry(void **state)
+{
+    struct core_host host;
+    struct npri_core_event event = {.kind = NPRI_EVENT_GET, .request = 1, .deadline_ns = 1 * MS};
+
+    (void)state;
+    host_init(&host);
+    host_register(&host, "ka", "a.1");
+    host_forget_trace(&host);
+    event.key = host_atom("ka");
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host, "ANSWER 1 OK a.1\n");
+    assert_int_equal(host_status(&host, "requests"), 0);
+    host_fini(&host);
+}
+
 /* What is no pid is no process: the original lets anything be registered. */
 static void atoms_are_not_processes(void **state)
 {
@@ -281,6 +299,7 @@ int main(void)
         cmocka_unit_test(unreachable_is_neither),
         cmocka_unit_test(gone_node_has_nothing),
         cmocka_unit_test(deadline_names_who_was_waited_for),
+        cmocka_unit_test(late_request_finds_own_entry),
         cmocka_unit_test(atoms_are_not_processes),
         cmocka_unit_test(suspect_owner_is_probed),
         cmocka_unit_test(death_takes_all_its_entries),
