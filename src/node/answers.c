@@ -13,10 +13,9 @@
 
 /* ---- Asking. */
 
-/* Sends the monitor and the message of a call; both borrow `ref`. */
+/* Sends the monitor and the message of a call. */
 static bool send_call(struct npr_node *node,
                       const struct npri_question *request,
-                      struct npr_term ref,
                       struct npr_term message)
 {
     const struct npr_term client = npri_service_pid(node, NPRI_SERVICE_CLIENT);
@@ -30,7 +29,7 @@ static bool send_call(struct npr_node *node,
                                  .node = npri_buffer_term(&peer),
                                  .from = client,
                                  .to = npri_buffer_term(&request->target),
-                                 .ref = ref};
+                                 .ref = npri_buffer_term(&request->ref)};
     sent = !peer.failed && npri_router_send(node, &draft);
     draft.kind = NPRI_SIGNAL_MESSAGE;
     draft.ref = (struct npr_term){0};
@@ -47,32 +46,28 @@ npr_status npri_question_call(struct npr_node *node,
 {
     struct npri_question *request;
     struct npri_buffer message;
-    struct npri_buffer ref;
     npr_status status = npri_question_begin(node, options, NPRI_QUESTION_CALL, &request);
 
     if (status != NPR_OK) {
         return status;
     }
     npri_buffer_init(&message, 0);
-    npri_buffer_init(&ref, 0);
-    npri_put_ref(&ref, &request->ref);
     npri_put_tuple(&message, 3);
     npri_put_atom(&message, "$gen_call");
     npri_put_tuple(&message, 2);
     npri_put_given(&message, npri_service_pid(node, NPRI_SERVICE_CLIENT));
-    npri_put_ref(&message, &request->ref);
+    npri_put_given(&message, npri_buffer_term(&request->ref));
     npri_put_given(&message, what);
     npri_put_given(&request->target, to);
-    if (ref.failed || message.failed || request->target.failed) {
+    if (message.failed || request->target.failed) {
         status = NPR_ENOMEM;
-    } else if (!send_call(node, request, npri_buffer_term(&ref), npri_buffer_term(&message))) {
+    } else if (!send_call(node, request, npri_buffer_term(&message))) {
         status = NPR_EFULL;
     }
     if (status != NPR_OK) {
         npri_question_abandon(node, request);
     }
     npri_buffer_fini(&message);
-    npri_buffer_fini(&ref);
     return status;
 }
 
@@ -88,23 +83,20 @@ static npr_status send_spawn(struct npr_node *node,
     const struct npr_term client = npri_service_pid(node, NPRI_SERVICE_CLIENT);
     npr_status status = NPR_OK;
     struct npri_buffer options;
-    struct npri_buffer ref;
 
     npri_buffer_init(&options, 0);
-    npri_buffer_init(&ref, 0);
-    npri_put_ref(&ref, &request->ref);
     if (monitored) {
         npri_put_list(&options, 1);
         npri_put_atom(&options, "monitor");
     }
     npri_put_nil(&options);
-    if (mfa->failed || args->failed || options.failed || ref.failed) {
+    if (mfa->failed || args->failed || options.failed) {
         status = NPR_ENOMEM;
     } else if (!npri_router_spawn(
                    node, &request->peer,
                    &(struct npri_control){.kind = NPRI_CONTROL_SPAWN_REQUEST,
                                           .from = client,
-                                          .ref = npri_buffer_term(&ref),
+                                          .ref = npri_buffer_term(&request->ref),
                                           .leader = leader.data == NULL ? client : leader,
                                           .mfa = npri_buffer_term(mfa),
                                           .options = npri_buffer_term(&options),
@@ -112,7 +104,6 @@ static npr_status send_spawn(struct npr_node *node,
         status = NPR_EFULL;
     }
     npri_buffer_fini(&options);
-    npri_buffer_fini(&ref);
     return status;
 }
 
@@ -140,7 +131,8 @@ static npr_status request_process(struct npr_node *node,
         npri_put_atom(&mfa, "execute_call");
         npri_put_int(&mfa, 4);
         npri_put_list(&args, 4);
-        npri_put_ref(&args, &request->ref); /* Unique is all that erpc wants of it. */
+        /* Unique is all that erpc wants of it. */
+        npri_put_given(&args, npri_buffer_term(&request->ref));
         npri_put_given(&args, apply->module);
         npri_put_given(&args, apply->function);
         npri_put_given(&args, apply->args);
@@ -285,7 +277,8 @@ static void on_spawn_reply(struct npr_node *node,
         npri_question_end(node, request,
                           &(struct npri_outcome){.status = NPR_OK, .term = signal->payload});
     } else if (request->target.size == 0) {
-        npri_put_given(&request->target, signal->payload); /* To take the monitor back, if need be */
+        npri_put_given(&request->target,
+                       signal->payload); /* To take the monitor back, if need be */
     }
 }
 

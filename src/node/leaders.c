@@ -8,7 +8,7 @@
 #define ASK_NS UINT64_C(2000000000)
 
 struct leader {
-    struct npri_index_entry entry;
+    struct npri_map_node node; /* by the name in `pid` */
     struct npr_pid pid;
 };
 
@@ -19,29 +19,16 @@ struct waiting {
     struct npri_signal *memory; /* payload: {Module, Function, Args} */
 };
 
-/* FNV-1a: names are few, and chosen by holders of the cookie. */
-static uint64_t hash_name(const struct npr_node_name *name)
+static struct npr_bytes name_bytes(const struct npr_node_name *name)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (size_t i = 0; i < name->size; i++) {
-        hash = (hash ^ (uint8_t)name->text[i]) * UINT64_C(1099511628211);
-    }
-    return hash;
+    return npri_bytes(name->text, name->size);
 }
 
 static struct leader *find(const struct npr_node *node, const struct npr_node_name *peer)
 {
-    struct npri_index_entry *at = npri_index_find(&node->leaders.known, hash_name(peer));
+    struct npri_map_node *found = npri_map_find(&node->leaders.known, name_bytes(peer));
 
-    for (; at != NULL; at = npri_index_again(at)) {
-        struct leader *leader = NPRI_CONTAINER_OF(at, struct leader, entry);
-
-        if (npr_node_name_equal(&leader->pid.node, peer)) {
-            return leader;
-        }
-    }
-    return NULL;
+    return found == NULL ? NULL : NPRI_CONTAINER_OF(found, struct leader, node);
 }
 
 /* Without memory it is asked for again. */
@@ -49,36 +36,34 @@ static void remember(struct npr_node *node, const struct npr_pid *pid)
 {
     struct leader *leader = find(node, &pid->node);
 
-    if (leader == NULL) {
-        leader = npri_alloc_zeroed(1, sizeof(*leader));
-        if (leader == NULL) {
-            return;
-        }
-        npri_index_insert(&node->leaders.known, &leader->entry, hash_name(&pid->node));
+    if (leader != NULL) {
+        leader->pid = *pid;
+        return;
     }
-    leader->pid = *pid;
+    leader = npri_alloc_zeroed(1, sizeof(*leader));
+    if (leader != NULL) {
+        leader->pid = *pid;
+        npri_map_insert(&node->leaders.known, &leader->node, name_bytes(&leader->pid.node));
+    }
 }
 
 bool npri_leaders_init(struct npri_leaders *leaders)
 {
-    return npri_index_init(&leaders->known);
+    return npri_map_init(&leaders->known);
 }
 
 void npri_leaders_fini(struct npri_leaders *leaders)
 {
-    struct npri_index_entry *list;
+    struct npri_map_node *first;
 
     if (leaders->known.buckets == NULL) {
         return;
     }
-    list = npri_index_extract(&leaders->known, NULL, NULL);
-    while (list != NULL) {
-        struct npri_index_entry *next = list->next;
-
-        npri_free(NPRI_CONTAINER_OF(list, struct leader, entry));
-        list = next;
+    while ((first = npri_map_first(&leaders->known)) != NULL) {
+        npri_map_remove(&leaders->known, first);
+        npri_free(NPRI_CONTAINER_OF(first, struct leader, node));
     }
-    npri_index_fini(&leaders->known);
+    npri_map_fini(&leaders->known);
 }
 
 void npri_leaders_on_down(struct npr_node *node, const struct npr_node_name *peer)
@@ -86,7 +71,7 @@ void npri_leaders_on_down(struct npr_node *node, const struct npr_node_name *pee
     struct leader *leader = find(node, peer);
 
     if (leader != NULL) {
-        npri_index_remove(&node->leaders.known, &leader->entry);
+        npri_map_remove(&node->leaders.known, &leader->node);
         npri_free(leader);
     }
 }

@@ -8,7 +8,7 @@
 #include "node/questions.h"
 
 struct npri_leaders {
-    struct npri_index known; /* by node, while it is connected */
+    struct npri_map known; /* by node, while it is connected */
 };
 
 bool npri_leaders_init(struct npri_leaders *leaders); /* false: no memory */

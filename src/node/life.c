@@ -372,7 +372,7 @@ static void destroy(struct npr_node *node)
         npri_runtime_stop(node->runtime);
     }
     npri_connections_destroy(node->connections);
-    if (node->questions.table.buckets != NULL) {
+    if (node->questions.open.buckets != NULL) {
         npri_questions_close(node);
         npri_questions_fini(node);
     }

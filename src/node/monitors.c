@@ -6,11 +6,14 @@
 #include "node/router.h"
 #include "term/write.h"
 
+/* NEW_PID_EXT, node, id, serial, creation. */
+#define PID_BYTES_MAX (1u + 2u + NPR_NODE_NAME_BYTES_MAX + 12u + 1u)
+
 struct monitor {
-    struct npri_index_entry entry; /* by the pid's hash */
+    struct npri_map_node node;
     struct npr_ref ref;
     uint32_t pid_size;
-    uint8_t pid[]; /* a term in normal form */
+    uint8_t pid[]; /* a term in normal form: the key */
 };
 
 static struct npr_term pid_of(const struct monitor *monitor)
@@ -18,18 +21,16 @@ static struct npr_term pid_of(const struct monitor *monitor)
     return (struct npr_term){.data = monitor->pid, .size = monitor->pid_size};
 }
 
-static struct monitor *find(const struct npr_node *node, struct npr_term pid)
+/* Pids come in whatever encoding their sender likes. */
+static struct monitor *find(const struct npr_node *node, const struct npr_pid *pid)
 {
-    struct npri_index_entry *at = npri_index_find(&node->registry.monitors, npr_term_hash(pid));
+    uint8_t bytes[PID_BYTES_MAX];
+    struct npri_buffer normal = {.data = bytes, .capacity = sizeof(bytes)};
+    struct npri_map_node *found;
 
-    for (; at != NULL; at = npri_index_again(at)) {
-        struct monitor *monitor = NPRI_CONTAINER_OF(at, struct monitor, entry);
-
-        if (npr_term_equal(pid_of(monitor), pid)) {
-            return monitor;
-        }
-    }
-    return NULL;
+    npri_put_pid(&normal, pid);
+    found = npri_map_find(&node->registry.monitors, npri_buffer_bytes(&normal));
+    return found == NULL ? NULL : NPRI_CONTAINER_OF(found, struct monitor, node);
 }
 
 static bool send_monitor(struct npr_node *node,
@@ -58,77 +59,102 @@ static void tell_down(struct npr_node *node, struct npr_term pid)
         node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = pid});
 }
 
-/* A process that cannot be watched is not kept under its key: better none than a dead one. */
-void npri_monitor_add(struct npr_node *node, struct npr_term pid)
+static void forget(struct npr_node *node, struct monitor *monitor)
 {
-    struct monitor *monitor;
+    npri_map_remove(&node->registry.monitors, &monitor->node);
+    npri_free(monitor);
+}
 
-    if (find(node, pid) != NULL) {
+/* Its monitor is gone: the core hears of it, and may at once ask for another. */
+static void end_down(struct npr_node *node, struct monitor *monitor)
+{
+    npri_map_remove(&node->registry.monitors, &monitor->node);
+    tell_down(node, pid_of(monitor));
+    npri_free(monitor);
+}
+
+/* A process that cannot be watched is not kept under its key: better none than a dead one. */
+void npri_monitor_add(struct npr_node *node, struct npr_term term)
+{
+    struct npri_buffer normal;
+    struct monitor *monitor = NULL;
+    struct npr_pid pid;
+
+    if (!npr_term_get_pid(term, &pid) || find(node, &pid) != NULL) {
         return;
     }
-    monitor = npri_alloc(sizeof(*monitor) + pid.size);
+    npri_buffer_init(&normal, 0);
+    npri_put_pid(&normal, &pid);
+    if (!normal.failed) {
+        monitor = npri_alloc(sizeof(*monitor) + normal.size);
+    }
+    if (monitor != NULL) {
+        monitor->ref = npri_runtime_new_ref(node->runtime);
+        monitor->pid_size = (uint32_t)normal.size;
+        memcpy(monitor->pid, normal.data, normal.size);
+        npri_map_insert(&node->registry.monitors, &monitor->node,
+                        npri_bytes(monitor->pid, monitor->pid_size));
+    }
+    npri_buffer_fini(&normal);
     if (monitor == NULL) {
-        tell_down(node, pid);
-        return;
-    }
-    monitor->ref = npri_runtime_new_ref(node->runtime);
-    monitor->pid_size = (uint32_t)pid.size;
-    memcpy(monitor->pid, pid.data, pid.size);
-    npri_index_insert(&node->registry.monitors, &monitor->entry, npr_term_hash(pid));
-    if (!send_monitor(node, NPRI_SIGNAL_MONITOR, monitor)) {
-        npri_index_remove(&node->registry.monitors, &monitor->entry);
-        tell_down(node, pid_of(monitor));
-        npri_free(monitor);
+        tell_down(node, term);
+    } else if (!send_monitor(node, NPRI_SIGNAL_MONITOR, monitor)) {
+        end_down(node, monitor);
     }
 }
 
-void npri_monitor_remove(struct npr_node *node, struct npr_term pid)
+void npri_monitor_remove(struct npr_node *node, struct npr_term term)
 {
-    struct monitor *monitor = find(node, pid);
+    struct monitor *monitor;
+    struct npr_pid pid;
 
-    if (monitor != NULL) {
-        npri_index_remove(&node->registry.monitors, &monitor->entry);
-        (void)send_monitor(node, NPRI_SIGNAL_DEMONITOR, monitor);
-        npri_free(monitor);
+    if (npr_term_get_pid(term, &pid)) {
+        monitor = find(node, &pid);
+        if (monitor != NULL) {
+            (void)send_monitor(node, NPRI_SIGNAL_DEMONITOR, monitor);
+            forget(node, monitor);
+        }
     }
 }
 
 bool npri_monitor_on_down(struct npr_node *node, const struct npri_signal *signal)
 {
     struct monitor *monitor;
+    struct npr_pid pid;
     struct npr_ref ref;
 
-    if (npr_term_kind(signal->from) != NPR_TERM_PID || !npr_term_get_ref(signal->ref, &ref)) {
+    if (!npr_term_get_pid(signal->from, &pid) || !npr_term_get_ref(signal->ref, &ref)) {
         return false;
     }
-    monitor = find(node, signal->from);
+    monitor = find(node, &pid);
     if (monitor == NULL || !npr_ref_equal(&monitor->ref, &ref)) {
         return false;
     }
-    npri_index_remove(&node->registry.monitors, &monitor->entry);
-    tell_down(node, pid_of(monitor));
-    npri_free(monitor);
+    end_down(node, monitor);
     return true;
 }
 
-static bool is_of_node(const struct npri_index_entry *entry, const void *name)
-{
-    const struct monitor *monitor =
-        (const struct monitor *)(const void *)((const char *)entry -
-                                               offsetof(struct monitor, entry));
-    struct npr_node_name node;
-
-    return npri_term_node(pid_of(monitor), &node) && npr_node_name_equal(&node, name);
-}
-
+/* All are taken out before the core hears of the first, which may change the map. */
 void npri_monitors_on_disconnect(struct npr_node *node, const struct npr_node_name *peer)
 {
-    struct npri_index_entry *list = npri_index_extract(&node->registry.monitors, is_of_node, peer);
+    struct npri_link *at = node->registry.monitors.order.next;
+    struct npri_link gone;
+    struct npri_link *next;
 
-    while (list != NULL) {
-        struct monitor *monitor = NPRI_CONTAINER_OF(list, struct monitor, entry);
+    npri_list_init(&gone);
+    for (; at != &node->registry.monitors.order; at = next) {
+        struct monitor *monitor = NPRI_MAP_AT(at, struct monitor, node);
+        struct npr_node_name name;
 
-        list = list->next;
+        next = at->next;
+        if (npri_term_node(pid_of(monitor), &name) && npr_node_name_equal(&name, peer)) {
+            npri_map_remove(&node->registry.monitors, &monitor->node);
+            npri_list_append(&gone, &monitor->node.order);
+        }
+    }
+    while ((at = npri_list_take(&gone)) != NULL) {
+        struct monitor *monitor = NPRI_MAP_AT(at, struct monitor, node);
+
         tell_down(node, pid_of(monitor));
         npri_free(monitor);
     }
@@ -136,16 +162,12 @@ void npri_monitors_on_disconnect(struct npr_node *node, const struct npr_node_na
 
 void npri_monitors_fini(struct npr_node *node)
 {
-    struct npri_index_entry *list;
+    struct npri_map_node *first;
 
     if (node->registry.monitors.buckets == NULL) {
         return;
     }
-    list = npri_index_extract(&node->registry.monitors, NULL, NULL);
-    while (list != NULL) {
-        struct npri_index_entry *next = list->next;
-
-        npri_free(NPRI_CONTAINER_OF(list, struct monitor, entry));
-        list = next;
+    while ((first = npri_map_first(&node->registry.monitors)) != NULL) {
+        forget(node, NPRI_CONTAINER_OF(first, struct monitor, node));
     }
 }

@@ -14,13 +14,13 @@ enum npri_question_kind {
 };
 
 struct npri_question {
-    struct npri_index_entry entry;
-    size_t heap_index;
+    struct npri_map_node node;
+    struct npri_heap_node deadline;
+    struct npri_link ending; /* while the questions to a lost node are being ended */
     enum npri_question_kind kind;
     struct npr_node_name peer;
-    struct npr_ref ref;
+    struct npri_buffer ref;    /* a term in normal form */
     struct npri_buffer target; /* a term: what is monitored; empty: nothing yet */
-    uint64_t deadline_ns;
     void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
     void *user;
     uint64_t number;

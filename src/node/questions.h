@@ -10,8 +10,9 @@
 #ifndef NPRI_NODE_QUESTIONS_H
 #define NPRI_NODE_QUESTIONS_H
 
+#include "base/heap.h"
+#include "base/map.h"
 #include "net/loop.h"
-#include "node/index.h"
 #include "runtime/signal.h"
 
 struct npr_node;
@@ -43,10 +44,8 @@ struct npri_apply {
 };
 
 struct npri_questions {
-    struct npri_index table; /* by reference */
-    struct npri_question **heap;
-    size_t heap_count;
-    size_t heap_capacity;
+    struct npri_map open;       /* by reference */
+    struct npri_heap deadlines; /* of the same */
     struct npri_timer *timer;
 };
 

@@ -36,8 +36,8 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .suspect_ns = SUSPECT_NS,
                                                      .now_ns = npri_loop_now_ns(node->loop)});
     registry->timer = npri_timer_create(node->loop, on_timer, node);
-    if (registry->core == NULL || registry->timer == NULL || !npri_index_init(&registry->gets) ||
-        !npri_index_init(&registry->monitors)) {
+    if (registry->core == NULL || registry->timer == NULL || !npri_map_init(&registry->gets) ||
+        !npri_map_init(&registry->monitors)) {
         return NPR_ENOMEM;
     }
     return NPR_OK;
@@ -51,8 +51,8 @@ void npri_registry_fini(struct npr_node *node)
     npri_monitors_fini(node);
     npri_timer_destroy(registry->timer);
     npri_core_destroy(registry->core);
-    npri_index_fini(&registry->gets);
-    npri_index_fini(&registry->monitors);
+    npri_map_fini(&registry->gets);
+    npri_map_fini(&registry->monitors);
 }
 
 /* An effect's outcome may be known at once and step the core again, from inside: the pump that runs
@@ -106,11 +106,11 @@ npr_status npri_registry_check_key(struct npr_term key, struct npr_error *err)
     return NPR_OK;
 }
 
-/* ---- Who waits for a get.  The numbers are consecutive: they serve as their own hash. */
+/* ---- Who waits for a get. */
 
 static void finish(struct npr_node *node, struct npri_get *get, const struct npri_answer *answer)
 {
-    npri_index_remove(&node->registry.gets, &get->entry);
+    npri_map_remove(&node->registry.gets, &get->node);
     get->done(get, answer);
 }
 
@@ -121,7 +121,6 @@ void npri_registry_get(struct npr_node *node,
     struct npri_registry *registry = &node->registry;
     struct npr_error error = {0};
     npr_status status = npri_registry_check_key(options->key, &error);
-    uint64_t request;
 
     if (node->closing) {
         status = npri_fail(&error, NPR_ECLOSED, "the node stops");
@@ -130,12 +129,12 @@ void npri_registry_get(struct npr_node *node,
         get->done(get, &(struct npri_answer){.status = status, .text = npr_bytes_of(error.text)});
         return;
     }
-    request = ++registry->last_request;
-    npri_index_insert(&registry->gets, &get->entry, request);
+    get->number = ++registry->last_request;
+    npri_map_insert(&registry->gets, &get->node, npri_bytes(&get->number, sizeof(get->number)));
     status = npri_registry_step(
         node,
         &(struct npri_core_event){.kind = options->start_here ? NPRI_EVENT_START : NPRI_EVENT_GET,
-                                  .request = request,
+                                  .request = get->number,
                                   .key = options->key,
                                   .function = options->function,
                                   .caller = options->caller,
@@ -150,10 +149,11 @@ void npri_registry_get(struct npr_node *node,
 /* The core's answer. */
 void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *effect)
 {
-    struct npri_index_entry *entry = npri_index_find(&node->registry.gets, effect->request);
+    struct npri_map_node *found =
+        npri_map_find(&node->registry.gets, npri_bytes(&effect->request, sizeof(effect->request)));
 
-    if (entry != NULL) {
-        finish(node, NPRI_CONTAINER_OF(entry, struct npri_get, entry),
+    if (found != NULL) {
+        finish(node, NPRI_CONTAINER_OF(found, struct npri_get, node),
                &(struct npri_answer){.status = effect->status,
                                      .pid = effect->term,
                                      .started = effect->started,
@@ -163,15 +163,12 @@ void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *
 
 void npri_registry_close(struct npr_node *node)
 {
-    struct npri_index_entry *list;
+    struct npri_map_node *first;
 
     NPRI_ASSERT(node->closing);
-    list = npri_index_extract(&node->registry.gets, NULL, NULL);
-    while (list != NULL) {
-        struct npri_get *get = NPRI_CONTAINER_OF(list, struct npri_get, entry);
-
-        list = list->next;
-        get->done(get, &(struct npri_answer){.status = NPR_ECLOSED,
-                                             .text = npr_bytes_of("the node stops")});
+    while ((first = npri_map_first(&node->registry.gets)) != NULL) {
+        finish(
+            node, NPRI_CONTAINER_OF(first, struct npri_get, node),
+            &(struct npri_answer){.status = NPR_ECLOSED, .text = npr_bytes_of("the node stops")});
     }
 }

@@ -4,9 +4,9 @@
 #ifndef NPRI_NODE_REGISTRY_H
 #define NPRI_NODE_REGISTRY_H
 
+#include "base/map.h"
 #include "core/core.h"
 #include "net/loop.h"
-#include "node/index.h"
 
 struct npr_node;
 struct npri_signal;
@@ -14,8 +14,8 @@ struct npri_signal;
 struct npri_registry {
     struct npri_core *core;
     struct npri_timer *timer;
-    struct npri_index gets;     /* unanswered, by number */
-    struct npri_index monitors; /* of registered processes, by pid */
+    struct npri_map gets;     /* unanswered, by number */
+    struct npri_map monitors; /* of registered processes, by pid */
     uint64_t last_request;
     bool pumping;
 };
@@ -46,7 +46,8 @@ struct npri_answer {
 
 /* One who waits.  Part of the caller's own struct, which must live until `done`. */
 struct npri_get {
-    struct npri_index_entry entry;
+    struct npri_map_node node;
+    uint64_t number;
     void (*done)(struct npri_get *get, const struct npri_answer *answer);
 };
 
@@ -73,8 +74,8 @@ void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *
 
 void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect *effect);
 
-void npri_monitor_add(struct npr_node *node, struct npr_term pid);
-void npri_monitor_remove(struct npr_node *node, struct npr_term pid);
+void npri_monitor_add(struct npr_node *node, struct npr_term term); /* a pid */
+void npri_monitor_remove(struct npr_node *node, struct npr_term term);
 /* A DOWN to the client service: true when it was of such a monitor. */
 bool npri_monitor_on_down(struct npr_node *node, const struct npri_signal *signal);
 /* The connection is lost: every monitored pid of that node is down. */
