@@ -314,6 +314,8 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
     return true;
 }
 
+/* The end of a connection has its own line where the connections are kept; news is only that a node
+ * which the operator named cannot be reached. */
 static void log_disconnected(struct npri_core *core,
                              const struct npri_peer *peer,
                              struct npr_bytes why)
@@ -325,7 +327,7 @@ static void log_disconnected(struct npri_core *core,
     npri_text_add(&text, " reason=\"");
     npri_text_add_bytes(&text, why);
     npri_text_add(&text, "\"");
-    npri_core_log(core, peer->connected || peer->join ? NPRI_LOG_INFO : NPRI_LOG_DEBUG, &text);
+    npri_core_log(core, !peer->connected && peer->join ? NPRI_LOG_INFO : NPRI_LOG_DEBUG, &text);
 }
 
 void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event)
