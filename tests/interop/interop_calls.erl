@@ -151,7 +151,7 @@ register_pid() ->
          [?EVENTUALLY({Owner, Keeper, Pid}, {Owner, Keeper, get_pid(Short, Key)})
           || Short <- interop_cluster:members()],
          ?EQUAL([{Key, Pid}], ?ON(b, rpc:call(Keeper, ets, lookup, [nprocreg_data, Key]))),
-         ?EQUAL(Pid, start(b, Key)),
+         [?EQUAL({Short, Pid}, {Short, start(Short, Key)}) || Short <- interop_cluster:members()],
          ?ON(b, gen_server:cast({nprocreg, Keeper}, {unregister_key, Key})),
          [?EVENTUALLY({Owner, Keeper, undefined}, {Owner, Keeper, get_pid(Short, Key)})
           || Short <- interop_cluster:members()],

@@ -84,9 +84,10 @@ native_killed() ->
     interop_cluster:restart(n1),
     interop_cluster:settle().
 
-%% Nothing of the former incarnation may be taken for the present one.
+%% Nothing of the former incarnation may be taken for the present one, not even when a process has
+%% the number that another had there.
 native_restarts() ->
-    [{Key, Old} | _] = started(n1, 5),
+    [{Key, Old}] = started(n1, 1),
     interop_cluster:kill(n1),
     interop_cluster:restart(n1),
     interop_cluster:settle(),
@@ -94,12 +95,19 @@ native_restarts() ->
     New = ?ON(b, nprocreg:get_pid(Key, fun counter:start/0)),
     ?EQUAL(interop_cluster:name(n1), node(New)),
     ?TRUE(New =/= Old),
-    ?EQUAL(noproc, ?ON(a, interop_check:down(monitor(process, Old), Old))),
-    ?EQUAL(false, ?ON(a, rpc:call(node(Old), erlang, is_process_alive, [Old]))),
-    ?ON(a, exit(Old, kill)),
-    ?ON(a, gen_server:cast(Old, inc)),
-    ?EQUAL(0, ?ON(a, gen_server:call(New, get))),
+    [begin
+         ?EQUAL(noproc, ?ON(a, interop_check:down(monitor(process, Dead), Dead))),
+         ?EQUAL(false, ?ON(a, rpc:call(node(Dead), erlang, is_process_alive, [Dead]))),
+         ?ON(a, begin exit(Dead, kill), gen_server:cast(Dead, inc) end),
+         ?EQUAL(0, ?ON(a, gen_server:call(New, get)))
+     end || Dead <- [Old, with_creation_of(Old, New)]],
     ?EQUAL(New, ?ON(a, rpc:call(interop_cluster:name(n2), nprocreg, get_pid, [Key]))).
+
+%% Pid with the incarnation of Former: the last four bytes of its encoding.
+with_creation_of(Former, Pid) ->
+    Bytes = term_to_binary(Pid),
+    Creation = binary:part(term_to_binary(Former), byte_size(term_to_binary(Former)), -4),
+    binary_to_term(<<(binary:part(Bytes, 0, byte_size(Bytes) - 4))/binary, Creation/binary>>).
 
 erlang_killed() ->
     Lost = started(b, 10),
