@@ -37,16 +37,15 @@ NPR_API NPR_NODISCARD npr_status npr_get_pid(struct npr_node *node,
                                              struct npr_error *err);
 
 /* Puts the entry `key -> pid` into this node's table, over any other entry of that key here, or
- * takes it out.  The entry goes when the process dies.  Returns NPR_OK, NPR_EINVAL, NPR_ENOMEM,
- * NPR_ECLOSED, NPR_ETIMEDOUT. */
+ * takes it out.  The entry goes when the process dies.  Blocks only until the node's loop thread
+ * has done it.  Returns NPR_OK, NPR_EINVAL (the key, the pid, or the node is a client), NPR_ENOMEM,
+ * NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_register(struct npr_node *node,
                                               struct npr_term key,
                                               const struct npr_pid *pid,
-                                              uint32_t timeout_ms,
                                               struct npr_error *err);
 NPR_API NPR_NODISCARD npr_status npr_unregister(struct npr_node *node,
                                                 struct npr_term key,
-                                                uint32_t timeout_ms,
                                                 struct npr_error *err);
 
 /* Where `key` belongs when the nodes of the cluster are `nodes` (any order, no duplicates), without

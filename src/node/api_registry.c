@@ -97,14 +97,12 @@ static void telling_run(struct npri_call *call)
 npr_status npr_register(struct npr_node *node,
                         struct npr_term key,
                         const struct npr_pid *pid,
-                        uint32_t timeout_ms,
                         struct npr_error *err)
 {
     struct telling telling = {.call.err = err, .event = {.kind = NPRI_EVENT_REGISTER, .key = key}};
     struct npri_buffer term;
     npr_status status = npri_registry_check_key(key, err);
 
-    (void)timeout_ms; /* The loop thread answers at once. */
     if (status != NPR_OK) {
         return status;
     }
@@ -123,16 +121,12 @@ npr_status npr_register(struct npr_node *node,
     return status;
 }
 
-npr_status npr_unregister(struct npr_node *node,
-                          struct npr_term key,
-                          uint32_t timeout_ms,
-                          struct npr_error *err)
+npr_status npr_unregister(struct npr_node *node, struct npr_term key, struct npr_error *err)
 {
     struct telling telling = {.call.err = err,
                               .event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
     const npr_status status = npri_registry_check_key(key, err);
 
-    (void)timeout_ms;
     return status == NPR_OK ? npri_call_run(node, &telling.call, telling_run) : status;
 }
 

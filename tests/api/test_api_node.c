@@ -512,7 +512,7 @@ static void a_death_removes_all_entries_of_the_process(void **state)
     start_cluster(2);
     assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(npr_register(nodes[i], key, &found.pid, TIMEOUT_MS, NULL), NPR_OK);
+        assert_int_equal(npr_register(nodes[i], key, &found.pid, NULL), NPR_OK);
     }
     assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &again, NULL), NPR_OK);
     assert_true(npr_pid_equal(&found.pid, &again.pid));
@@ -535,9 +535,9 @@ static void an_entry_can_be_taken_out(void **state)
     (void)state;
     start_cluster(2);
     assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
-    assert_int_equal(npr_register(nodes[0], key, &found.pid, TIMEOUT_MS, NULL), NPR_OK);
+    assert_int_equal(npr_register(nodes[0], key, &found.pid, NULL), NPR_OK);
     assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &found, NULL), NPR_OK);
-    assert_int_equal(npr_unregister(nodes[0], key, TIMEOUT_MS, NULL), NPR_OK);
+    assert_int_equal(npr_unregister(nodes[0], key, NULL), NPR_OK);
     assert_int_equal(npr_get_pid(nodes[1], key, NULL, NULL, TIMEOUT_MS, &found, NULL),
                      NPR_ENOTFOUND);
     npr_builder_destroy(builder);
@@ -763,8 +763,7 @@ static void a_client_stays_outside_the_ring(void **state)
         assert_memory_not_equal(found.pid.node.text, "client", 6);
     }
     assert_int_equal(view_count(nodes[0]), 2);
-    assert_int_equal(npr_register(nodes[2], atom_term(builder, "x"), &found.pid, TIMEOUT_MS, NULL),
-                     NPR_EINVAL);
+    assert_int_equal(npr_register(nodes[2], atom_term(builder, "x"), &found.pid, NULL), NPR_EINVAL);
     npr_builder_destroy(builder);
 }
 
