@@ -35,11 +35,12 @@ test: setup
 
 check: setup
 	@$(MAKE) --no-print-directory build
-	@tools/format --check
-	@tools/lint
-	@tools/layers $(BUILD)
-	@tools/tidy $(BUILD)
-	@echo "check: clean"
+	@bad=0; \
+	tools/format --check || bad=1; \
+	tools/lint || bad=1; \
+	tools/layers $(BUILD) || bad=1; \
+	tools/tidy $(BUILD) || bad=1; \
+	[ $$bad -eq 0 ] && echo "check: clean"
 
 fuzz: setup
 	@$(MAKE) --no-print-directory build PRESET=fuzz

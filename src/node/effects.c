@@ -302,8 +302,9 @@ static void delegate_natively(struct npr_node *node, const struct npri_core_effe
     npri_put_list(&args, 4);
     npri_put_given(&args, effect->key);
     npri_put_given(&args, effect->function);
-    npri_put_given(&args, effect->caller.data != NULL ? effect->caller
-                                                     : npri_service_pid(node, NPRI_SERVICE_CLIENT));
+    npri_put_given(&args, effect->caller.data != NULL
+                              ? effect->caller
+                              : npri_service_pid(node, NPRI_SERVICE_CLIENT));
     npri_put_uint(&args, options.deadline_ns > now_ns
                              ? (options.deadline_ns - now_ns) / UINT64_C(1000000)
                              : 0);
