@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/fail.h"
+#include "base/utf8.h"
 
 struct npr_bytes npr_bytes_of(const char *text)
 {
@@ -33,10 +35,14 @@ npr_status npr_node_name_parse(struct npr_bytes text,
 {
     size_t at_count = 0;
     size_t at_index = 0;
+    size_t chars;
 
     if (text.size > NPR_NODE_NAME_BYTES_MAX) {
         return npri_fail(err, NPR_EINVAL, "node name of %zu bytes: at most %d", text.size,
                          NPR_NODE_NAME_BYTES_MAX);
+    }
+    if (!npri_utf8_count(text, &chars, NULL)) {
+        return npri_fail(err, NPR_EINVAL, "node name is not UTF-8");
     }
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] <= ' ' || text.data[i] == 0x7f) {

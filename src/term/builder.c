@@ -4,9 +4,9 @@
 #include "base/assert.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/number.h"
 #include "term/read.h"
-#include "term/utf8.h"
 #include "term/write.h"
 
 /* One term in the making.  `missing` counts the terms that must still be written to make it whole;

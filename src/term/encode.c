@@ -3,9 +3,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/read.h"
 #include "term/tag.h"
-#include "term/utf8.h"
 #include "term/write.h"
 
 static void encode_range(const uint8_t *at, const uint8_t *end, struct npri_buffer *buffer);

@@ -2,9 +2,9 @@
 
 #include "base/fail.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/decimal.h"
 #include "term/syntax.h"
-#include "term/utf8.h"
 
 bool npri_lex_fail(struct npri_lex *lex, const uint8_t *at, npr_status status, const char *fault)
 {

@@ -1,11 +1,11 @@
 /* Terms as io_lib:format("~0tp") prints them. */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "term/decimal.h"
 #include "term/number.h"
 #include "term/syntax.h"
 #include "term/tag.h"
-#include "term/utf8.h"
 #include "term/write.h"
 
 static const uint8_t *print_term(const uint8_t *at, struct npri_buffer *out);

@@ -4,10 +4,10 @@
 #include "base/assert.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/number.h"
 #include "term/read.h"
 #include "term/scan.h"
-#include "term/utf8.h"
 #include "term/write.h"
 
 /* Bytes that sorting the keys of maps may move.  One map moves its own size; only maps nested in

@@ -2,8 +2,8 @@
 
 #include "base/fail.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/number.h"
-#include "term/utf8.h"
 
 struct scanner {
     const uint8_t *start;

@@ -1,9 +1,9 @@
 /* <<...>> in Erlang text. */
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/bits.h"
 #include "term/parser.h"
 #include "term/tag.h"
-#include "term/utf8.h"
 
 enum segment_type {
     SEGMENT_INTEGER,

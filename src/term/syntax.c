@@ -1,6 +1,6 @@
 #include "term/syntax.h"
 
-#include "term/utf8.h"
+#include "base/utf8.h"
 
 static bool between(uint32_t code, uint32_t low, uint32_t high)
 {

@@ -1,4 +1,4 @@
-#include "term/utf8.h"
+#include "base/utf8.h"
 
 bool npri_utf8_valid(uint32_t code)
 {

@@ -1,6 +1,6 @@
-/* term/utf8.h - code points in and out of UTF-8.  Pure. */
-#ifndef NPRI_TERM_UTF8_H
-#define NPRI_TERM_UTF8_H
+/* base/utf8.h - code points in and out of UTF-8.  Pure. */
+#ifndef NPRI_BASE_UTF8_H
+#define NPRI_BASE_UTF8_H
 
 #include "base/bytes.h"
 
@@ -21,4 +21,4 @@ bool npri_utf8_valid(uint32_t code);
  * whether all of them are below 256. */
 bool npri_utf8_count(struct npr_bytes text, size_t *out_count, bool *out_latin1);
 
-#endif /* NPRI_TERM_UTF8_H */
+#endif /* NPRI_BASE_UTF8_H */
