@@ -20,7 +20,8 @@ setup:
 	@tools/setup
 
 $(BUILD)/build.ninja:
-	@cmake --preset $(PRESET) $(if $(PREFIX),-DCMAKE_INSTALL_PREFIX=$(PREFIX)) >/dev/null
+	@cmake --preset $(PRESET) $(if $(PREFIX),-DCMAKE_INSTALL_PREFIX=$(PREFIX)) >/dev/null || \
+		{ echo "'make setup' installs what may be missing" >&2; exit 1; }
 
 build: $(BUILD)/build.ninja
 	@cmake --build --preset $(PRESET) --parallel $(JOBS)
