@@ -155,8 +155,9 @@ native_stopped() ->
 
 connection_cut() ->
     Native = interop_cluster:name(n1),
-    [{Key, Pid}] = started(n1, 1),
+    [{Key, Pid}, {Unlinked, Survivor}] = started(n1, 2),
     Observer = observer([Pid]),
+    ?EQUAL(0, ?ON(a, begin link(Survivor), unlink(Survivor), gen_server:call(Survivor, get) end)),
     ?EQUAL(true, ?ON(a, erlang:disconnect_node(Native))),
     ?EQUAL({[noconnection], [noconnection]}, report(Observer)),
     ?EVENTUALLY(true, ?ON(a, lists:member(Native, nodes(hidden)))),
@@ -165,7 +166,8 @@ connection_cut() ->
     New = ?ON(a, nprocreg:get_pid(Key, fun counter:start/0)),
     ?TRUE(New =/= Pid),
     ?EQUAL(New, ?ON(b, nprocreg:get_pid(Key))),
-    ?EQUAL(0, ?ON(a, gen_server:call(New, get))).
+    ?EQUAL(0, ?ON(a, gen_server:call(New, get))),
+    ?EQUAL(Survivor, ?ON(a, nprocreg:get_pid(Unlinked))).
 
 %% Only the native nodes are asked: an original itself waits for the one that hangs.
 erlang_hangs() ->

@@ -206,6 +206,14 @@ unlink() ->
                           crashed = interop_check:down(Ref, Pid),
                           receive Any -> [Any] after 0 -> [] end
                       end)),
+    Again = counter(),
+    ?EQUAL({'EXIT', Again, crashed},
+           ?ON(a, begin
+                      process_flag(trap_exit, true),
+                      link(Again), unlink(Again), link(Again),
+                      catch gen_server:call(Again, {crash, crashed}),
+                      receive Exit = {'EXIT', _, _} -> Exit after 10000 -> silence end
+                  end)),
     Other = counter(),
     Former = ?ON(a, spawn(fun() -> link(Other), unlink(Other), receive R -> exit(R) end end)),
     ?ON(a, Former ! crashed),
