@@ -387,6 +387,7 @@ static void destroy(struct npr_node *node)
     }
     npri_exports_fini(&node->exports);
     npri_buffer_fini(&node->name_term);
+    npri_log_limits_fini(&node->log_limits);
     (void)pthread_cond_destroy(&node->calls_none);
     (void)pthread_mutex_destroy(&node->calls_lock);
     npri_free(node);
@@ -418,6 +419,7 @@ static struct npr_node *allocate(const struct npr_node_options *options,
     node->client = options->client;
     node->log = options->log;
     node->log_user = options->log_user;
+    npri_log_limits_init(&node->log_limits);
     npri_buffer_init(&node->name_term, 0);
     npri_inbox_init(&node->outbox, node, npri_router_handle_outbox);
     NPRI_ASSERT(pthread_mutex_init(&node->calls_lock, NULL) == 0);

@@ -1,6 +1,7 @@
 /* What the parts of a node share: entering and leaving, logging, small terms. */
 #include "node/node.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -77,7 +78,23 @@ void npri_node_log(struct npr_node *node, npr_log_level level, const char *forma
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args); /* A long line is cut. */
     va_end(args);
-    node->log(node->log_user, level, line);
+    if (level == NPR_LOG_DEBUG ||
+        npri_log_limits_admit(&node->log_limits, line, npri_loop_now_ns(node->loop))) {
+        node->log(node->log_user, level, line);
+    }
+    npri_node_log_count(node);
+}
+
+void npri_node_log_count(struct npr_node *node)
+{
+    const uint64_t count =
+        npri_log_limits_take_count(&node->log_limits, npri_loop_now_ns(node->loop));
+    char line[64];
+
+    if (count > 0 && node->log != NULL) {
+        (void)snprintf(line, sizeof(line), "log_suppressed lines=%" PRIu64, count);
+        node->log(node->log_user, NPR_LOG_WARNING, line);
+    }
 }
 
 struct npr_term npri_buffer_term(const struct npri_buffer *buffer)

@@ -24,6 +24,7 @@
 #include "node/exports.h"
 #include "node/inbox.h"
 #include "node/leaders.h"
+#include "node/log.h"
 #include "node/questions.h"
 #include "node/registry.h"
 #include "node/service.h"
@@ -51,6 +52,8 @@ struct npr_node {
     unsigned calls_count;
     bool calls_closed;
 
+    struct npri_log_limits log_limits; /* any thread */
+
     /* Filled by any thread, emptied by the loop thread. */
     struct npri_inbox outbox; /* signals for other nodes */
     struct npri_service services[NPRI_SERVICES_COUNT];
@@ -77,9 +80,12 @@ bool npri_node_is_entered(const struct npr_node *node);
 /* The node's name as a term; lives as long as the node.  Any thread. */
 struct npr_term npri_node_name_term(const struct npr_node *node);
 
-/* "event key=value ...".  Any thread. */
+/* "event key=value ...", unless there were too many of that event (node/log.h).  Any thread. */
 void npri_node_log(struct npr_node *node, npr_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Says how many lines were left out, when it is time to.  Any thread. */
+void npri_node_log_count(struct npr_node *node);
 
 /* What a finished buffer holds, as a term; "no term" when writing it failed. */
 struct npr_term npri_buffer_term(const struct npri_buffer *buffer);

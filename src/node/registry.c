@@ -17,6 +17,7 @@ static void on_timer(void *user)
 
     npri_node_enter(node);
     (void)npri_registry_step(node, &(struct npri_core_event){.kind = NPRI_EVENT_TIME});
+    npri_node_log_count(node);
     npri_node_leave(node);
 }
 
