@@ -122,9 +122,24 @@ struct npri_peer *npri_member_find(const struct npri_core *core, const struct np
     return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_peer, node);
 }
 
-/* NULL with *out_memory false: `name` is ignored, with a line in the log. */
+/* To be called whenever `connected` or `join` has changed. */
+static void count_named(struct npri_members *members, struct npri_peer *peer)
+{
+    const bool named_only = !peer->connected && !peer->join;
+
+    if (named_only && !peer->counted) {
+        members->named_count++;
+    } else if (!named_only && peer->counted) {
+        members->named_count--;
+    }
+    peer->counted = named_only;
+}
+
+/* NULL with *out_memory false: `name` is ignored, with a line in the log.  `named`: that it was
+ * heard of is all that is known of it. */
 static struct npri_peer *find_or_create(struct npri_core *core,
                                         const struct npr_node_name *name,
+                                        bool named,
                                         bool *out_memory)
 {
     struct npri_members *members = &core->members;
@@ -139,7 +154,8 @@ static struct npri_peer *find_or_create(struct npri_core *core,
         npri_core_log_node(core, NPRI_LOG_WARNING, "node_ignored", name, "not a node name");
         return NULL;
     }
-    if (members->peers.count + 1 >= NPRI_VIEW_NODES_MAX) {
+    if (members->peers.count + 1 >= NPRI_VIEW_NODES_MAX ||
+        (named && members->named_count >= NPRI_NAMED_NODES_MAX)) {
         npri_core_log_node(core, NPRI_LOG_WARNING, "node_ignored", name, "too many nodes");
         return NULL;
     }
@@ -150,6 +166,7 @@ static struct npri_peer *find_or_create(struct npri_core *core,
     }
     init_peer(peer, name, ++members->serial);
     npri_map_insert(&members->peers, &peer->node, npri_bytes(peer->name.text, peer->name.size));
+    count_named(members, peer);
     return peer;
 }
 
@@ -158,7 +175,8 @@ void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
     if (peer->connected || peer->join || peer->dialling || npri_heap_has(&peer->dial_timer.node)) {
         return;
     }
-    NPRI_ASSERT(npri_list_empty(&peer->operations) && !peer->in_view);
+    NPRI_ASSERT(npri_list_empty(&peer->operations) && !peer->in_view && peer->counted);
+    core->members.named_count--;
     npri_member_settled(core, peer);
     npri_map_remove(&core->members.peers, &peer->node);
     npri_free(peer);
@@ -178,6 +196,20 @@ static void begin_settling(struct npri_core *core, struct npri_peer *peer)
         core->members.settling_count++;
     }
     npri_timer_arm(core, &peer->settle_timer, npri_time_after(core, core->options.suspect_ns));
+}
+
+/* Of a new name that may be a lie. */
+static void begin_settling_named(struct npri_core *core, struct npri_peer *peer)
+{
+    struct npri_members *members = &core->members;
+
+    if (!members->names_hold || core->now_ns - members->names_hold_ns > core->options.expire_ns) {
+        members->names_hold = true;
+        members->names_hold_ns = core->now_ns;
+    }
+    if (core->now_ns - members->names_hold_ns <= core->options.suspect_ns) {
+        begin_settling(core, peer);
+    }
 }
 
 void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
@@ -241,11 +273,12 @@ bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *
     if (npr_node_name_equal(&event->node, &core->options.self)) {
         return true;
     }
-    peer = find_or_create(core, &event->node, &no_memory);
+    peer = find_or_create(core, &event->node, false, &no_memory);
     if (peer == NULL) {
         return !no_memory;
     }
     peer->join = true;
+    count_named(&core->members, peer);
     if (!peer->connected && !peer->dialling) {
         begin_settling(core, peer);
         npri_dial_now(core, peer);
@@ -261,6 +294,7 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
 
     npri_member_leave(core, peer, reason);
     peer->connected = false;
+    count_named(&core->members, peer);
     peer->native = false;
     peer->registry = false;
     peer->suspect = false;
@@ -292,7 +326,7 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
     if (npr_node_name_equal(&event->node, &core->options.self)) {
         return true;
     }
-    peer = find_or_create(core, &event->node, &no_memory);
+    peer = find_or_create(core, &event->node, false, &no_memory);
     if (peer == NULL) {
         return !no_memory;
     }
@@ -302,7 +336,11 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
         }
         disconnect(core, peer, "another incarnation");
     }
+    if (peer->named_ns != 0) {
+        core->members.names_hold = false; /* There is something in names. */
+    }
     peer->connected = true;
+    count_named(&core->members, peer);
     peer->creation = event->creation;
     peer->dialling = false;
     npri_timer_stop(core, &peer->dial_timer);
@@ -356,14 +394,14 @@ bool npri_member_on_named(struct npri_core *core, const struct npr_node_name *na
     if (npr_node_name_equal(name, &core->options.self)) {
         return true;
     }
-    peer = find_or_create(core, name, &no_memory);
+    peer = find_or_create(core, name, true, &no_memory);
     if (peer == NULL) {
         return !no_memory;
     }
     peer->named_ns = core->now_ns;
     if (!peer->connected && !peer->dialling && !npri_heap_has(&peer->dial_timer.node)) {
         if (!known) {
-            begin_settling(core, peer);
+            begin_settling_named(core, peer);
         }
         npri_dial_now(core, peer);
     }
@@ -404,6 +442,7 @@ void npri_members_check(const struct npri_core *core)
     const struct npri_members *members = &core->members;
     uint32_t in_view = members->self.in_view ? 1 : 0;
     uint32_t settling = 0;
+    uint32_t named = 0;
 
     NPRI_ASSERT(members->self.in_view == core->options.member);
     NPRI_LIST_FOREACH (at, &members->peers.order) {
@@ -414,7 +453,9 @@ void npri_members_check(const struct npri_core *core)
         NPRI_ASSERT(peer->settling == npri_heap_has(&peer->settle_timer.node));
         in_view += peer->in_view ? 1 : 0;
         settling += peer->settling ? 1 : 0;
+        named += !peer->connected && !peer->join ? 1 : 0;
     }
+    NPRI_ASSERT(named == members->named_count);
     NPRI_ASSERT(in_view == members->view_count);
     NPRI_ASSERT(settling == members->settling_count);
     NPRI_ASSERT(members->peers.count + 1 <= members->view_capacity);

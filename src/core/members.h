@@ -18,10 +18,15 @@
  * dialling and polling, requests that find nothing here are held (core/requests.h).  Without this
  * every node that joins starts a second process for each key that it is asked for.
  *
+ * Names are cheap: whoever is connected can send any number of them.  So only NPRI_NAMED_NODES_MAX
+ * peers may be there that are neither connected nor to be joined, and new names hold requests for
+ * at most two suspect_ns of each expire_ns, until one of them has connected.
+ *
  * Invariants (npri_members_check):
  *     M1  the view is in order, without duplicates, and has exactly the peers with `in_view`;
  *     M2  in_view implies connected or self; a suspect and every operation has a connected peer;
- *     M3  settling_count is the number of peers with `settling`.
+ *     M3  settling_count is the number of peers with `settling`, named_count that of peers which
+ * are neither connected nor to be joined.
  *
  * Not here: the protocol between native nodes (push, markers, settled owners); it hangs on
  * npri_member_joined() and npri_member_left(). */
@@ -43,6 +48,7 @@ struct npri_peer {
     uint64_t serial; /* no two peers of one core have the same, ever */
     bool self;
     bool join;     /* dialled for ever */
+    bool counted;  /* among named_count */
     bool dialling; /* a CONNECT is out */
     bool settling;
     uint64_t named_ns; /* when somebody last named it; 0: never */
@@ -73,6 +79,9 @@ struct npri_members {
     uint32_t view_count;
     uint32_t view_capacity; /* for every peer, so that entering the view cannot fail */
     uint32_t settling_count;
+    uint32_t named_count; /* peers that are neither connected nor to be joined */
+    bool names_hold;      /* new names have held requests since names_hold_ns */
+    uint64_t names_hold_ns;
     uint64_t serial;
     struct npri_timer tick_timer;
 };

@@ -1,8 +1,10 @@
 /* core/members.h: who is in the view, what nodes are told and asked, and when they are dialled. */
 #include "core_host.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "support/check.h"
 
 /* The first contact with an original: nothing unknown is sent to it but the greeting (which the
@@ -263,6 +265,70 @@ static void mute_newcomer_is_not_waited_for(void **state)
     host_fini(&host);
 }
 
+/* Whoever sends names of nodes without end makes neither memory nor dials grow without end, and
+ * keeps nobody out who joins or connects.  (All names in one table of 4,096: the next good node was
+ * ignored.) */
+static void junk_names_leave_room(void **state)
+{
+    struct core_host host;
+    char name[32];
+
+    (void)state;
+    host_init(&host);
+    host.quiet = true;
+    for (unsigned i = 0; i < 2 * NPRI_VIEW_NODES_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "junk%u", i);
+        host_announced(&host, name);
+        host_forget_trace(&host);
+        host_pass(&host, i % 8 == 0 ? MS : 0);
+    }
+    host_forget_trace(&host);
+    host_join(&host, "b");
+    CHECK_TRACE(&host, "CONNECT b\n");
+    host_connected(&host, "c");
+    CHECK_TRACE(&host, "GREET c\nPOLL 1 c\n");
+    host_greeted(&host, "c", NPR_OTP_26);
+    CHECK_VIEW(&host, "a c");
+    for (unsigned i = 0; i < NPRI_NAMED_NODES_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "junk%u", i);
+        host_disconnected(&host, name);
+    }
+    host_forget_trace(&host);
+    host_pass(&host, 60000 * MS); /* forgotten: there is room for names again */
+    host_forget_trace(&host);
+    host_announced(&host, "d");
+    CHECK_TRACE(&host, "CONNECT d\n");
+    host_fini(&host);
+}
+
+/* New names that lead nowhere, one after the other, hold requests for a part of the time only; once
+ * one has connected, the next is waited for again. */
+static void junk_names_hold_nobody_for_long(void **state)
+{
+    struct core_host host;
+    char name[32];
+
+    (void)state;
+    host_init(&host);
+    host.quiet = true;
+    for (unsigned i = 0; i < 25; i++) {
+        (void)snprintf(name, sizeof(name), "junk%u", i);
+        host_announced(&host, name);
+        host_pass(&host, 100 * MS);
+    }
+    host_forget_trace(&host);
+    host_get(&host, 1, "ka", NULL);
+    CHECK_TRACE(&host, "ANSWER 1 ENOTFOUND no node has the key\n");
+    host_connected(&host, "junk3");
+    host_greeted(&host, "junk3", NPR_OTP_26);
+    host_polled(&host, 1, "a junk3");
+    host_announced(&host, "c");
+    host_forget_trace(&host);
+    host_get(&host, 2, "ka", NULL);
+    CHECK_TRACE(&host, "");
+    host_fini(&host);
+}
+
 /* However many newcomers follow each other, two seconds are the most that anybody is held. */
 static void endless_newcomers_hold_nobody(void **state)
 {
@@ -432,6 +498,8 @@ int main(void)
         cmocka_unit_test(bad_names_are_ignored),
         cmocka_unit_test(newcomer_is_waited_for),
         cmocka_unit_test(mute_newcomer_is_not_waited_for),
+        cmocka_unit_test(junk_names_leave_room),
+        cmocka_unit_test(junk_names_hold_nobody_for_long),
         cmocka_unit_test(endless_newcomers_hold_nobody),
         cmocka_unit_test(client_stays_outside),
         cmocka_unit_test(node_that_does_not_list_itself_is_no_member),
