@@ -52,7 +52,7 @@ struct npr_node_options {
     uint32_t workers;          /* threads that run processes; 0: one per core */
     uint32_t net_ticktime_s;   /* a peer silent for that long is dropped; 60 */
     uint32_t handshake_ms_max; /* a connection must be up within; 7000 */
-    uint32_t handshakes_max;   /* handshakes in progress at once; 128 */
+    uint32_t handshakes_max;   /* handshakes in progress at once; 128.  Then the oldest gives way */
     size_t frame_bytes_max;    /* largest message from a peer; 64 MiB */
     size_t queue_bytes_max;    /* output waiting for a peer that does not read; 64 MiB.  Beyond */
     uint32_t queue_ms_max;     /* it, the peer is dropped after that long; 10000 */

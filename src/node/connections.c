@@ -142,8 +142,8 @@ static void connections_on_incoming_closed(struct npri_connection *connection,
 {
     struct npri_connections *connections = connection->user;
     /* Those who only look whether the port is open, and those whom we told to wait for us. */
-    const bool usual =
-        reason->status == NPR_ECLOSED || reason->status == NPR_EIO || connection->told_nok;
+    const bool usual = reason->status == NPR_ECLOSED || reason->status == NPR_EIO ||
+                       reason->status == NPR_EFULL || connection->told_nok;
 
     connections_uncount(connection);
     npri_connections_log(
@@ -197,22 +197,28 @@ struct npri_connection_setup npri_connections_setup(struct npri_connections *con
 
 /* ---- Accepting. */
 
-/* Too many handshakes at once: whoever they are, they may try again. */
-static void connections_refuse(struct npri_connections *connections,
-                               struct npri_stream *stream,
-                               uint64_t now_ns)
+/* Too many handshakes at once: the one that began first gives way.  A good peer's takes a moment;
+ * those who only keep the door busy must begin anew all the time to keep one out. */
+static void connections_make_room(struct npri_connections *connections, uint64_t now_ns)
 {
+    struct npri_connection *oldest = NULL;
     struct npr_error reason;
 
-    npri_stream_close(stream);
+    for (struct npri_connection *at = connections->live; at != NULL; at = at->next) {
+        oldest = at->counted ? at : oldest; /* The newest are in front. */
+    }
+    NPRI_ASSERT(oldest != NULL);
+    (void)npri_fail(&reason, NPR_EFULL, "gave way to others");
+    npri_connection_close(oldest);
+    connections_on_incoming_closed(oldest, &reason);
     connections->refused++;
     if (connections->refused_logged_ns != 0 &&
         now_ns - connections->refused_logged_ns < REFUSED_LOG_NS) {
         return;
     }
     (void)npri_fail(&reason, NPR_EFULL,
-                    "%" PRIu32 " handshakes in progress: %" PRIu32 " connections refused",
-                    connections->handshakes, connections->refused);
+                    "%" PRIu32 " handshakes in progress: %" PRIu32 " that took long were dropped",
+                    connections->options.handshakes_max, connections->refused);
     npri_connections_log(connections, &(struct npri_log_entry){.level = NPR_LOG_WARNING,
                                                                .event = "handshakes_full",
                                                                .reason = &reason});
@@ -228,8 +234,7 @@ static void connections_on_accepted(void *user, struct npri_stream *stream)
     struct npri_connection *connection;
 
     if (connections->handshakes >= connections->options.handshakes_max) {
-        connections_refuse(connections, stream, now_ns);
-        return;
+        connections_make_room(connections, now_ns);
     }
     setup = npri_connections_setup(connections, now_ns + connections->options.handshake_ns_max);
     connection = npri_connection_accept(&setup, stream);
@@ -371,7 +376,7 @@ bool npri_connections_send(struct npri_connections *connections,
                            const struct npr_node_name *node,
                            const struct npri_control *control)
 {
-    struct npri_slot *slot = npri_slot_get(connections, node);
+    struct npri_slot *slot = npri_slot_get_to_send(connections, node);
     struct npr_error reason;
     npr_status status;
     bool kept;

@@ -58,7 +58,7 @@ struct npri_connections_options {
     struct npr_bytes cookie; /* copied */
     uint64_t flags;          /* offered */
     uint64_t handshake_ns_max;
-    uint32_t handshakes_max;
+    uint32_t handshakes_max; /* beyond it, the oldest one gives way */
     size_t frame_bytes_max;
     size_t queue_bytes_max;
     uint64_t queue_ns_max;
@@ -101,9 +101,9 @@ void npri_connections_disconnect(struct npri_connections *connections,
                                  const struct npr_node_name *node,
                                  const char *why);
 
-/* Sends, dialling if need be.  False: no memory, the queue of a connection that is not up yet is
- * full, or the peer has just been dropped for not reading; the message is then not sent, and the
- * caller still has it. */
+/* Sends, dialling if need be.  False: no memory, too many nodes are being dialled already, the
+ * queue of a connection that is not up yet is full, or the peer has just been dropped for not
+ * reading; the message is then not sent, and the caller still has it. */
 NPR_NODISCARD bool npri_connections_send(struct npri_connections *connections,
                                          const struct npr_node_name *node,
                                          const struct npri_control *control);

@@ -98,6 +98,21 @@ struct npri_slot *npri_slot_get(struct npri_connections *connections,
     return slot;
 }
 
+struct npri_slot *npri_slot_get_to_send(struct npri_connections *connections,
+                                        const struct npr_node_name *name)
+{
+    struct npri_slot *slot = npri_slot_find(connections, name);
+    size_t down_count = 0;
+
+    if (slot != NULL) {
+        return slot;
+    }
+    for (size_t i = 0; i < connections->slots_count; i++) {
+        down_count += connections->slots[i]->up == NULL && connections->slots[i]->port == 0 ? 1 : 0;
+    }
+    return down_count >= NPRI_NAMED_NODES_MAX ? NULL : npri_slot_get(connections, name);
+}
+
 struct npri_slot *npri_slot_next_up(const struct npri_connections *connections,
                                     const struct npr_node_name *name)
 {

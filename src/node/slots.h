@@ -73,7 +73,7 @@ struct npri_connections {
     struct npri_connection *live;
     uint32_t handshakes;        /* of accepted streams, in progress */
     uint64_t refused_logged_ns; /* the last line about too many of them */
-    uint32_t refused;           /* since that line */
+    uint32_t refused;           /* dropped for others since that line */
 
     struct npri_timer *soon; /* tells what is due, frees what is gone */
     struct npri_slot *due;
@@ -90,6 +90,12 @@ struct npri_slot *npri_slot_find(const struct npri_connections *connections,
 /* NULL: no memory, or NPRI_VIEW_NODES_MAX names already. */
 struct npri_slot *npri_slot_get(struct npri_connections *connections,
                                 const struct npr_node_name *name);
+
+/* The same for a message to a node that we may have no connection with.  NULL, too: as many nodes
+ * as may be are being dialled.  Names to write to come from anyone; they must not use up all slots.
+ */
+struct npri_slot *npri_slot_get_to_send(struct npri_connections *connections,
+                                        const struct npr_node_name *name);
 
 /* The first slot after `name` in order that has a connection up; NULL name: the very first. */
 struct npri_slot *npri_slot_next_up(const struct npri_connections *connections,
