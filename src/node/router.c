@@ -257,24 +257,30 @@ static bool control_to_signal(const struct npri_control *control, struct npri_si
     return control->kind != NPRI_CONTROL_SPAWN_REQUEST;
 }
 
-/* Whether `term`, the sender of something that asks for an answer, is a pid of that peer. */
-static bool is_of_peer(struct npr_term term, const struct npri_peer *peer)
+/* A node speaks for its own processes only: with the name of another's it could link, unlink,
+ * answer and be answered for it. */
+static bool speaks_for_itself(const struct npri_control *control, const struct npri_peer *peer)
 {
-    struct npr_node_name name;
+    const struct npr_term spoken_for[] = {control->from, control->result};
+    struct npr_pid pid;
 
-    return npri_term_node(term, &name) && npr_node_name_equal(&name, &peer->name);
+    for (size_t i = 0; i < sizeof(spoken_for) / sizeof(spoken_for[0]); i++) {
+        if (spoken_for[i].data != NULL && npr_term_get_pid(spoken_for[i], &pid) &&
+            !npr_node_name_equal(&pid.node, &peer->name)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void npri_router_received(struct npr_node *node,
                           const struct npri_peer *peer,
                           const struct npri_control *control)
 {
-    const bool asks = control->kind == NPRI_CONTROL_LINK || control->kind == NPRI_CONTROL_MONITOR ||
-                      control->kind == NPRI_CONTROL_SPAWN_REQUEST;
     struct npri_signal signal;
     struct npr_node_name name;
 
-    if (asks && !is_of_peer(control->from, peer)) {
+    if (!speaks_for_itself(control, peer)) {
         npri_node_log(node, NPR_LOG_WARNING, "foreign_sender peer=%.*s message=%s",
                       (int)peer->name.size, peer->name.text, npri_control_name(control->kind));
         return;
