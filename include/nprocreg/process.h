@@ -92,6 +92,34 @@ NPR_API npr_status npr_exit(struct npr_process *self,
 /* Whether exit signals become messages (process_flag(trap_exit, Bool)). */
 NPR_API void npr_trap_exit(struct npr_process *self, bool trap);
 
+/* The longest time that a timer may be set to: some 34 years. */
+#define NPR_TIMER_MS_MAX (UINT64_C(1) << 40)
+
+/* Sends `message` to a process anywhere, as npr_send() would, once `after_ms` milliseconds have
+ * passed by the monotonic clock: not before, and as soon as this process's worker comes to it.
+ * `*out_ref`, unless NULL, is what cancels it.  It ends with the process that set it.  Timers of
+ * one process that are due at the same time fire in the order in which they were set.  Returns
+ * NPR_OK, NPR_EINVAL or NPR_ENOMEM. */
+NPR_API npr_status npr_send_after(struct npr_process *self,
+                                  const struct npr_pid *to,
+                                  struct npr_term message,
+                                  uint64_t after_ms,
+                                  struct npr_ref *out_ref);
+
+/* The same every `period_ms` milliseconds, which must not be 0, until it is cancelled.  Times that
+ * were missed, because this process was busy, are not made up for. */
+NPR_API npr_status npr_send_every(struct npr_process *self,
+                                  const struct npr_pid *to,
+                                  struct npr_term message,
+                                  uint64_t period_ms,
+                                  struct npr_ref *out_ref);
+
+/* Takes a timer of this process back.  True: it was pending, and no message of it is sent from now
+ * on; what it sends to this process itself does not arrive any more, even if it was due already.
+ * False: it has fired, was cancelled, or never was.  One that repeats is pending until cancelled.
+ */
+NPR_API bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref);
+
 /* The worker's builder, empty at each call.  What it gives lives until the next call, or until the
  * callback returns.  Never NULL. */
 NPR_API struct npr_builder *npr_scratch(struct npr_process *self);

@@ -84,6 +84,7 @@ static bool signal_to_control(const struct npr_node *node,
         return true;
     case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
     case NPRI_SIGNAL_NODE_DOWN:
+    case NPRI_SIGNAL_TIMER:
         return false;
     }
     return false;
@@ -146,6 +147,7 @@ static bool is_whole(const struct npri_signal *signal)
     switch (signal->kind) {
     case NPRI_SIGNAL_MESSAGE:
     case NPRI_SIGNAL_NODE_DOWN:
+    case NPRI_SIGNAL_TIMER:
         return payload;
     case NPRI_SIGNAL_LINK:
     case NPRI_SIGNAL_UNLINK:

@@ -7,7 +7,7 @@ static bool pid_is_valid(const struct npr_pid *pid)
     return pid != NULL && pid->node.size != 0;
 }
 
-static bool process_is(const struct npr_process *self, const struct npr_pid *pid)
+bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
 {
     return pid->id == self->local.id && pid->serial == self->local.serial &&
            pid->creation == self->runtime->options.creation &&
@@ -120,7 +120,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
     if (self == NULL || !pid_is_valid(to)) {
         return NPR_EINVAL;
     }
-    if (process_is(self, to)) {
+    if (npri_process_is(self, to)) {
         return NPR_OK;
     }
     draft.to = npri_pid_term(to, to_bytes);

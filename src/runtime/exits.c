@@ -291,6 +291,8 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         return process_on_down(process, signal);
     case NPRI_SIGNAL_NODE_DOWN:
         return process_on_node_down(process, signal);
+    case NPRI_SIGNAL_TIMER:
+        return npri_process_on_timer(process, signal);
     case NPRI_SIGNAL_GROUP_LEADER:
         npri_signal_destroy(process->leader);
         process->leader = signal;

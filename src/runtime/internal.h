@@ -6,12 +6,14 @@
  *          |                                                       ^
  *          +--init fails, or the runtime stops---------------------+
  *
- * On the way to ENDING, in this order: terminate; out of the table (from here on others answer for
- * it), out of the names; what still waits is answered as by a dead process; links and monitors are
- * told.  Without memory to tell them it stays ENDING and tries again at its next turn. */
+ * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
+ * answer for it), out of the names; what still waits is answered as by a dead process; links and
+ * monitors are told.  Without memory to tell them it stays ENDING and tries again at its next turn.
+ */
 #ifndef NPRI_RUNTIME_INTERNAL_H
 #define NPRI_RUNTIME_INTERNAL_H
 
+#include "runtime/alarms.h"
 #include "runtime/mailbox.h"
 #include "runtime/names.h"
 #include "runtime/relations.h"
@@ -82,6 +84,7 @@ struct npr_process {
     struct npri_signal *end_block; /* what end_reason points into, or NULL */
     struct npri_start *start;      /* NULL once init has run */
     struct npri_signal *leader;    /* GROUP_LEADER whose `from` is the leader, or NULL */
+    struct npri_alarm_set *timers; /* NULL until it sets one */
 
     /* Constant. */
     struct npri_runtime *runtime;
@@ -116,6 +119,7 @@ struct npri_runtime {
     struct npri_table table;
     struct npri_names names;
     struct npri_scheduler scheduler;
+    struct npri_alarms alarms;
 
     struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
     atomic_uint services_count;  /* release after the entry is written, acquire before it is read */
@@ -144,6 +148,14 @@ struct npr_term npri_local_pid(const struct npri_runtime *runtime,
                                uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
 struct npr_term npri_pid_term(const struct npr_pid *pid, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
 struct npr_term npri_ref_term(const struct npr_ref *ref, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
+
+/* References of ours are numbers in disguise. */
+uint64_t npri_runtime_new_number(struct npri_runtime *runtime);
+struct npr_ref npri_runtime_number_ref(const struct npri_runtime *runtime, uint64_t number);
+/* False: it is none of this node and incarnation. */
+bool npri_runtime_ref_number(const struct npri_runtime *runtime,
+                             const struct npr_ref *ref,
+                             uint64_t *out);
 
 enum npri_place {
     NPRI_PLACE_NONE,  /* no pid */
@@ -184,6 +196,13 @@ enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term
  * have become end_block. */
 enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal);
 enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npri_signal *signal);
+
+/* Whether `pid` is the process's own (calls.c). */
+bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
+
+/* One of the process's timers has fired, and: it has no timers any more (later.c). */
+enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);
+void npri_process_drop_timers(struct npr_process *process);
 
 /* Tells links and monitors of the end.  False: no memory, some are left. */
 bool npri_process_announce_end(struct npr_process *process);

@@ -178,6 +178,7 @@ static void process_end(struct npr_process *process)
                                  process->end_reason);
     }
 
+    npri_process_drop_timers(process);
     npri_table_remove(&runtime->table, process);
     /* relaxed: a figure. */
     (void)atomic_fetch_sub_explicit(&runtime->alive, 1, memory_order_relaxed);

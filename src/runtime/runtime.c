@@ -112,11 +112,14 @@ struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime)
     return runtime_pid(runtime, runtime_new_local(runtime));
 }
 
-struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime)
+uint64_t npri_runtime_new_number(struct npri_runtime *runtime)
 {
     /* relaxed: a number. */
-    const uint64_t number = atomic_fetch_add_explicit(&runtime->next_ref, 1, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&runtime->next_ref, 1, memory_order_relaxed);
+}
 
+struct npr_ref npri_runtime_number_ref(const struct npri_runtime *runtime, uint64_t number)
+{
     return (struct npr_ref){
         .node = runtime->options.node,
         .creation = runtime->options.creation,
@@ -124,6 +127,23 @@ struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime)
         /* Of the first word, Erlang nodes keep 18 bits. */
         .words = {(uint32_t)(number & 0x3ffff), (uint32_t)(number >> 18), (uint32_t)(number >> 50)},
     };
+}
+
+bool npri_runtime_ref_number(const struct npri_runtime *runtime,
+                             const struct npr_ref *ref,
+                             uint64_t *out)
+{
+    if (ref->words_count != 3 || ref->creation != runtime->options.creation ||
+        !npr_node_name_equal(&ref->node, &runtime->options.node)) {
+        return false;
+    }
+    *out = (uint64_t)ref->words[2] << 50 | (uint64_t)ref->words[1] << 18 | ref->words[0];
+    return true;
+}
+
+struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime)
+{
+    return npri_runtime_number_ref(runtime, npri_runtime_new_number(runtime));
 }
 
 /* ---- Create, stop, destroy. */
@@ -180,6 +200,9 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
         goto fail;
     }
     status = npri_scheduler_start(&runtime->scheduler, options->workers, npri_process_run, err);
+    if (status == NPR_OK) {
+        status = npri_alarms_start(&runtime->alarms, &runtime->scheduler, err);
+    }
     if (status != NPR_OK) {
         goto fail;
     }
@@ -187,6 +210,7 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
     return NPR_OK;
 
 fail:
+    npri_scheduler_stop(&runtime->scheduler);
     runtime->stopped = true; /* nothing has run */
     npri_runtime_destroy(runtime);
     return status;
@@ -213,6 +237,7 @@ void npri_runtime_stop(struct npri_runtime *runtime)
         (void)pthread_cond_wait(&runtime->stop_cond, &runtime->stop_mutex);
     }
     (void)pthread_mutex_unlock(&runtime->stop_mutex);
+    npri_alarms_stop(&runtime->alarms);
     npri_scheduler_stop(&runtime->scheduler);
     runtime->stopped = true;
 }
@@ -223,6 +248,7 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
         return;
     }
     NPRI_ASSERT(runtime->stopped);
+    npri_alarms_fini(&runtime->alarms);
     npri_scheduler_fini(&runtime->scheduler);
     npri_table_fini(&runtime->table);
     npri_names_fini(&runtime->names);

@@ -89,6 +89,7 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_SPAWN_REQUEST:
     case NPRI_SIGNAL_SPAWN_REPLY:
     case NPRI_SIGNAL_NODE_DOWN:
+    case NPRI_SIGNAL_TIMER:
         return false;
     }
     signal->from = signal->to;

@@ -24,6 +24,7 @@ enum npri_signal_kind {
                                   node only */
     NPRI_SIGNAL_SPAWN_REPLY,   /* to, ref, id = flags, payload = pid or atom */
     NPRI_SIGNAL_NODE_DOWN,     /* to (local), payload = node atom: links and monitors there break */
+    NPRI_SIGNAL_TIMER,         /* a timer of the receiver is due (alarms.h); local only */
 };
 
 struct npri_signal {
