@@ -3,6 +3,7 @@
 #define NPROCREG_NPROCREG_H
 
 #include "nprocreg/error.h"
+#include "nprocreg/format.h"
 #include "nprocreg/module.h"
 #include "nprocreg/node.h"
 #include "nprocreg/process.h"

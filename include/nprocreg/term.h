@@ -105,8 +105,9 @@ NPR_API uint64_t npr_term_hash(struct npr_term term);
 /* ---- Building. */
 
 /* Builds one term front to back: a tuple, list or map is a header with its number of elements,
- * followed by the elements.  Errors stick: the first one is reported by npr_builder_finish(), so
- * that calls in between need no checks. */
+ * followed by the elements.  (nprocreg/format.h builds whole ones by a text with places in it.)
+ * Errors stick: the first one is reported by npr_builder_finish(), so that calls in between need no
+ * checks. */
 struct npr_builder;
 
 /* A new empty builder, owned by the caller; NULL when out of memory. */

@@ -312,6 +312,23 @@ npr_status npri_builder_append(struct npr_builder *builder,
     return status;
 }
 
+void npri_builder_make(struct npr_builder *builder,
+                       const char *call,
+                       npri_term_maker *maker,
+                       void *user)
+{
+    npr_status status;
+
+    if (!begin(builder, call, 0, 0) || builder->written.failed) {
+        return;
+    }
+    status = maker(user, &builder->written, &builder->error);
+    if (status != NPR_OK) {
+        (void)npri_fail_prefix(&builder->error, status,
+                               "call %llu (%s): ", (unsigned long long)builder->calls, call);
+    }
+}
+
 static npr_status decode(struct npr_bytes bytes, struct npri_buffer *out, struct npr_error *err)
 {
     const size_t start = out->size;

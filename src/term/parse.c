@@ -472,6 +472,8 @@ static bool parse_any(struct npri_parser *p, unsigned depth)
     case '(':
         p->lex.at++;
         return npri_parse_term(p, depth - 1) && npri_lex_expect(&p->lex, ")");
+    case '~':
+        return p->place != NULL ? p->place(p, p->user) : parse_word(p);
     default:
         return npri_digit_value(npri_lex_peek(&p->lex, 0)) < 10 ? parse_number(p, false)
                                                                 : parse_word(p);
@@ -520,7 +522,11 @@ static struct npri_parser begin(struct npr_bytes text, struct npr_error *err)
     return parser;
 }
 
-npr_status npri_term_parse(struct npr_bytes text, struct npri_buffer *out, struct npr_error *err)
+npr_status npri_parse_places(struct npr_bytes text,
+                             npri_parse_place *place,
+                             void *user,
+                             struct npri_buffer *out,
+                             struct npr_error *err)
 {
     struct npri_parser parser = begin(text, err);
     struct npri_scan scan;
@@ -529,6 +535,8 @@ npr_status npri_term_parse(struct npr_bytes text, struct npri_buffer *out, struc
     if (text.size > NPRI_TERM_BYTES_MAX) {
         return npri_fail(err, NPR_EFULL, "a text of more than %u bytes", NPRI_TERM_BYTES_MAX);
     }
+    parser.place = place;
+    parser.user = user;
     status = parse_whole(&parser);
     if (status == NPR_OK) { /* a syntax error here is a key twice, whose place is not known */
         status = npri_term_scan(npri_buffer_bytes(&parser.raw), 0, &scan, err);
@@ -539,11 +547,18 @@ npr_status npri_term_parse(struct npr_bytes text, struct npri_buffer *out, struc
     if (status == NPR_ESYNTAX && parser.lex.status == NPR_OK) {
         npri_buffer_fini(&parser.raw);
         parser = begin(text, err);
+        parser.place = place;
+        parser.user = user;
         parser.check_maps = true;
         status = parse_whole(&parser);
     }
     npri_buffer_fini(&parser.raw);
     return status;
+}
+
+npr_status npri_term_parse(struct npr_bytes text, struct npri_buffer *out, struct npr_error *err)
+{
+    return npri_parse_places(text, NULL, NULL, out, err);
 }
 
 npr_status npr_term_parse(struct npr_bytes text, struct npr_builder *builder, struct npr_error *err)
