@@ -22,10 +22,11 @@
 #define NPRI_COOKIE_BYTES_MAX       255u
 
 /* Registry. */
-#define NPRI_KEY_BYTES_MAX   (64u << 10)
-#define NPRI_VIEW_NODES_MAX  4096u
-#define NPRI_NAMED_NODES_MAX 256u /* of them, those that have only been named, or only written to  \
-                                   */
+#define NPRI_KEY_BYTES_MAX  (64u << 10)
+#define NPRI_VIEW_NODES_MAX 4096u
+#define NPRI_NAMED_NODES_MAX                                                                       \
+    256u /* of them, those that have only been named, or only written to                           \
+          */
 
 _Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte lengths");
 _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");

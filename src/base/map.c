@@ -5,37 +5,15 @@
 
 #define BUCKETS_MIN 8u
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 29;
-}
-
-static uint64_t hash_of(struct npr_bytes key)
-{
-    uint64_t hash = UINT64_C(0x2545f4914f6cdd1d) ^ key.size;
-    uint64_t word = 0;
-    size_t at = 0;
-
-    for (; key.size - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, key.data + at, sizeof(word));
-        hash = mix(hash, word);
-    }
-    word = 0;
-    if (at < key.size) {
-        memcpy(&word, key.data + at, key.size - at);
-    }
-    return mix(mix(hash, word), 0);
-}
-
-bool npri_map_init(struct npri_map *map)
+bool npri_map_init(struct npri_map *map, struct npri_hash_key hash_key)
 {
     struct npri_map_node **buckets = npri_alloc_zeroed(BUCKETS_MIN, sizeof(struct npri_map_node *));
 
     if (buckets == NULL) {
         return false;
     }
-    *map = (struct npri_map){.buckets = buckets, .buckets_count = BUCKETS_MIN};
+    *map =
+        (struct npri_map){.buckets = buckets, .buckets_count = BUCKETS_MIN, .hash_key = hash_key};
     npri_list_init(&map->order);
     return true;
 }
@@ -53,7 +31,7 @@ static struct npri_map_node **bucket_of(const struct npri_map *map, uint64_t has
 
 struct npri_map_node *npri_map_find(const struct npri_map *map, struct npr_bytes key)
 {
-    const uint64_t hash = hash_of(key);
+    const uint64_t hash = npri_hash(map->hash_key, key);
 
     for (struct npri_map_node *at = *bucket_of(map, hash); at != NULL; at = at->chain) {
         if (at->hash == hash && npri_bytes_equal(at->key, key)) {
@@ -91,7 +69,7 @@ void npri_map_insert(struct npri_map *map, struct npri_map_node *node, struct np
         grow(map);
     }
     node->key = key;
-    node->hash = hash_of(key);
+    node->hash = npri_hash(map->hash_key, key);
     bucket = bucket_of(map, node->hash);
     node->chain = *bucket;
     *bucket = node;

@@ -8,6 +8,7 @@
 #define NPRI_BASE_MAP_H
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/list.h"
 
 struct npri_map_node {
@@ -21,11 +22,12 @@ struct npri_map {
     struct npri_map_node **buckets;
     size_t buckets_count; /* a power of two */
     size_t count;
+    struct npri_hash_key hash_key;
     struct npri_link order; /* of struct npri_map_node, oldest first */
 };
 
-/* False when out of memory. */
-bool npri_map_init(struct npri_map *map);
+/* False when out of memory.  Where others choose what is put in, they must not know the key. */
+bool npri_map_init(struct npri_map *map, struct npri_hash_key hash_key);
 
 /* Frees the buckets; the elements are the caller's.  A zeroed map is fine. */
 void npri_map_fini(struct npri_map *map);

@@ -39,9 +39,10 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     npri_effects_init(&core->effects);
     npri_list_init(&core->requests);
     npri_list_init(&core->held);
-    if (!init_scratch(core) || !npri_map_init(&core->operations) || !npri_map_init(&core->starts) ||
-        !npri_map_init(&core->delegations) ||
-        !npri_directory_init(&core->directory, &core->effects, &options->self) ||
+    if (!init_scratch(core) || !npri_map_init(&core->operations, options->hash_key) ||
+        !npri_map_init(&core->starts, options->hash_key) ||
+        !npri_map_init(&core->delegations, options->hash_key) ||
+        !npri_directory_init(&core->directory, &core->effects, options) ||
         !npri_members_init(core)) {
         npri_core_destroy(core);
         return NULL;

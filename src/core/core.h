@@ -25,6 +25,7 @@
 #include "nprocreg/term.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 
 struct npri_core;
 
@@ -41,6 +42,7 @@ struct npri_core_options {
     uint64_t expire_ns;   /* a member not heard of for that long leaves the view: 10 s */
     uint64_t suspect_ns; /* a node that has not answered a question for that long is suspect: 1 s */
     uint64_t now_ns;
+    struct npri_hash_key hash_key; /* of the tables by key, name and pid: unpredictable to peers */
 };
 
 enum npri_event_kind {

@@ -5,14 +5,14 @@
 
 bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
-                         const struct npr_node_name *self)
+                         const struct npri_core_options *options)
 {
-    *directory = (struct npri_directory){.effects = effects, .self = *self};
+    *directory = (struct npri_directory){.effects = effects, .self = options->self};
     npri_list_init(&directory->foreign);
-    if (!npri_map_init(&directory->entries)) {
+    if (!npri_map_init(&directory->entries, options->hash_key)) {
         return false;
     }
-    if (!npri_map_init(&directory->processes)) {
+    if (!npri_map_init(&directory->processes, options->hash_key)) {
         npri_map_fini(&directory->entries);
         return false;
     }

@@ -42,7 +42,7 @@ struct npri_directory {
 /* False when out of memory. */
 bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
-                         const struct npr_node_name *self);
+                         const struct npri_core_options *options);
 void npri_directory_fini(struct npri_directory *directory);
 
 /* The pid under `key` (in normal form), valid until the next change; false: none. */

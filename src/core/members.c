@@ -81,7 +81,7 @@ bool npri_members_init(struct npri_core *core)
 {
     struct npri_members *members = &core->members;
 
-    if (!npri_map_init(&members->peers) || !reserve_view(members, 1)) {
+    if (!npri_map_init(&members->peers, core->options.hash_key) || !reserve_view(members, 1)) {
         return false;
     }
     init_peer(&members->self, &core->options.self, ++members->serial);

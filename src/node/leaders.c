@@ -47,9 +47,9 @@ static void remember(struct npr_node *node, const struct npr_pid *pid)
     }
 }
 
-bool npri_leaders_init(struct npri_leaders *leaders)
+bool npri_leaders_init(struct npri_leaders *leaders, struct npri_hash_key hash_key)
 {
-    return npri_map_init(&leaders->known);
+    return npri_map_init(&leaders->known, hash_key);
 }
 
 void npri_leaders_fini(struct npri_leaders *leaders)

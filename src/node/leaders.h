@@ -11,7 +11,8 @@ struct npri_leaders {
     struct npri_map known; /* by node, while it is connected */
 };
 
-bool npri_leaders_init(struct npri_leaders *leaders); /* false: no memory */
+bool npri_leaders_init(struct npri_leaders *leaders,
+                       struct npri_hash_key hash_key); /* false: no memory */
 void npri_leaders_fini(struct npri_leaders *leaders);
 
 /* As npri_question_spawn(). */

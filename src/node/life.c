@@ -219,6 +219,7 @@ static npr_status create_parts(struct npr_node *node,
         status = npri_runtime_create(&(struct npri_runtime_options){.node = node->name,
                                                                     .creation = node->creation,
                                                                     .workers = options->workers,
+                                                                    .hash_key = node->hash_key,
                                                                     .user = node,
                                                                     .route = on_route,
                                                                     .crashed = on_crashed},
@@ -228,7 +229,7 @@ static npr_status create_parts(struct npr_node *node,
         return status;
     }
     npri_put_node(&node->name_term, &node->name);
-    if (node->name_term.failed || !npri_leaders_init(&node->leaders) ||
+    if (node->name_term.failed || !npri_leaders_init(&node->leaders, node->hash_key) ||
         !npri_questions_init(node) || npri_services_start(node) != NPR_OK ||
         npri_registry_start(node, &registry) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
@@ -416,6 +417,7 @@ static struct npr_node *allocate(const struct npr_node_options *options,
     }
     node->name = *name;
     node->creation = choose_creation();
+    npri_entropy(&node->hash_key, sizeof(node->hash_key));
     node->client = options->client;
     node->log = options->log;
     node->log_user = options->log_user;

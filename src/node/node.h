@@ -17,6 +17,7 @@
 #include "nprocreg/node.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "net/loop.h"
 #include "node/connections.h"
 #include "node/epmd.h"
@@ -36,6 +37,7 @@ struct npr_node {
     uint32_t creation;
     uint16_t port;
     bool client;
+    struct npri_hash_key hash_key; /* of every table that peers put things into */
     void (*log)(void *user, npr_log_level level, const char *line);
     void *log_user;
     struct npri_loop *loop;

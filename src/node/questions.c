@@ -147,7 +147,7 @@ static void on_timer(void *user)
 
 bool npri_questions_init(struct npr_node *node)
 {
-    if (!npri_map_init(&node->questions.open)) {
+    if (!npri_map_init(&node->questions.open, node->hash_key)) {
         return false;
     }
     node->questions.timer = npri_timer_create(node->loop, on_timer, node);

@@ -35,10 +35,12 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .announce_ns = ANNOUNCE_NS,
                                                      .expire_ns = EXPIRE_NS,
                                                      .suspect_ns = SUSPECT_NS,
-                                                     .now_ns = npri_loop_now_ns(node->loop)});
+                                                     .now_ns = npri_loop_now_ns(node->loop),
+                                                     .hash_key = node->hash_key});
     registry->timer = npri_timer_create(node->loop, on_timer, node);
-    if (registry->core == NULL || registry->timer == NULL || !npri_map_init(&registry->gets) ||
-        !npri_map_init(&registry->monitors)) {
+    if (registry->core == NULL || registry->timer == NULL ||
+        !npri_map_init(&registry->gets, node->hash_key) ||
+        !npri_map_init(&registry->monitors, node->hash_key)) {
         return NPR_ENOMEM;
     }
     return NPR_OK;

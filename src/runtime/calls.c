@@ -124,12 +124,13 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
         return NPR_OK;
     }
     draft.to = npri_pid_term(to, to_bytes);
-    link = npri_relations_find(&self->relations, NPRI_RELATION_LINK, draft.to, none);
+    link = npri_process_relation(self, NPRI_RELATION_LINK, draft.to, none);
     if (link != NULL && link->unlink_id == 0) {
         return NPR_OK;
     }
     if (link == NULL) {
-        link = created = npri_relation_create(NPRI_RELATION_LINK, draft.to, none, none);
+        link = created = npri_relation_create(self->runtime->options.hash_key, NPRI_RELATION_LINK,
+                                              draft.to, none, none);
     }
     signal = link == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
@@ -157,7 +158,7 @@ npr_status npr_unlink(struct npr_process *self, const struct npr_pid *to)
         return NPR_EINVAL;
     }
     draft.to = npri_pid_term(to, to_bytes);
-    link = npri_relations_find(&self->relations, NPRI_RELATION_LINK, draft.to, none);
+    link = npri_process_relation(self, NPRI_RELATION_LINK, draft.to, none);
     if (link == NULL || link->unlink_id != 0) {
         return NPR_OK;
     }
@@ -188,7 +189,8 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
     ref = npri_runtime_new_ref(self->runtime);
     draft.to = npri_pid_term(to, to_bytes);
     draft.ref = npri_ref_term(&ref, ref_bytes);
-    watching = npri_relation_create(NPRI_RELATION_WATCHING, draft.to, draft.ref, none);
+    watching = npri_relation_create(self->runtime->options.hash_key, NPRI_RELATION_WATCHING,
+                                    draft.to, draft.ref, none);
     signal = watching == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
         npri_relation_destroy(watching);
@@ -214,7 +216,7 @@ npr_status npr_demonitor(struct npr_process *self, const struct npr_ref *ref)
         return NPR_EINVAL;
     }
     draft.ref = npri_ref_term(ref, ref_bytes);
-    watching = npri_relations_find(&self->relations, NPRI_RELATION_WATCHING, draft.ref, none);
+    watching = npri_process_relation(self, NPRI_RELATION_WATCHING, draft.ref, none);
     if (watching == NULL) {
         return NPR_OK; /* it has fired, or never was */
     }

@@ -79,11 +79,11 @@ static enum npri_verdict process_on_link(struct npr_process *process,
 {
     struct npri_relation *link;
 
-    if (npri_relations_find(&process->relations, NPRI_RELATION_LINK, signal->from, no_term) !=
-        NULL) {
+    if (npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term) != NULL) {
         return NPRI_GO_ON;
     }
-    link = npri_relation_create(NPRI_RELATION_LINK, signal->from, no_term, no_term);
+    link = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_LINK,
+                                signal->from, no_term, no_term);
     if (link == NULL) {
         return NPRI_AGAIN;
     }
@@ -101,7 +101,7 @@ static void relation_drop(struct npr_process *process, struct npri_relation *rel
 static enum npri_verdict process_on_unlink(struct npr_process *process, struct npri_signal *signal)
 {
     struct npri_relation *link =
-        npri_relations_find(&process->relations, NPRI_RELATION_LINK, signal->from, no_term);
+        npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term);
 
     if (link != NULL && link->unlink_id == 0) {
         relation_drop(process, link);
@@ -114,7 +114,7 @@ static enum npri_verdict process_on_unlink(struct npr_process *process, struct n
 static void process_on_unlink_ack(struct npr_process *process, const struct npri_signal *signal)
 {
     struct npri_relation *link =
-        npri_relations_find(&process->relations, NPRI_RELATION_LINK, signal->from, no_term);
+        npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term);
 
     /* Another number belongs to an UNLINK that a later link has made void. */
     if (link != NULL && link->unlink_id != 0 && link->unlink_id == signal->id) {
@@ -126,7 +126,7 @@ static enum npri_verdict process_on_exit_link(struct npr_process *process,
                                               struct npri_signal *signal)
 {
     struct npri_relation *link =
-        npri_relations_find(&process->relations, NPRI_RELATION_LINK, signal->from, no_term);
+        npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term);
     enum npri_verdict verdict = NPRI_GO_ON;
 
     if (link == NULL || link->unlink_id != 0) {
@@ -153,11 +153,11 @@ static enum npri_verdict process_on_monitor(struct npr_process *process,
     const struct npr_term name = npr_term_kind(signal->to) == NPR_TERM_PID ? no_term : signal->to;
     struct npri_relation *watched;
 
-    if (npri_relations_find(&process->relations, NPRI_RELATION_WATCHED, signal->ref,
-                            signal->from) != NULL) {
+    if (npri_process_relation(process, NPRI_RELATION_WATCHED, signal->ref, signal->from) != NULL) {
         return NPRI_GO_ON; /* a peer's mistake */
     }
-    watched = npri_relation_create(NPRI_RELATION_WATCHED, signal->from, signal->ref, name);
+    watched = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_WATCHED,
+                                   signal->from, signal->ref, name);
     if (watched == NULL) {
         return NPRI_AGAIN;
     }
@@ -168,7 +168,7 @@ static enum npri_verdict process_on_monitor(struct npr_process *process,
 static void process_on_demonitor(struct npr_process *process, const struct npri_signal *signal)
 {
     struct npri_relation *watched =
-        npri_relations_find(&process->relations, NPRI_RELATION_WATCHED, signal->ref, signal->from);
+        npri_process_relation(process, NPRI_RELATION_WATCHED, signal->ref, signal->from);
 
     if (watched != NULL) {
         relation_drop(process, watched);
@@ -200,7 +200,7 @@ static enum npri_verdict process_on_down(struct npr_process *process,
                                          const struct npri_signal *signal)
 {
     struct npri_relation *watching =
-        npri_relations_find(&process->relations, NPRI_RELATION_WATCHING, signal->ref, no_term);
+        npri_process_relation(process, NPRI_RELATION_WATCHING, signal->ref, no_term);
     enum npri_verdict verdict;
 
     if (watching == NULL) {

@@ -213,6 +213,16 @@ NPR_NODISCARD npr_status npri_process_reply(struct npr_process *process,
                                             struct npr_term tag,
                                             struct npr_term reply);
 
+/* As npri_relations_find(). */
+static inline struct npri_relation *npri_process_relation(const struct npr_process *process,
+                                                          enum npri_relation_kind kind,
+                                                          struct npr_term key,
+                                                          struct npr_term peer)
+{
+    return npri_relations_find(&process->relations, process->runtime->options.hash_key, kind, key,
+                               peer);
+}
+
 /* Delivers a copy of `draft`, from the process unless it says from whom, with the payload made of
  * `parts`.  NPR_OK, NPR_ENOMEM. */
 NPR_NODISCARD npr_status npri_process_send(struct npr_process *process,

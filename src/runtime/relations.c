@@ -8,10 +8,18 @@
 #define LIST_LENGTH_MAX   8u /* a list up to here */
 #define BUCKETS_COUNT_MIN 16u
 
-static uint32_t key_hash(struct npr_term key)
+/* Terms are in normal form, so that equal ones have equal bytes.  A peer may use one reference for
+ * any number of its processes: only with the process is what is WATCHED one of few. */
+static uint32_t relation_hash(struct npri_hash_key hash_key,
+                              enum npri_relation_kind kind,
+                              struct npr_term key,
+                              struct npr_term peer)
 {
-    const uint64_t hash = npr_term_hash(key);
+    uint64_t hash = npri_hash(hash_key, npri_bytes(key.data, key.size));
 
+    if (kind == NPRI_RELATION_WATCHED) {
+        hash ^= npri_hash(hash_key, npri_bytes(peer.data, peer.size));
+    }
     return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -20,7 +28,8 @@ static bool term_equal(struct npr_term a, struct npr_term b)
     return (a.size == b.size && memcmp(a.data, b.data, a.size) == 0) || npr_term_equal(a, b);
 }
 
-struct npri_relation *npri_relation_create(enum npri_relation_kind kind,
+struct npri_relation *npri_relation_create(struct npri_hash_key hash_key,
+                                           enum npri_relation_kind kind,
                                            struct npr_term peer,
                                            struct npr_term ref,
                                            struct npr_term name)
@@ -34,7 +43,7 @@ struct npri_relation *npri_relation_create(enum npri_relation_kind kind,
         return NULL;
     }
     *relation = (struct npri_relation){
-        .hash = key_hash(kind == NPRI_RELATION_LINK ? peer : ref),
+        .hash = relation_hash(hash_key, kind, kind == NPRI_RELATION_LINK ? peer : ref, peer),
         .peer_bytes = (uint16_t)peer.size,
         .ref_bytes = (uint16_t)ref.size,
         .name_bytes = (uint16_t)name.size,
@@ -138,6 +147,7 @@ static bool relation_matches(const struct npri_relation *relation,
 }
 
 struct npri_relation *npri_relations_find(const struct npri_relations *relations,
+                                          struct npri_hash_key hash_key,
                                           enum npri_relation_kind kind,
                                           struct npr_term key,
                                           struct npr_term peer)
@@ -148,7 +158,7 @@ struct npri_relation *npri_relations_find(const struct npri_relations *relations
     if (relations->count == 0) {
         return NULL;
     }
-    hash = key_hash(key);
+    hash = relation_hash(hash_key, kind, key, peer);
     at = relations->mask == 0 ? relations->first : relations->buckets[hash & relations->mask];
     while (at != NULL && !(at->hash == hash && relation_matches(at, kind, key, peer))) {
         at = at->next;

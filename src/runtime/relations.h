@@ -13,6 +13,8 @@
 
 #include "nprocreg/term.h"
 
+#include "base/hash.h"
+
 enum npri_relation_kind {
     NPRI_RELATION_LINK,
     NPRI_RELATION_WATCHING,
@@ -39,8 +41,9 @@ struct npri_relations {
     uint32_t mask; /* buckets - 1; 0: a list */
 };
 
-/* NULL: no memory. */
-struct npri_relation *npri_relation_create(enum npri_relation_kind kind,
+/* NULL: no memory.  `hash_key` is the same for all relations of one runtime, as for the search. */
+struct npri_relation *npri_relation_create(struct npri_hash_key hash_key,
+                                           enum npri_relation_kind kind,
                                            struct npr_term peer,
                                            struct npr_term ref,
                                            struct npr_term name);
@@ -53,9 +56,10 @@ struct npr_term npri_relation_name(const struct npri_relation *relation);
 /* Takes ownership.  Cannot fail: without memory to grow, it gets slower. */
 void npri_relations_add(struct npri_relations *relations, struct npri_relation *relation);
 
-/* By kind and key.  The WATCHED of one ref are told apart by `peer`; else it may be none.  NULL:
- * there is none. */
+/* By kind and key.  The WATCHED of one ref are told apart by `peer`; else it is none.  NULL: there
+ * is none. */
 struct npri_relation *npri_relations_find(const struct npri_relations *relations,
+                                          struct npri_hash_key hash_key,
                                           enum npri_relation_kind kind,
                                           struct npr_term key,
                                           struct npr_term peer);

@@ -19,6 +19,7 @@
 
 #include "nprocreg/process.h"
 
+#include "base/hash.h"
 #include "runtime/signal.h"
 
 struct npri_runtime;
@@ -26,8 +27,9 @@ struct npri_runtime;
 struct npri_runtime_options {
     struct npr_node_name node;
     uint32_t creation;
-    unsigned workers; /* 0: one per core */
-    void *user;       /* of the functions below, which any worker may call; they must not block */
+    unsigned workers;              /* 0: one per core */
+    struct npri_hash_key hash_key; /* of links and monitors: unpredictable to peers */
+    void *user; /* of the functions below, which any worker may call; they must not block */
     /* Takes ownership of a signal to a pid, name or alias of another node. */
     void (*route)(void *user, struct npri_signal *signal);
     /* Takes ownership of a message to a reference of this node: the reply to somebody's call. NULL:

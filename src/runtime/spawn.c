@@ -37,11 +37,12 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
     struct npri_local local;
 
     if (spawn->link) {
-        link = npri_relation_create(NPRI_RELATION_LINK, spawn->parent, no_term, no_term);
+        link = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_LINK,
+                                    spawn->parent, no_term, no_term);
     }
     if (spawn->monitor) {
-        watched =
-            npri_relation_create(NPRI_RELATION_WATCHED, spawn->parent, spawn->monitor_ref, no_term);
+        watched = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_WATCHED,
+                                       spawn->parent, spawn->monitor_ref, no_term);
     }
     if (link != NULL) {
         npri_relations_add(&process->relations, link);

@@ -134,6 +134,8 @@ static void monitors(const struct target *target)
              number)
     expect(rogue_wait(&rogue, FLOOD, ANSWERED_MS), "each monitor of a dead pid is answered");
     SAY_MANY(&rogue, "{19," SELF ",%s,#Ref<rogue@127.0.0.1.1.3.%u>}", target->victim, number)
+    SAY_MANY(&rogue, "{19,<rogue@127.0.0.1.%u.0>,%s,#Ref<rogue@127.0.0.1.1.3.0>}", number,
+             target->victim)
     SAY_MANY(&rogue, "{19," SELF ",nprocreg,#Ref<rogue@127.0.0.1.1.4.%u>}", number)
     expect(rogue_flush(&rogue), "the connection stays");
     rogue_close(&rogue);
