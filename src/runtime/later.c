@@ -21,7 +21,7 @@ static bool process_needs_timer_set(struct npr_process *process)
         return true;
     }
     set = npri_alloc_zeroed(1, sizeof(*set));
-    if (set == NULL || !npri_map_init(&set->by_number)) {
+    if (set == NULL || !npri_map_init(&set->by_number, process->runtime->options.hash_key)) {
         npri_free(set);
         return false;
     }
