@@ -229,22 +229,20 @@ static npr_status status_of(uint64_t flags, const char *hex)
 static void bad_frames_break_the_stream(void **state)
 {
     static const char *plain[] = {
-        "70",                   /* nothing */
-        "00",                   /* unknown type */
-        "83",                   /* half a header */
-        "834400" SEND_2 "612a", /* header that was not negotiated */
-        "70" LINK_1_2,          /* no version byte */
-        "7083",                 /* no term */
-        "70836a",               /* no tuple */
-        "7083680361"
-        "05" PID_1 PID_2,                 /* unknown operation */
-        "7083" SEND_2,                    /* no payload */
-        "7083" SEND_2 "612a",             /* payload without version byte */
-        "7083" SEND_2 "83",               /* empty payload */
-        "7083" SEND_2 "83ff",             /* garbage */
-        "7083" SEND_2 "8350000000020000", /* compressed */
-        "7083680361"
-        "0158770361406200000001", /* term cut */
+        "70",                               /* nothing */
+        "00",                               /* unknown type */
+        "83",                               /* half a header */
+        "834400" SEND_2 "612a",             /* header that was not negotiated */
+        "70" LINK_1_2,                      /* no version byte */
+        "7083",                             /* no term */
+        "70836a",                           /* no tuple */
+        "708368036105" PID_1 PID_2,         /* unknown operation */
+        "7083" SEND_2,                      /* no payload */
+        "7083" SEND_2 "612a",               /* payload without version byte */
+        "7083" SEND_2 "83",                 /* empty payload */
+        "7083" SEND_2 "83ff",               /* garbage */
+        "7083" SEND_2 "8350000000020000",   /* compressed */
+        "70836803610158770361406200000001", /* term cut */
     };
     static const char *headed[] = {
         "7083" LINK_1_2,                       /* as real nodes do with FRAGMENTS */
@@ -259,7 +257,7 @@ static void bad_frames_break_the_stream(void **state)
         "8345" SEQ_7 LEFT("2") "006803610277", /* control tuple cut */
         "8345" SEQ_7 LEFT("2") "00",           /* no control tuple */
         "8346" SEQ_7 LEFT("1") "612a",         /* no first fragment */
-        "8346" SEQ_7,                          /* cut */
+        "83460000000000000007",                /* cut; as SEQ_7 */
     };
 
     (void)state;
