@@ -28,13 +28,17 @@ static enum exit_code run(const struct arguments *arguments)
     struct npr_error err = {0};
     struct session session = {0};
     struct input key = {0};
+    struct input args = {0};
     struct got got = {0};
     enum exit_code code;
 
     if (input_open_key(arguments, arguments->positional[0], &key, &err) == NPR_OK &&
+        input_open_args(arguments->args, &args, &err) == NPR_OK &&
         session_open(arguments, &session, &err) == NPR_OK &&
         complete_pids(&session, &key, &err) == NPR_OK &&
-        get_open(&session, key.term, arguments->start, &got, &err) == NPR_OK) {
+        get_open(&session, key.term,
+                 &(struct get_start){.function = arguments->start, .args = args.term}, &got,
+                 &err) == NPR_OK) {
         code = print_found(arguments, key.term, &got);
     } else {
         code = report(arguments, &err);
@@ -43,13 +47,14 @@ static enum exit_code run(const struct arguments *arguments)
     if (session.node != NULL) {
         session_close(&session);
     }
+    input_close(&args);
     input_close(&key);
     return code;
 }
 
 static const enum option_id options[] = {
-    OPTION_NODE,   OPTION_START,       OPTION_TIMEOUT, OPTION_HEX,
-    OPTION_BINARY, OPTION_COOKIE_FILE, OPTION_JSON,    OPTION_END,
+    OPTION_NODE,   OPTION_START,       OPTION_ARGS, OPTION_TIMEOUT, OPTION_HEX,
+    OPTION_BINARY, OPTION_COOKIE_FILE, OPTION_JSON, OPTION_END,
 };
 
 const struct command command_get = {
@@ -58,7 +63,7 @@ const struct command command_get = {
     .summary = "Print the process that lives under KEY, and start it if told how",
     .details = "KEY is any Erlang term, e.g. '{room,7}' or '<<\"device 1\">>'.  With --start the "
                "node that\n"
-               "KEY hashes to starts MODULE:FUNCTION/0, unless a process lives under KEY anywhere.",
+               "KEY hashes to starts MODULE:FUNCTION, unless a process lives under KEY anywhere.",
     .options = options,
     .positional_min = 1,
     .positional_max = 1,

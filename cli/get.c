@@ -14,12 +14,18 @@ static npr_status no_memory(struct npr_error *err)
 static void build_native(struct npr_builder *builder,
                          struct npr_term key,
                          const struct input_function *function,
+                         struct npr_term args,
                          uint32_t timeout_ms)
 {
     npr_build_list(builder, 3);
     npr_build_term(builder, key);
     if (function == NULL) {
         npr_build_atom(builder, "undefined");
+    } else if (npr_term_kind(args) == NPR_TERM_LIST) {
+        npr_build_tuple(builder, 3);
+        npr_build_atom(builder, function->module);
+        npr_build_atom(builder, function->function);
+        npr_build_term(builder, args);
     } else {
         npr_build_export(builder, function->module, function->function, 0);
     }
@@ -147,7 +153,7 @@ static npr_status get_from_original(struct session *session,
 
 npr_status get_open(struct session *session,
                     struct npr_term key,
-                    const char *start,
+                    const struct get_start *start,
                     struct got *out,
                     struct npr_error *err)
 {
@@ -157,8 +163,12 @@ npr_status get_open(struct session *session,
     npr_status status;
 
     *out = (struct got){0};
-    if (start != NULL && !input_function(start, &function)) {
-        return fail(err, NPR_EINVAL, "--start %s: not of the form MODULE:FUNCTION", start);
+    if (start->function == NULL && start->args.data != NULL) {
+        return fail(err, NPR_EINVAL, "--args without --start");
+    }
+    if (start->function != NULL && !input_function(start->function, &function)) {
+        return fail(err, NPR_EINVAL, "--start %s: not of the form MODULE:FUNCTION",
+                    start->function);
     }
     out->reply = npr_builder_create();
     args = npr_builder_create();
@@ -166,14 +176,21 @@ npr_status get_open(struct session *session,
         npr_builder_destroy(args);
         return no_memory(err);
     }
-    build_native(args, key, start == NULL ? NULL : &function, session_left_ms(session));
+    build_native(args, key, start->function == NULL ? NULL : &function, start->args,
+                 session_left_ms(session));
     status = npr_builder_finish(args, &term, err);
     if (status == NPR_OK) {
         status = session_rpc(session, "nprocreg_native", "get", term, out->reply, err);
     }
     npr_builder_destroy(args);
     if (session_is_undef(status, out->reply)) {
-        return get_from_original(session, key, start == NULL ? NULL : &function, out, err);
+        if (npr_term_kind(start->args) == NPR_TERM_LIST) {
+            return fail(err, NPR_EREFUSED,
+                        "%.*s is no native node: it starts without arguments only",
+                        (int)session->peer.size, session->peer.text);
+        }
+        return get_from_original(session, key, start->function == NULL ? NULL : &function, out,
+                                 err);
     }
     return status == NPR_OK ? read_native(out, err) : status;
 }
@@ -199,7 +216,7 @@ npr_status get_target(struct session *session,
     } else if (status == NPR_OK) {
         status = complete_pids(session, &input, err);
         if (status == NPR_OK) {
-            status = get_open(session, input.term, NULL, &got, err);
+            status = get_open(session, input.term, &(struct get_start){0}, &got, err);
         }
         if (status == NPR_OK) {
             (void)npr_term_get_pid(got.pid, out); /* get_open() has checked that it is one. */

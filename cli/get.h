@@ -15,11 +15,16 @@ struct got {
     bool started;
 };
 
-/* `start` is "module:function" or NULL.  Whatever comes back, get_close() the result.  Returns as
- * npr_get_pid(). */
+/* What to start: "module:function", or NULL to look up only, and its arguments, a list or none. */
+struct get_start {
+    const char *function;
+    struct npr_term args;
+};
+
+/* Whatever comes back, get_close() the result.  Returns as npr_get_or_start(). */
 NPR_NODISCARD npr_status get_open(struct session *session,
                                   struct npr_term key,
-                                  const char *start,
+                                  const struct get_start *start,
                                   struct got *out,
                                   struct npr_error *err);
 void get_close(struct got *got);

@@ -125,6 +125,23 @@ npr_status input_open_term(const struct arguments *arguments,
     return finish(input_term(arguments, what, text, out->builder, err), out, err);
 }
 
+npr_status input_open_args(const char *text, struct input *out, struct npr_error *err)
+{
+    static const struct arguments as_text = {0};
+    npr_status status;
+
+    *out = (struct input){0};
+    if (text == NULL) {
+        return NPR_OK;
+    }
+    status = input_open_term(&as_text, "--args", text, out, err);
+    if (status == NPR_OK && npr_term_kind(out->term) != NPR_TERM_LIST &&
+        npr_term_kind(out->term) != NPR_TERM_NIL) {
+        status = fail(err, NPR_EINVAL, "--args %s: not a list", text);
+    }
+    return status;
+}
+
 void input_close(struct input *input)
 {
     npr_builder_destroy(input->builder);

@@ -33,6 +33,10 @@ NPR_NODISCARD npr_status input_open_term(const struct arguments *arguments,
                                          const char *text,
                                          struct input *out,
                                          struct npr_error *err);
+/* --args: a list as Erlang text; NULL gives no term. */
+NPR_NODISCARD npr_status input_open_args(const char *text,
+                                         struct input *out,
+                                         struct npr_error *err);
 void input_close(struct input *input);
 
 /* "module:function" in two parts, copied into `out` (NUL-terminated each).  False when malformed.

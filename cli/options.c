@@ -24,6 +24,7 @@ static const struct option_spec specs[] = {
     {OPTION_NODE, 0, "node", "NAME@HOST[:PORT]", "the node to ask (or set NPROCREG_NODE)"},
     {OPTION_NODES, 0, "nodes", "A@H,B@H,...", "the nodes of the cluster; nobody is asked"},
     {OPTION_START, 0, "start", "MODULE:FUNCTION", "start it from this if there is none"},
+    {OPTION_ARGS, 0, "args", "LIST", "arguments for the start, e.g. '[1,{room,7}]'"},
     {OPTION_TIMEOUT, 0, "timeout", "TIME",
      "give up after this long, e.g. 500ms or 5s (default 5s)"},
     {OPTION_COOKIE_FILE, 0, "cookie-file", "FILE", "the cookie (default ~/.erlang.cookie)"},
@@ -192,6 +193,9 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
         return true;
     case OPTION_START:
         out->start = value;
+        return true;
+    case OPTION_ARGS:
+        out->args = value;
         return true;
     case OPTION_TIMEOUT:
         return parse_time(value, &out->timeout_ms);

@@ -28,6 +28,7 @@ enum option_id {
     OPTION_NODE,
     OPTION_NODES,
     OPTION_START,
+    OPTION_ARGS,
     OPTION_TIMEOUT,
     OPTION_COOKIE_FILE,
     OPTION_NAME,
@@ -52,6 +53,7 @@ struct arguments {
     const char *node;
     const char *nodes;
     const char *start;
+    const char *args;
     uint32_t timeout_ms;
     const char *cookie_file;
     const char *name;

@@ -1,4 +1,5 @@
-/* counter.c - a module with one function: counter:start/0 starts a process that counts.
+/* counter.c - a module: counter:start/0 starts a process that counts, counter:start/1 one that
+ * begins with a given total.
  *
  *      call  get         -> the total                 cast  inc          adds 1
  *      call  {add,N}     -> the total with N added    message {ping,Pid} sends {pong,Self} to Pid
@@ -114,9 +115,25 @@ static npr_status counter_info(struct npr_process *self, void *state, struct npr
     return status == NPR_OK ? npr_send(self, &asker, pong) : status;
 }
 
+/* [] or [Total] */
+static npr_status counter_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct counter *counter = state;
+    struct npr_term_walk walk;
+    struct npr_term total;
+
+    (void)self;
+    if (npr_term_list(args, &walk) && npr_term_next(&walk, &total) &&
+        !npr_term_get_int64(total, &counter->total)) {
+        return NPR_EINVAL;
+    }
+    return NPR_OK;
+}
+
 static const struct npr_behaviour counter_behaviour = {
     .struct_size = sizeof(struct npr_behaviour),
     .state_bytes = sizeof(struct counter),
+    .init = counter_init,
     .call = counter_call,
     .cast = counter_cast,
     .info = counter_info,
@@ -124,13 +141,14 @@ static const struct npr_behaviour counter_behaviour = {
 
 static const struct npr_function counter_functions[] = {
     {.name = "start", .arity = 0, .behaviour = &counter_behaviour},
+    {.name = "start", .arity = 1, .behaviour = &counter_behaviour},
 };
 
 static const struct npr_module counter_module = {
     .abi = NPR_MODULE_ABI,
     .name = "counter",
     .functions = counter_functions,
-    .functions_count = 1,
+    .functions_count = 2,
 };
 
 NPR_MODULE(counter_module)

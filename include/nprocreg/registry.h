@@ -36,6 +36,24 @@ NPR_API NPR_NODISCARD npr_status npr_get_pid(struct npr_node *node,
                                              struct npr_found *out,
                                              struct npr_error *err);
 
+/* What a process is started from: `module:function` with `arguments`, a list; none stands for [].
+ * A function is exported with the number of arguments that it takes (struct npr_function). */
+struct npr_start {
+    const char *module;
+    const char *function;
+    struct npr_term arguments;
+};
+
+/* The same, with arguments for the start: the process's init gets them.  A key that an original
+ * node owns cannot be started with arguments (NPR_EREFUSED): its wire has no place for them.
+ * `start` NULL looks up only. */
+NPR_API NPR_NODISCARD npr_status npr_get_or_start(struct npr_node *node,
+                                                  struct npr_term key,
+                                                  const struct npr_start *start,
+                                                  uint32_t timeout_ms,
+                                                  struct npr_found *out,
+                                                  struct npr_error *err);
+
 /* Puts the entry `key -> pid` into this node's table, over any other entry of that key here, or
  * takes it out.  The entry goes when the process dies.  Blocks only until the node's loop thread
  * has done it.  Returns NPR_OK, NPR_EINVAL (the key, the pid, or the node is a client), NPR_ENOMEM,

@@ -78,8 +78,8 @@ struct npri_core_event {
     enum npr_otp otp;
     bool started; /* the owner has just started it: there was none */
     struct npr_term key;
-    struct npr_term function;
-    struct npr_term caller; /* pid on whose node a foreign fun can run; or none */
+    struct npr_term function; /* a fun of arity 0, or {Module, Function, Arguments} */
+    struct npr_term caller;   /* pid on whose node a foreign fun can run; or none */
     struct npr_term term;
     struct npr_bytes text;
 };

@@ -80,12 +80,26 @@ static struct npri_delegation *create(struct npri_core *core, const struct npri_
     return delegation;
 }
 
+/* The original's start_function takes a fun; arguments are known between native nodes only. */
+static bool owner_understands(const struct npri_peer *owner, const struct npri_shared *function)
+{
+    return owner->native || npr_term_kind(npri_shared_term(function)) == NPR_TERM_FUN;
+}
+
 static void begin_operation(struct npri_core *core,
                             struct npri_delegation *delegation,
                             struct npri_peer *owner)
 {
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DELEGATE, 0);
+    struct npri_effect *effect;
 
+    if (!owner_understands(owner, delegation->function)) {
+        delegation->owner = owner->name;
+        end_failed_naming(core, delegation, NPR_EREFUSED,
+                          npr_bytes_of("the key's owner is no native node, and starts functions "
+                                       "without arguments only"));
+        return;
+    }
+    effect = npri_effect_create(NPRI_EFFECT_DELEGATE, 0);
     if (effect != NULL) {
         npri_effect_set_key(effect, delegation->key);
         npri_effect_set_start(effect, delegation->function, delegation->caller,

@@ -5,6 +5,7 @@
 #include "core/placement.h"
 #include "net/entropy.h"
 #include "node/call.h"
+#include "node/launch.h"
 #include "node/node.h"
 #include "term/write.h"
 
@@ -45,6 +46,72 @@ static void finding_run(struct npri_call *call)
                                                   finding->timeout_ms * NS_PER_MS});
 }
 
+/* `fun m:f/0` when there are no arguments: original nodes understand that too. */
+static void put_start(struct npri_buffer *buffer, const struct npr_start *start)
+{
+    if (start->arguments.data == NULL || npr_term_kind(start->arguments) == NPR_TERM_NIL) {
+        npri_put_export(buffer, npr_bytes_of(start->module), npr_bytes_of(start->function), 0);
+        return;
+    }
+    npri_put_tuple(buffer, 3);
+    npri_put_atom_bytes(buffer, npr_bytes_of(start->module));
+    npri_put_atom_bytes(buffer, npr_bytes_of(start->function));
+    npri_put_term(buffer, start->arguments);
+}
+
+static npr_status check_start(const struct npr_start *start, struct npr_error *err)
+{
+    struct npri_apply apply;
+    struct npri_buffer term;
+    uint32_t arity;
+    npr_status status = NPR_OK;
+
+    if (start->module == NULL || start->function == NULL) {
+        return npri_fail(err, NPR_EINVAL, "a function needs a module and a name");
+    }
+    npri_buffer_init(&term, 0);
+    put_start(&term, start);
+    if (term.failed) {
+        status = npri_fail(err, NPR_ENOMEM, "out of memory");
+    } else if (!npri_startable_read(npri_buffer_term(&term), &apply, &arity)) {
+        status = npri_fail(err, NPR_EINVAL, "the arguments of a start are a list");
+    }
+    npri_buffer_fini(&term);
+    return status;
+}
+
+npr_status npr_get_or_start(struct npr_node *node,
+                            struct npr_term key,
+                            const struct npr_start *start,
+                            uint32_t timeout_ms,
+                            struct npr_found *out,
+                            struct npr_error *err)
+{
+    struct finding finding = {
+        .call.err = err, .get.done = finding_done, .key = key, .timeout_ms = timeout_ms};
+    struct npri_buffer function;
+    npr_status status = npri_registry_check_key(key, err);
+
+    if (status == NPR_OK && start != NULL) {
+        status = check_start(start, err);
+    }
+    if (status != NPR_OK) {
+        return status;
+    }
+    npri_buffer_init(&function, 0);
+    if (start != NULL) {
+        put_start(&function, start);
+        finding.function = npri_buffer_term(&function);
+    }
+    status = function.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
+                             : npri_call_run(node, &finding.call, finding_run);
+    npri_buffer_fini(&function);
+    if (status == NPR_OK) {
+        *out = finding.found;
+    }
+    return status;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the public signature. */
 npr_status npr_get_pid(struct npr_node *node,
                        struct npr_term key,
@@ -54,29 +121,9 @@ npr_status npr_get_pid(struct npr_node *node,
                        struct npr_found *out,
                        struct npr_error *err)
 {
-    struct finding finding = {
-        .call.err = err, .get.done = finding_done, .key = key, .timeout_ms = timeout_ms};
-    struct npri_buffer fun;
-    npr_status status = npri_registry_check_key(key, err);
+    const struct npr_start start = {.module = module, .function = function};
 
-    if (status != NPR_OK) {
-        return status;
-    }
-    if (function != NULL && module == NULL) {
-        return npri_fail(err, NPR_EINVAL, "a function without a module");
-    }
-    npri_buffer_init(&fun, 0);
-    if (function != NULL) {
-        npri_put_export(&fun, npr_bytes_of(module), npr_bytes_of(function), 0);
-        finding.function = npri_buffer_term(&fun);
-    }
-    status = fun.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
-                        : npri_call_run(node, &finding.call, finding_run);
-    npri_buffer_fini(&fun);
-    if (status == NPR_OK) {
-        *out = finding.found;
-    }
-    return status;
+    return npr_get_or_start(node, key, function == NULL ? NULL : &start, timeout_ms, out, err);
 }
 
 /* One event for the core. */

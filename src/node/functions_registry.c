@@ -151,14 +151,14 @@ void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct
           false);
 }
 
-/* For the command and its like, (Key, Fun or undefined, TimeoutMs): who asks is no node that could
- * run anything, so this node stands for the caller. */
+/* For the command and its like, (Key, Start or undefined, TimeoutMs): who asks is no node that
+ * could run anything, so this node stands for the caller. */
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     const bool starts = !npr_term_is_atom(args[1], "undefined");
     uint64_t timeout_ms;
 
-    if ((starts && !is_start_fun(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms) ||
+    if ((starts && !npri_startable_check(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms) ||
         timeout_ms > GET_MS_MAX) {
         raise(evaluation, "badarg");
         return;
@@ -171,12 +171,12 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
           timeout_ms, true);
 }
 
-/* From a native node that takes us for the owner: (Key, Fun, Caller, TimeoutMs). */
+/* From a native node that takes us for the owner: (Key, Start, Caller, TimeoutMs). */
 void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     uint64_t timeout_ms;
 
-    if (!is_start_fun(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
+    if (!npri_startable_check(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
         !npr_term_get_uint64(args[3], &timeout_ms) || timeout_ms > GET_MS_MAX) {
         raise(evaluation, "badarg");
         return;
@@ -292,30 +292,26 @@ void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct
     struct npr_node *node = evaluation->node;
     const struct npr_function *function = NULL;
     struct npri_evaluation *kept;
-    struct npri_apply apply = {0};
-    struct npri_buffer nothing;
+    struct npri_apply apply;
     struct npr_bytes module;
     struct npr_bytes name;
     uint32_t arity;
-    npr_status status = NPR_ENOMEM;
+    npr_status status;
 
-    if (npr_term_get_export(args[0], &module, &name, &arity) && arity == 0) {
+    if (npri_startable_read(args[0], &apply, &arity) && npr_term_get_atom(apply.module, &module) &&
+        npr_term_get_atom(apply.function, &name)) {
         function = npri_exports_find(&node->exports, module, name, arity);
     }
     if (function == NULL) {
         refuse_spawn(evaluation, args[0]);
         return;
     }
-    npri_buffer_init(&nothing, 0);
-    npri_put_nil(&nothing);
-    apply.args = npri_buffer_term(&nothing);
     kept = npri_evaluation_keep(evaluation);
-    if (kept != NULL && !nothing.failed &&
-        npri_export_terms(args[0], &apply.module, &apply.function)) {
-        status = npri_launch(node, function, &apply, spawned, kept, 0);
+    if (kept == NULL) {
+        return;
     }
-    npri_buffer_fini(&nothing);
-    if (kept != NULL && status != NPR_OK) {
+    status = npri_launch(node, function, &apply, spawned, kept, 0);
+    if (status != NPR_OK) {
         npri_evaluation_fail(kept, status, npr_bytes_of(npr_status_text(status)));
     }
 }

@@ -167,3 +167,49 @@ bool npri_closure_creator(struct npr_term fun, struct npr_pid *out)
     }
     return take_term(&rest, &part) && npr_term_get_pid(part, out);
 }
+
+static bool is_proper_list(struct npr_term list, uint32_t *out_count)
+{
+    struct npr_term_walk walk;
+    struct npr_term item;
+    uint32_t count = 0;
+
+    if (!npr_term_list(list, &walk)) {
+        return false;
+    }
+    while (npr_term_next(&walk, &item)) {
+        count++;
+    }
+    *out_count = count;
+    return npr_term_kind(list) == NPR_TERM_NIL ||
+           (npr_term_tail(&walk, &item) && npr_term_kind(item) == NPR_TERM_NIL);
+}
+
+bool npri_startable_read(struct npr_term function, struct npri_apply *out, uint32_t *out_arity)
+{
+    static const uint8_t nil[] = {NPRI_TAG_NIL};
+    struct npr_term parts[3];
+    struct npr_bytes module;
+    struct npr_bytes name;
+    uint32_t arity;
+
+    if (npr_term_get_tuple(function, 3, parts) && npr_term_get_atom(parts[0], &module) &&
+        npr_term_get_atom(parts[1], &name) && is_proper_list(parts[2], out_arity)) {
+        *out = (struct npri_apply){.module = parts[0], .function = parts[1], .args = parts[2]};
+        return true;
+    }
+    *out = (struct npri_apply){.args = {.data = nil, .size = sizeof(nil)}};
+    *out_arity = 0;
+    return npr_term_get_export(function, &module, &name, &arity) && arity == 0 &&
+           npri_export_terms(function, &out->module, &out->function);
+}
+
+bool npri_startable_check(struct npr_term function)
+{
+    struct npri_apply apply;
+    struct npr_pid creator;
+    uint32_t arity;
+
+    return npri_startable_read(function, &apply, &arity) ||
+           (npri_closure_creator(function, &creator) && function.data[NPRI_FUN_ARITY_OFFSET] == 0);
+}

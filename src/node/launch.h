@@ -22,6 +22,14 @@ NPR_NODISCARD npr_status npri_launch(struct npr_node *node,
 /* "module:function/arity" of an apply, cut to what fits. */
 void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size);
 
+/* What a key's process is started from: `fun m:f/0`, or {Module, Function, Arguments} as native
+ * nodes and programs may name it.  `*out` borrows from `function`.  False: a closure, or neither.
+ */
+bool npri_startable_read(struct npr_term function, struct npri_apply *out, uint32_t *out_arity);
+
+/* Whether it is one of those two, or a closure of arity 0. */
+bool npri_startable_check(struct npr_term function);
+
 /* The module and function of `fun m:f/a`, as terms; false for other terms. */
 bool npri_export_terms(struct npr_term fun,
                        struct npr_term *out_module,

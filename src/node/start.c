@@ -20,20 +20,13 @@ static void on_launched(void *user, uint64_t number, const struct npri_outcome *
 
 static void start_here(struct npr_node *node,
                        const struct npri_core_effect *effect,
-                       const struct npr_function *function)
+                       const struct npr_function *function,
+                       const struct npri_apply *apply)
 {
     struct npr_error error = {0};
-    struct npri_apply apply = {0};
-    struct npri_buffer args;
-    npr_status status = NPR_ENOMEM;
+    const npr_status status =
+        npri_launch(node, function, apply, on_launched, node, effect->operation);
 
-    npri_buffer_init(&args, 0);
-    npri_put_nil(&args);
-    apply.args = npri_buffer_term(&args);
-    if (!args.failed && npri_export_terms(effect->function, &apply.module, &apply.function)) {
-        status = npri_launch(node, function, &apply, on_launched, node, effect->operation);
-    }
-    npri_buffer_fini(&args);
     if (status != NPR_OK) {
         (void)npri_fail(&error, status, "%s", npr_status_text(status));
         tell_failed(node, effect->operation, &error);
@@ -80,15 +73,20 @@ static npr_status spawn_on_native(struct npr_node *node,
     return status;
 }
 
-/* erlang:apply(Fun, []), with a group leader of that node: what the process prints and logs belongs
- * there. */
+/* erlang:apply(Fun, []) or Module:Function(Arguments...), with a group leader of that node: what
+ * the process prints and logs belongs there. */
 static npr_status spawn_on_erlang(struct npr_node *node,
                                   const struct npri_question_options *options,
                                   struct npr_term fun)
 {
     struct npri_buffer terms[3];
+    struct npri_apply apply;
+    uint32_t arity;
     npr_status status = NPR_ENOMEM;
 
+    if (npr_term_kind(fun) == NPR_TERM_TUPLE && npri_startable_read(fun, &apply, &arity)) {
+        return npri_leaders_spawn(node, options, &apply);
+    }
     for (size_t i = 0; i < 3; i++) {
         npri_buffer_init(&terms[i], 0);
     }
@@ -156,47 +154,22 @@ static bool find_runner(struct npr_node *node,
     return false;
 }
 
-/* What it takes to run the fun; a key's process is started from one of arity 0. */
-static uint32_t fun_arity(struct npr_term fun)
-{
-    struct npr_bytes module;
-    struct npr_bytes name;
-    struct npr_pid creator;
-    uint32_t arity = 0;
-
-    if (!npr_term_get_export(fun, &module, &name, &arity) && npri_closure_creator(fun, &creator)) {
-        arity = fun.data[NPRI_FUN_ARITY_OFFSET];
-    }
-    return arity;
-}
-
-void npri_start_function(struct npr_node *node, const struct npri_core_effect *effect)
+/* No node is left that could run it: says so. */
+static void refuse(struct npr_node *node,
+                   const struct npri_core_effect *effect,
+                   const struct npri_apply *apply,
+                   uint32_t arity)
 {
     struct npr_error error = {0};
-    const struct npr_function *function = NULL;
-    struct npr_node_name runner;
     struct npr_bytes module = {0};
     struct npr_bytes name = {0};
-    uint32_t arity = 0;
-    const bool export = npr_term_get_export(effect->function, &module, &name, &arity);
 
-    if (export) {
-        function = npri_exports_find(&node->exports, module, name, arity);
-    }
-    if (fun_arity(effect->function) != 0) {
-        (void)npri_fail(&error, NPR_EINVAL, "what was to be started takes arguments");
-        tell_failed(node, effect->operation, &error);
-        return;
-    }
-    if (function != NULL) {
-        start_here(node, effect, function);
-        return;
-    }
-    if (find_runner(node, effect, &runner)) {
-        spawn_there(node, effect, &runner);
-        return;
-    }
-    if (export) {
+    if (!npri_startable_check(effect->function)) {
+        (void)npri_fail(&error, NPR_EINVAL,
+                        "what was to be started is neither a fun without arguments nor {Module, "
+                        "Function, Arguments}");
+    } else if (npr_term_get_atom(apply->module, &module) &&
+               npr_term_get_atom(apply->function, &name)) {
         (void)npri_fail(&error, NPR_EREFUSED, "no function %.*s:%.*s/%u is exported by node %.*s",
                         (int)module.size, (const char *)module.data, (int)name.size,
                         (const char *)name.data, (unsigned)arity, (int)node->name.size,
@@ -205,4 +178,26 @@ void npri_start_function(struct npr_node *node, const struct npri_core_effect *e
         (void)npri_fail(&error, NPR_EREFUSED, "no Erlang node is known that could run the fun");
     }
     tell_failed(node, effect->operation, &error);
+}
+
+void npri_start_function(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    const struct npr_function *function = NULL;
+    struct npr_node_name runner;
+    struct npri_apply apply = {0};
+    struct npr_bytes module;
+    struct npr_bytes name;
+    uint32_t arity = 0;
+
+    if (npri_startable_read(effect->function, &apply, &arity) &&
+        npr_term_get_atom(apply.module, &module) && npr_term_get_atom(apply.function, &name)) {
+        function = npri_exports_find(&node->exports, module, name, arity);
+    }
+    if (function != NULL) {
+        start_here(node, effect, function, &apply);
+    } else if (npri_startable_check(effect->function) && find_runner(node, effect, &runner)) {
+        spawn_there(node, effect, &runner);
+    } else {
+        refuse(node, effect, &apply, arity);
+    }
 }

@@ -24,9 +24,17 @@ static atomic_int live_counters;
 
 static npr_status counter_init(struct npr_process *self, void *state, struct npr_term args)
 {
+    struct counter *counter = state;
+    struct npr_term_walk walk;
+    struct npr_term item;
+    int64_t value;
+
     (void)self;
-    (void)state;
-    (void)args;
+    if (npr_term_list(args, &walk)) {
+        while (npr_term_next(&walk, &item) && npr_term_get_int64(item, &value)) {
+            counter->total += value;
+        }
+    }
     atomic_fetch_add(&live_counters, 1);
     return NPR_OK;
 }
@@ -112,6 +120,7 @@ static const struct npr_behaviour failing_behaviour = {
 
 static const struct npr_function functions[] = {
     {.name = "start", .arity = 0, .behaviour = &counter_behaviour},
+    {.name = "start", .arity = 2, .behaviour = &counter_behaviour},
     {.name = "fail", .arity = 0, .behaviour = &failing_behaviour},
 };
 
@@ -119,7 +128,7 @@ static const struct npr_module counter_module = {
     .abi = NPR_MODULE_ABI,
     .name = "counter",
     .functions = functions,
-    .functions_count = 2,
+    .functions_count = 3,
 };
 
 static const struct npr_module *const modules[] = {&counter_module};
@@ -571,6 +580,64 @@ static void a_start_that_fails_says_why(void **state)
     npr_builder_destroy(builder);
 }
 
+static npr_status start_with(struct npr_node *node,
+                             int64_t key_number,
+                             const char *args_text,
+                             struct npr_pid *out)
+{
+    struct npr_builder *builders[2] = {npr_builder_create(), npr_builder_create()};
+    struct npr_start start = {.module = "counter", .function = "start"};
+    struct npr_found found = {0};
+    struct npr_term key;
+    npr_status status;
+
+    npr_build_int(builders[0], key_number);
+    assert_int_equal(npr_builder_finish(builders[0], &key, NULL), NPR_OK);
+    assert_int_equal(npr_term_parse(npr_bytes_of(args_text), builders[1], NULL), NPR_OK);
+    assert_int_equal(npr_builder_finish(builders[1], &start.arguments, NULL), NPR_OK);
+    status = npr_get_or_start(node, key, &start, TIMEOUT_MS, &found, NULL);
+    *out = found.pid;
+    npr_builder_destroy(builders[0]);
+    npr_builder_destroy(builders[1]);
+    return status;
+}
+
+/* Arguments must reach the init wherever the key belongs, small numbers (which are a string on the
+ * wire) and large ones; those of whoever comes second must not count. */
+static void a_start_takes_arguments_along(void **state)
+{
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_builder *any = npr_builder_create();
+    struct npr_address to = {0};
+    struct npr_pid again;
+    struct npr_term request;
+    struct npr_term answer;
+    int64_t total;
+
+    (void)state;
+    start_cluster(3);
+    npr_build_atom(any, "add one");
+    assert_int_equal(npr_builder_finish(any, &request, NULL), NPR_OK);
+    for (int64_t i = 0; i < 12; i++) {
+        const bool small = i % 2 == 0;
+
+        assert_int_equal(start_with(nodes[i % 3], i, small ? "[1,2]" : "[1000,2000]", &to.pid),
+                         NPR_OK);
+        assert_int_equal(start_with(nodes[(i + 1) % 3], i, "[7,7]", &again), NPR_OK);
+        assert_true(npr_pid_equal(&to.pid, &again));
+        npr_builder_reset(reply);
+        assert_int_equal(npr_node_call(nodes[0], &to, request, TIMEOUT_MS, reply, NULL), NPR_OK);
+        assert_int_equal(npr_builder_finish(reply, &answer, NULL), NPR_OK);
+        assert_true(npr_term_get_int64(answer, &total));
+        assert_int_equal(total, small ? 4 : 3001);
+        assert_int_equal(start_with(nodes[i % 3], 100 + i, "[1]", &again), NPR_EREFUSED);
+        assert_int_equal(start_with(nodes[i % 3], 100 + i, "[1|2]", &again), NPR_EINVAL);
+        assert_int_equal(start_with(nodes[i % 3], 100 + i, "{1,2}", &again), NPR_EINVAL);
+    }
+    npr_builder_destroy(reply);
+    npr_builder_destroy(any);
+}
+
 static void a_key_that_cannot_be_placed_is_refused(void **state)
 {
     static uint8_t large[70000];
@@ -920,6 +987,7 @@ int main(void)
         cmocka_unit_test_teardown(a_death_removes_all_entries_of_the_process, stop_cluster),
         cmocka_unit_test_teardown(an_entry_can_be_taken_out, stop_cluster),
         cmocka_unit_test_teardown(a_start_that_fails_says_why, stop_cluster),
+        cmocka_unit_test_teardown(a_start_takes_arguments_along, stop_cluster),
         cmocka_unit_test_teardown(a_key_that_cannot_be_placed_is_refused, stop_cluster),
         cmocka_unit_test_teardown(keys_of_a_node_that_left_live_again, stop_cluster),
         cmocka_unit_test_teardown(stopping_ends_calls_that_wait, stop_cluster),

@@ -24,6 +24,22 @@ expect_exit 5 ask $a get nothing --start counter:no_such
 expect_err 'counter:no_such'
 expect_exit 2 ask $a get nothing --start counter
 
+# With arguments, wherever the key belongs; the second caller's do not count.  What init refuses is
+# refused with its reason, and leaves no entry.
+for i in 1 2 3 4; do
+    expect_exit 0 ask $a get "{from,$i}" --start counter:start --args "[$i]"
+    expect_exit 0 ask $b get "{from,$i}" --start counter:start --args '[99]'
+    expect_exit 0 ask $b call "{from,$i}" get
+    expect_out "^$i$"
+    expect_exit 5 ask $a get "{bad,$i}" --start counter:start --args '[x]'
+    expect_err 'einval'
+    expect_exit 1 ask $b get "{bad,$i}"
+done
+expect_exit 5 ask $a get nothing --start counter:start --args '[1,2]'
+expect_err 'counter:start/2\|counter,start,\[1,2\]'
+expect_exit 2 ask $a get nothing --start counter:start --args 7
+expect_exit 2 ask $a get nothing --args '[7]'
+
 # Calls and messages, by key and by pid.
 expect_exit 0 ask $a call '{room,7}' '{add,2}'
 expect_out '^2$'
