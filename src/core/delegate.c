@@ -83,7 +83,7 @@ static struct npri_delegation *create(struct npri_core *core, const struct npri_
 /* The original's start_function takes a fun; arguments are known between native nodes only. */
 static bool owner_understands(const struct npri_peer *owner, const struct npri_shared *function)
 {
-    return owner->native || npr_term_kind(npri_shared_term(function)) == NPR_TERM_FUN;
+    return owner->native || npr_term_kind(npri_shared_term(function)) != NPR_TERM_TUPLE;
 }
 
 static void begin_operation(struct npri_core *core,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "support/check.h"
+#include "term/write.h"
 
 /* A key of our own: the others are asked once, in parallel, before it is started.  Catches a start
  * without the second look, which is how the original ends with two processes. */
@@ -305,6 +306,42 @@ static void impossible_keys_are_refused(void **state)
     host_fini(&host);
 }
 
+/* {Module, Function, Arguments} must never reach an original's server, which would log an error and
+ * start nothing; a native owner takes it. */
+static void arguments_go_to_native_owners_only(void **state)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_GET, .key = host_atom("kb")};
+    struct npri_buffer function;
+    struct core_host host;
+
+    (void)state;
+    npri_buffer_init(&function, 0);
+    npri_put_tuple(&function, 3);
+    npri_put_atom(&function, "m");
+    npri_put_atom(&function, "f");
+    npri_put_nil(&function);
+    event.function = (struct npr_term){.data = function.data, .size = function.size};
+
+    host_init(&host);
+    host_with_originals(&host, "b");
+    event.request = 1;
+    event.deadline_ns = host.now_ns + 5000 * MS;
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host, "ASK 3 b key=kb\n");
+    host_asked(&host, 3, NULL);
+    CHECK_TRACE(&host, "ANSWER 1 EREFUSED b@h: the key's owner is no native node, and starts "
+                       "functions without arguments only\n");
+    host_fini(&host);
+
+    host_init(&host);
+    host_with_natives(&host, "b");
+    event.deadline_ns = host.now_ns + 5000 * MS;
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host, "DELEGATE 2 b key=kb function=?\n");
+    host_fini(&host);
+    npri_buffer_fini(&function);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +360,7 @@ int main(void)
         cmocka_unit_test(owner_lost_while_starting),
         cmocka_unit_test(silent_native_owner),
         cmocka_unit_test(impossible_keys_are_refused),
+        cmocka_unit_test(arguments_go_to_native_owners_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
