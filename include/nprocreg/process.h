@@ -53,6 +53,16 @@ struct npr_behaviour {
     /* The last callback, after npr_stop(), a failure, an exit signal (also `killed`: what the state
      * holds must be given back) or the end of the node (`shutdown`). */
     void (*terminate)(struct npr_process *self, void *state, struct npr_term reason);
+
+    /* From here on fields came later: a behaviour with a smaller struct_size has them zero. */
+
+    /* What npr_continue() asked for, with its term. */
+    npr_status (*resume)(struct npr_process *self, void *state, struct npr_term term);
+    /* Not 0: the process ends with reason `normal` after this many milliseconds without a callback.
+     * Nothing that was accepted is lost: with a message in its mailbox it goes on; once it has
+     * decided, it counts as dead, terminate runs, and whoever sends is told so.  Timers that it has
+     * set do not keep it. */
+    uint64_t idle_ms;
 };
 
 /* The pid of the running process. */
@@ -61,6 +71,13 @@ NPR_API struct npr_pid npr_self(const struct npr_process *self);
 /* Asks the process to end with `reason` once this callback has returned.  The first reason given in
  * a callback counts.  Returns NPR_OK, NPR_EINVAL (no term) or NPR_ENOMEM. */
 NPR_API npr_status npr_stop(struct npr_process *self, struct npr_term reason);
+
+/* Makes the behaviour's `resume` run with a copy of `term` next, before any message or other signal
+ * that waits: what init leaves for later, or long work in steps.  Several wait for each other in
+ * the order of asking.  Other processes have their turns in between, but a process that always
+ * continues gets nothing from its mailbox, not even an exit signal.  Returns NPR_OK, NPR_EINVAL (no
+ * term, no `resume`, or called by terminate) or NPR_ENOMEM. */
+NPR_API npr_status npr_continue(struct npr_process *self, struct npr_term term);
 
 /* Answers a call, once.  `from` may come from an earlier callback's copy.  Returns NPR_OK (sent,
  * not received: the caller may be gone), NPR_EINVAL (`from` or `reply` is no such thing) or

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "runtime/runtime.h"
 
 static npr_status check_name(const char *what, const char *name, struct npr_error *err)
 {
@@ -32,8 +33,7 @@ npr_status npri_module_check(const struct npr_module *module, struct npr_error *
         const struct npr_function *function = &module->functions[i];
 
         status = check_name("a function's", function->name, err);
-        if (status == NPR_OK && (function->behaviour == NULL || function->behaviour->struct_size !=
-                                                                    sizeof(struct npr_behaviour))) {
+        if (status == NPR_OK && !npri_behaviour_is_valid(function->behaviour)) {
             status = npri_fail(err, NPR_EINVAL, "function %s has no behaviour of this release",
                                function->name);
         }

@@ -18,8 +18,8 @@
  *      disarm     | owner's worker   | mutex
  *      fire       | timer thread     | mutex; the owner's mailbox under it
  *
- * A process takes its timers out of the heap before it leaves the table, so an owner is there as
- * long as a timer of it is in the heap.  The mutex is taken last of all.
+ * A process takes its timers out of the heap before it ends, so an owner is there as long as a
+ * timer of it is in the heap.  The mutex is taken last of all.
  *
  * The thread sleeps until the first timer is due, and for ever when there is none. */
 #ifndef NPRI_RUNTIME_ALARMS_H
@@ -40,7 +40,7 @@ struct npri_alarm {
     /* The owner's worker. */
     struct npri_map_node by_number; /* key: signal.id, in this byte order; of messages only */
     uint64_t due_ns;
-    uint64_t period_ns; /* 0: once */
+    uint64_t period_ns; /* 0: once; of an idle time: that time */
     bool to_owner;      /* the message is for the owner itself */
     bool is_void;
 };
@@ -61,6 +61,8 @@ struct npri_alarms {
     pthread_t thread;
     bool runs;
 };
+
+#define NPRI_NS_PER_MS UINT64_C(1000000)
 
 /* Now, by the monotonic clock. */
 uint64_t npri_now_ns(void);

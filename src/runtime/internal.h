@@ -8,7 +8,9 @@
  *
  * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
  * answer for it), out of the names; what still waits is answered as by a dead process; links and
- * monitors are told.  Without memory to tell them it stays ENDING and tries again at its next turn.
+ * monitors are told.  A process that ends because it is idle leaves the table first, so that it
+ * gets nothing any more that it would have to act on.  Without memory to tell them it stays ENDING
+ * and tries again at its next turn.
  */
 #ifndef NPRI_RUNTIME_INTERNAL_H
 #define NPRI_RUNTIME_INTERNAL_H
@@ -85,6 +87,11 @@ struct npr_process {
     struct npri_start *start;      /* NULL once init has run */
     struct npri_signal *leader;    /* GROUP_LEADER whose `from` is the leader, or NULL */
     struct npri_alarm_set *timers; /* NULL until it sets one */
+    struct npri_signal *resumes;   /* what npr_continue() asked for, oldest first */
+    struct npri_alarm *idle;       /* NULL: never idle; its due_ns is when the process will be */
+    bool idle_lent;                /* `idle` is armed or on its way here */
+    bool active;                   /* a callback has run since `idle` was looked at */
+    bool left;                     /* out of the table already */
 
     /* Constant. */
     struct npri_runtime *runtime;
@@ -98,6 +105,12 @@ struct npr_process {
 struct npri_service {
     void (*deliver)(void *user, struct npri_signal *signal);
     void *user;
+};
+
+/* A behaviour of an older release with the fields that it lacks, kept as long as the runtime. */
+struct npri_behaviour_copy {
+    struct npri_behaviour_copy *next;
+    struct npr_behaviour behaviour;
 };
 
 /* A function's text, kept as long as the runtime. */
@@ -123,8 +136,9 @@ struct npri_runtime {
 
     struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
     atomic_uint services_count;  /* release after the entry is written, acquire before it is read */
-    pthread_mutex_t setup_mutex; /* adding services; functions */
+    pthread_mutex_t setup_mutex; /* adding services; functions; behaviours */
     struct npri_function_name *functions;
+    struct npri_behaviour_copy *behaviours;
 
     atomic_uint_fast64_t next_process; /* relaxed: numbers only */
     atomic_uint_fast64_t next_ref;
@@ -199,6 +213,14 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
 
 /* Whether `pid` is the process's own (calls.c). */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
+
+/* `behaviour`, which is valid, with all fields of this release (behaviour.c).  NULL: no memory. */
+const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
+                                                   const struct npr_behaviour *behaviour);
+
+/* Before the worker lets go of a process with an idle time (later.c).  True: the time is over, the
+ * process has left the table, with nothing in its mailbox. */
+bool npri_process_is_idle(struct npr_process *process);
 
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);

@@ -1,10 +1,8 @@
-/* Timers as their owner sees them. */
+/* Timers as their owner sees them, idle times, and what is continued later. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "runtime/internal.h"
-
-#define NS_PER_MS UINT64_C(1000000)
 
 /* ---- The set. */
 
@@ -39,19 +37,16 @@ static void timer_leave(struct npr_process *process, struct npri_alarm *timer)
     npri_map_remove(&process->timers->by_number, &timer->by_number);
 }
 
-void npri_process_drop_timers(struct npr_process *process)
+static void process_drop_set(struct npr_process *process)
 {
-    struct npri_alarms *timers = &process->runtime->alarms;
+    struct npri_alarms *alarms = &process->runtime->alarms;
     struct npri_map_node *node;
 
-    if (process->timers == NULL) {
-        return;
-    }
     while ((node = npri_map_first(&process->timers->by_number)) != NULL) {
         struct npri_alarm *timer = NPRI_CONTAINER_OF(node, struct npri_alarm, by_number);
 
         timer_leave(process, timer);
-        if (npri_alarm_disarm(timers, timer)) {
+        if (npri_alarm_disarm(alarms, timer)) {
             npri_signal_destroy(&timer->signal);
         }
         /* Else it is in the mailbox, which is about to be emptied. */
@@ -59,6 +54,19 @@ void npri_process_drop_timers(struct npr_process *process)
     npri_map_fini(&process->timers->by_number);
     npri_free(process->timers);
     process->timers = NULL;
+}
+
+void npri_process_drop_timers(struct npr_process *process)
+{
+    if (process->timers != NULL) {
+        process_drop_set(process);
+    }
+    if (process->idle != NULL) {
+        if (!process->idle_lent || npri_alarm_disarm(&process->runtime->alarms, process->idle)) {
+            npri_signal_destroy(&process->idle->signal);
+        }
+        process->idle = NULL;
+    }
 }
 
 /* ---- When one is due. */
@@ -94,6 +102,10 @@ enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri
     const bool repeats = timer->period_ns != 0;
     enum npri_verdict verdict;
 
+    if (timer == process->idle) {
+        process->idle_lent = false; /* to be looked at when there is nothing else to do */
+        return NPRI_KEPT;
+    }
     if (timer->is_void) {
         return NPRI_GO_ON;
     }
@@ -116,7 +128,51 @@ enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri
     return NPRI_KEPT;
 }
 
+/* ---- Idle times. */
+
+bool npri_process_is_idle(struct npr_process *process)
+{
+    struct npri_alarm *idle = process->idle;
+    uint64_t now_ns;
+
+    if (!process->active && process->idle_lent) {
+        return false;
+    }
+    now_ns = npri_now_ns();
+    if (process->active) {
+        process->active = false;
+        idle->due_ns = now_ns + idle->period_ns;
+    }
+    if (process->idle_lent) {
+        return false; /* when it comes, due_ns will tell */
+    }
+    if (now_ns < idle->due_ns) {
+        process->idle_lent = true;
+        npri_alarm_arm(&process->runtime->alarms, idle);
+        return false;
+    }
+    process->left = npri_table_leave(&process->runtime->table, process);
+    return process->left;
+}
+
 /* ---- nprocreg/process.h. */
+
+npr_status npr_continue(struct npr_process *self, struct npr_term term)
+{
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = term};
+    struct npri_signal **end;
+
+    if (self == NULL || term.data == NULL || self->behaviour->resume == NULL ||
+        self->worker->terminating) {
+        return NPR_EINVAL;
+    }
+    end = &self->resumes;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = npri_signal_create(&draft);
+    return *end == NULL ? NPR_ENOMEM : NPR_OK;
+}
 
 static npr_status process_set_timer(struct npr_process *self,
                                     const struct npr_pid *to,
@@ -137,8 +193,8 @@ static npr_status process_set_timer(struct npr_process *self,
     }
     timer->signal.id = number;
     timer->to_owner = npri_process_is(self, to);
-    timer->due_ns = npri_now_ns() + after_ms * NS_PER_MS;
-    timer->period_ns = repeats ? after_ms * NS_PER_MS : 0;
+    timer->due_ns = npri_now_ns() + after_ms * NPRI_NS_PER_MS;
+    timer->period_ns = repeats ? after_ms * NPRI_NS_PER_MS : 0;
     timer_enter(self, timer);
     npri_alarm_arm(&self->runtime->alarms, timer);
     if (out_ref != NULL) {

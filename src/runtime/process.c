@@ -41,6 +41,7 @@ static enum npri_verdict process_after(struct npr_process *process, npr_status s
     struct npri_signal *stop = worker->stop;
 
     worker->stop = NULL;
+    process->active = true;
     if (stop != NULL) {
         process->own_fault = true;
         return npri_process_set_end(process, stop->payload, stop);
@@ -179,7 +180,9 @@ static void process_end(struct npr_process *process)
     }
 
     npri_process_drop_timers(process);
-    npri_table_remove(&runtime->table, process);
+    if (!process->left) {
+        npri_table_remove(&runtime->table, process);
+    }
     /* relaxed: a figure. */
     (void)atomic_fetch_sub_explicit(&runtime->alive, 1, memory_order_relaxed);
     if (process->named) {
@@ -201,6 +204,15 @@ void npri_process_free(struct npr_process *process)
     npri_signal_destroy(process->end_block);
     npri_signal_destroy(process->leader);
     npri_free(process->start);
+    while (process->resumes != NULL) {
+        struct npri_signal *next = process->resumes->next;
+
+        npri_signal_destroy(process->resumes);
+        process->resumes = next;
+    }
+    if (process->idle != NULL) { /* it never ran */
+        npri_signal_destroy(&process->idle->signal);
+    }
     npri_free(process);
 
     /* seq_cst both, see struct npri_runtime. */
@@ -213,6 +225,17 @@ void npri_process_free(struct npr_process *process)
 }
 
 /* ---- Running. */
+
+static enum npri_verdict process_resume(struct npr_process *process)
+{
+    struct npri_signal *resume = process->resumes;
+    npr_status status;
+
+    process->resumes = resume->next;
+    status = process->behaviour->resume(process, process->state, resume->payload);
+    npri_signal_destroy(resume);
+    return process_after(process, status);
+}
 
 static enum npri_verdict process_act(struct npr_process *process)
 {
@@ -252,8 +275,12 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
             verdict = npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
         } else if (process->phase == NPRI_PHASE_STARTING) {
             verdict = process_start(process);
+        } else if (process->resumes != NULL) {
+            verdict = process_resume(process);
         } else if (process->todo != NULL) {
             verdict = process_act(process);
+        } else if (process->idle != NULL && npri_process_is_idle(process)) {
+            verdict = npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
         } else if (npri_mailbox_rest(&process->mailbox)) {
             return;
         } else {

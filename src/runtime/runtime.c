@@ -258,6 +258,12 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
         runtime->functions = function->next;
         npri_free(function);
     }
+    while (runtime->behaviours != NULL) {
+        struct npri_behaviour_copy *copy = runtime->behaviours;
+
+        runtime->behaviours = copy->next;
+        npri_free(copy);
+    }
     (void)pthread_mutex_destroy(&runtime->setup_mutex);
     (void)pthread_mutex_destroy(&runtime->stop_mutex);
     (void)pthread_cond_destroy(&runtime->stop_cond);

@@ -57,6 +57,10 @@ void npri_runtime_stop(struct npri_runtime *runtime);
 /* After stop, when no other thread uses it any more.  Accepts NULL. */
 void npri_runtime_destroy(struct npri_runtime *runtime);
 
+/* Whether this release can run it: one that is older, or newer without using what is unknown here.
+ */
+bool npri_behaviour_is_valid(const struct npr_behaviour *behaviour);
+
 /* How to start a process.  Everything is borrowed for the call. */
 struct npri_spawn {
     const struct npr_behaviour *behaviour;
@@ -79,7 +83,7 @@ struct npri_spawn {
 };
 
 /* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_ECLOSED, NPR_EINVAL
- * (a behaviour of another size, a link or monitor without parent or reference). */
+ * (a behaviour that is not valid, a link or monitor without parent or reference). */
 NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
                                             const struct npri_spawn *spawn,
                                             struct npr_pid *out_pid,

@@ -85,6 +85,22 @@ static bool process_add_leader(struct npr_process *process, const struct npri_sp
     return process->leader != NULL;
 }
 
+static bool process_add_idle(struct npr_process *process)
+{
+    const uint64_t idle_ms = process->behaviour->idle_ms;
+
+    if (idle_ms == 0) {
+        return true;
+    }
+    process->idle = npri_alarm_create(process, no_term, no_term);
+    process->active = true; /* it has just been born */
+    if (process->idle != NULL) {
+        process->idle->period_ns =
+            (idle_ms < NPR_TIMER_MS_MAX ? idle_ms : NPR_TIMER_MS_MAX) * NPRI_NS_PER_MS;
+    }
+    return process->idle != NULL;
+}
+
 npr_status npri_runtime_spawn(struct npri_runtime *runtime,
                               const struct npri_spawn *spawn,
                               struct npr_pid *out_pid,
@@ -94,7 +110,7 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
     struct npr_process *process;
     struct npr_pid pid;
 
-    if (behaviour == NULL || behaviour->struct_size != sizeof(*behaviour) ||
+    if (!npri_behaviour_is_valid(behaviour) ||
         behaviour->state_bytes > SIZE_MAX - sizeof(*process)) {
         return npri_fail(err, NPR_EINVAL, "%s: a behaviour of another release", spawn->function);
     }
@@ -110,15 +126,16 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
     pid = npri_runtime_new_pid(runtime);
     npri_mailbox_init(&process->mailbox);
     process->runtime = runtime;
-    process->behaviour = behaviour;
+    process->behaviour = npri_runtime_behaviour(runtime, behaviour);
     process->local = (struct npri_local){.id = pid.id, .serial = pid.serial};
     process->phase = NPRI_PHASE_STARTING;
     process->function = runtime_function(runtime, spawn->function);
     /* seq_cst: see struct npri_runtime. */
     (void)atomic_fetch_add_explicit(&runtime->unfinished, 1, memory_order_seq_cst);
 
-    if (process->function == NULL || !process_add_parent(process, spawn) ||
-        !process_add_start(process, spawn) || !process_add_leader(process, spawn)) {
+    if (process->function == NULL || process->behaviour == NULL ||
+        !process_add_parent(process, spawn) || !process_add_start(process, spawn) ||
+        !process_add_leader(process, spawn) || !process_add_idle(process)) {
         npri_process_free(process);
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
     }

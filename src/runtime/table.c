@@ -98,13 +98,11 @@ bool npri_table_add(struct npri_table *table, struct npr_process *process)
     return open;
 }
 
-void npri_table_remove(struct npri_table *table, struct npr_process *process)
+/* Under the lock. */
+static void shard_remove(struct npri_table_shard *shard, struct npr_process *process)
 {
-    struct npri_table_shard *shard = table_shard(table, process->local.id);
-    struct npr_process **at;
+    struct npr_process **at = shard_slot(shard, process->local.id);
 
-    (void)pthread_mutex_lock(&shard->mutex);
-    at = shard_slot(shard, process->local.id);
     while (*at != process) {
         NPRI_ASSERT(*at != NULL);
         at = &(*at)->table_next;
@@ -114,7 +112,31 @@ void npri_table_remove(struct npri_table *table, struct npr_process *process)
     if (shard->mask >= BUCKETS_COUNT_MIN && shard->count < shard->mask / 8) {
         shard_resize(shard, (shard->mask + 1) / 4);
     }
+}
+
+void npri_table_remove(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    shard_remove(shard, process);
     (void)pthread_mutex_unlock(&shard->mutex);
+}
+
+bool npri_table_leave(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+    bool empty;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    /* relaxed: who pushes holds the lock too, but for the process's own timers, which end with it.
+     */
+    empty = atomic_load_explicit(&process->mailbox.head, memory_order_relaxed) == NULL;
+    if (empty) {
+        shard_remove(shard, process);
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return empty;
 }
 
 bool npri_table_has(struct npri_table *table, struct npri_local local)

@@ -44,6 +44,9 @@ void npri_table_fini(struct npri_table *table); /* empty, or zeroed */
 bool npri_table_add(struct npri_table *table, struct npr_process *process);
 void npri_table_remove(struct npri_table *table, struct npr_process *process);
 
+/* The same if nothing is in its mailbox; its worker only.  False: something is. */
+bool npri_table_leave(struct npri_table *table, struct npr_process *process);
+
 bool npri_table_has(struct npri_table *table, struct npri_local local);
 
 /* Gives `signal` to a process.  False: there is none, the caller still owns it.  `remote`: it may

@@ -16,6 +16,7 @@
 #define NPRI_WORD_KILLED       NPRI_WORD("\x06", "killed")
 #define NPRI_WORD_NOCONNECTION NPRI_WORD("\x0c", "noconnection")
 #define NPRI_WORD_NOPROC       NPRI_WORD("\x06", "noproc")
+#define NPRI_WORD_NORMAL       NPRI_WORD("\x06", "normal")
 #define NPRI_WORD_OK           NPRI_WORD("\x02", "ok")
 #define NPRI_WORD_PROCESS      NPRI_WORD("\x07", "process")
 #define NPRI_WORD_SHUTDOWN     NPRI_WORD("\x08", "shutdown")

@@ -323,9 +323,11 @@ static void misuse_of_spawn_is_refused(void **state)
 
     (void)state;
     world_open(&world, 1);
-    other.struct_size--;
+    other.struct_size = offsetof(struct npr_behaviour, resume) - 1;
     assert_int_equal(npri_runtime_spawn(world.runtime, &spawn, &pid, NULL), NPR_EINVAL);
-    other.struct_size++;
+    other.struct_size = SIZE_MAX;
+    assert_int_equal(npri_runtime_spawn(world.runtime, &spawn, &pid, NULL), NPR_EINVAL);
+    other.struct_size = sizeof(other);
     spawn.link = true;
     assert_int_equal(npri_runtime_spawn(world.runtime, &spawn, &pid, NULL), NPR_EINVAL);
     spawn.link = false;
