@@ -42,8 +42,13 @@ NPR_API NPR_NODISCARD npr_status npr_module_load(const char *path,
 /* What a shared object must define.  Called once, when it is loaded; any thread. */
 typedef const struct npr_module *(*npr_module_fn)(void);
 #define NPR_MODULE_SYMBOL "nprocreg_module"
+#ifdef __cplusplus
+#define NPR_MODULE_LINKAGE extern "C"
+#else
+#define NPR_MODULE_LINKAGE
+#endif
 #define NPR_MODULE(variable)                                                                       \
-    NPR_API const struct npr_module *nprocreg_module(void);                                        \
+    NPR_MODULE_LINKAGE NPR_API const struct npr_module *nprocreg_module(void);                     \
     const struct npr_module *nprocreg_module(void)                                                 \
     {                                                                                              \
         return &(variable);                                                                        \

@@ -63,12 +63,33 @@ struct npr_node_options {
     void *log_user;
 };
 
+/* What is not 0 at the start: field, value. */
+#define NPR_NODE_OPTIONS_MAP(X)                                                                    \
+    X(struct_size, sizeof(struct npr_node_options))                                                \
+    X(net_ticktime_s, 60u)                                                                         \
+    X(handshake_ms_max, 7000u)                                                                     \
+    X(handshakes_max, 128u)                                                                        \
+    X(frame_bytes_max, 64u << 20)                                                                  \
+    X(queue_bytes_max, 64u << 20)                                                                  \
+    X(queue_ms_max, 10000u)
+
+#ifdef __cplusplus /* where fields cannot be initialised by name before C++20 */
+static inline struct npr_node_options npr_node_options_init(void)
+{
+    struct npr_node_options options = {};
+#define NPR_NODE_OPTIONS_SET(field, value) options.field = (value);
+    NPR_NODE_OPTIONS_MAP(NPR_NODE_OPTIONS_SET)
+#undef NPR_NODE_OPTIONS_SET
+    return options;
+}
+#define NPR_NODE_OPTIONS_INIT npr_node_options_init()
+#else
+#define NPR_NODE_OPTIONS_FIELD(field, value) .field = (value),
 #define NPR_NODE_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        .struct_size = sizeof(struct npr_node_options), .net_ticktime_s = 60,                      \
-        .handshake_ms_max = 7000, .handshakes_max = 128, .frame_bytes_max = (size_t)64 << 20,      \
-        .queue_bytes_max = (size_t)64 << 20, .queue_ms_max = 10000,                                \
+        NPR_NODE_OPTIONS_MAP(NPR_NODE_OPTIONS_FIELD)                                               \
     }
+#endif
 
 /* Starts a node; returns when it can serve: it listens, its name is taken.  Connections to
  * `options->join` go on in the background, and are tried again for ever.  Blocks (up to
