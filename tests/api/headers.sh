@@ -1,0 +1,32 @@
+#!/bin/sh
+# headers.sh INCLUDE CC CXX: every public header compiles alone, twice in a row, as C17 and as C++17,
+# with all warnings that its users may have switched on.
+# Would catch: a header that needs another before it, one without a guard, C that C++ does not take;
+# a module in C++ whose symbol nobody finds.
+set -u
+include=$1
+bad=0
+both="-Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wcast-qual -Wcast-align -Wundef
+      -Wvla -Wswitch-enum -Wformat=2 -Wredundant-decls -fsyntax-only"
+
+compile() { # compile HEADER COMPILER FLAG...
+    header=$1
+    shift
+    printf '#include "nprocreg/%s"\n#include "nprocreg/%s"\n' "$header" "$header" |
+        # shellcheck disable=SC2086 # one word per flag
+        "$@" $both -I"$include" - || { echo "nprocreg/$header does not compile: $*"; bad=1; }
+}
+
+for path in "$include"/nprocreg/*.h; do
+    header=$(basename "$path")
+    compile "$header" "$2" -x c -std=c17 -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    compile "$header" "$3" -x c++ -std=c++17 -Wold-style-cast -Wzero-as-null-pointer-constant \
+        -Wnon-virtual-dtor
+done
+
+object=$(mktemp)
+trap 'rm -f "$object"' EXIT
+printf '#include "nprocreg/nprocreg.h"\nstatic const npr_module mine = {};\nNPR_MODULE(mine)\n' |
+    "$3" -x c++ -std=c++17 -Wall -Wextra -Werror -I"$include" -c - -o "$object" || bad=1
+nm "$object" | grep -q ' T nprocreg_module$' || { echo "NPR_MODULE does not work in C++"; bad=1; }
+exit $bad
