@@ -371,6 +371,41 @@ static void idle_processes_lose_nothing(void **state)
     world_close(&world);
 }
 
+/* Would catch: the same, in the very moment: the process is held up at the lock that it leaves the
+ * table under, and by the time it gets it a message has come. */
+static void idle_processes_act_on_what_comes_at_the_last_moment(void **state)
+{
+    struct world world;
+    struct npri_table_shard *shard;
+    struct npr_process *process;
+    struct npri_signal *signal;
+    struct npr_pid pid;
+    uint64_t until_ns;
+
+    (void)state;
+    world_open(&world, 2);
+    atomic_store(&handled, 0);
+    pid = start(&world, &idle_behaviour);
+    shard = &world.runtime->table.shards[pid.id & (NPRI_TABLE_SHARDS - 1)];
+    signal = npri_signal_create(
+        &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE, .payload = NPRI_WORD_OK});
+    assert_non_null(signal);
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    process = shard->buckets[(pid.id / NPRI_TABLE_SHARDS) & shard->mask];
+    until_ns = npri_now_ns() + (IDLE_MS + 20) * MS;
+    while (npri_now_ns() < until_ns) {
+        (void)sched_yield();
+    }
+    if (npri_mailbox_push(&process->mailbox, signal)) {
+        npri_scheduler_add(&world.runtime->scheduler, process);
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    (void)world_await_end(&world, &pid);
+    assert_int_equal(atomic_load(&handled), 1);
+    world_close(&world);
+}
+
 /* Would catch: an idle process that costs the spawn memory it does not give back. */
 static void idle_processes_without_memory_do_not_start(void **state)
 {
@@ -439,6 +474,7 @@ int main(void)
         cmocka_unit_test(misuse_of_continue_is_refused),
         cmocka_unit_test(idle_processes_end_normally),
         cmocka_unit_test(idle_processes_lose_nothing),
+        cmocka_unit_test(idle_processes_act_on_what_comes_at_the_last_moment),
         cmocka_unit_test(idle_processes_without_memory_do_not_start),
         cmocka_unit_test(behaviours_of_other_releases_run),
     };
