@@ -25,6 +25,18 @@ struct npr_from {
     struct npr_term tag;
 };
 
+/* What becomes of a message for a process that has behaviour's mailbox_max messages waiting.  Only
+ * messages, calls and casts are ever dropped: never links, monitors, exits, or what timers of the
+ * process send to itself. */
+enum npr_overflow {
+    NPR_OVERFLOW_UNBOUNDED,   /* it waits */
+    NPR_OVERFLOW_FAIL,        /* a call is answered {error,overload}; anything else is dropped */
+    NPR_OVERFLOW_DROP_NEWEST, /* it is dropped */
+    NPR_OVERFLOW_DROP_OLDEST, /* it waits, and the one that has waited longest is dropped.  While
+                               * the process is in a callback up to twice as many wait; then the
+                               * newest are dropped */
+};
+
 /* What a process does.  Make it a static constant; it is borrowed as long as the process may live.
  * Any function may be NULL: then init succeeds, calls are answered {error,unknown}, casts and
  * messages are dropped.
@@ -63,6 +75,9 @@ struct npr_behaviour {
      * decided, it counts as dead, terminate runs, and whoever sends is told so.  Timers that it has
      * set do not keep it. */
     uint64_t idle_ms;
+    /* Messages that may wait, if `overflow` (enum npr_overflow) sets a limit; 0: any number. */
+    uint32_t mailbox_max;
+    uint32_t overflow;
 };
 
 /* The pid of the running process. */

@@ -19,6 +19,10 @@ bool npri_behaviour_is_valid(const struct npr_behaviour *behaviour)
         behaviour->struct_size > BEHAVIOUR_BYTES_MAX) {
         return false;
     }
+    if (behaviour->struct_size >= sizeof(*behaviour) &&
+        behaviour->overflow > NPR_OVERFLOW_DROP_OLDEST) {
+        return false;
+    }
     for (size_t i = sizeof(*behaviour); i < behaviour->struct_size; i++) {
         if (bytes[i] != 0) {
             return false; /* it wants something that this release does not know */

@@ -50,6 +50,11 @@ enum npri_phase {
     NPRI_PHASE_ENDING,
 };
 
+/* Counters that one thread writes at a time, or that a lock guards.  relaxed: figures. */
+#define NPRI_COUNT_UP(counter)                                                                     \
+    atomic_store_explicit((counter), atomic_load_explicit((counter), memory_order_relaxed) + 1,    \
+                          memory_order_relaxed)
+
 /* What starting needs and running does not. */
 struct npri_start {
     void (*started)(void *user,
@@ -67,7 +72,11 @@ struct npr_process {
                              * learnt of the node's end from the thread that the relation's signal
                              * went through; so it sees what was set before that signal left */
 
+    atomic_uint_fast64_t taken;      /* messages out of its mailbox; written by its worker */
+    atomic_uint_fast32_t overflowed; /* messages that were dropped */
+
     /* Under the lock of its shard. */
+    atomic_uint_fast32_t pushed; /* messages; read by anybody */
     bool named;
     struct npr_process *table_next;
 
@@ -96,6 +105,7 @@ struct npr_process {
     /* Constant. */
     struct npri_runtime *runtime;
     const struct npr_behaviour *behaviour;
+    uint32_t mailbox_max; /* 0: no limit */
     const char *function;
     struct npri_local local;
 
@@ -213,6 +223,14 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
 
 /* Whether `pid` is the process's own (calls.c). */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
+
+/* Messages that wait; from any thread it is a figure. */
+uint32_t npri_process_waiting(struct npr_process *process);
+
+/* A full mailbox of `local` has refused this message: the caller of a call is told (messages.c). */
+void npri_runtime_refuse(struct npri_runtime *runtime,
+                         struct npri_local local,
+                         struct npri_signal *signal);
 
 /* `behaviour`, which is valid, with all fields of this release (behaviour.c).  NULL: no memory. */
 const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,

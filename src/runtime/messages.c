@@ -26,6 +26,49 @@ static bool tag_alias(struct npr_term tag, struct npr_term *out_ref)
     return true;
 }
 
+/* The call that `message` is, if it is one. */
+static bool message_is_call(struct npr_term message, struct npr_from *out)
+{
+    struct npr_term parts[3];
+    struct npr_term from[2];
+
+    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_is_atom(parts[0], "$gen_call") ||
+        !npr_term_get_tuple(parts[1], 2, from) || npr_term_kind(from[0]) != NPR_TERM_PID) {
+        return false;
+    }
+    *out = (struct npr_from){.pid = from[0], .tag = from[1]};
+    return true;
+}
+
+void npri_runtime_refuse(struct npri_runtime *runtime,
+                         struct npri_local local,
+                         struct npri_signal *signal)
+{
+    static const uint8_t pair_header[] = {104, 2};
+    uint8_t self[NPRI_IDENTITY_BYTES_MAX];
+    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE};
+    struct npri_signal *answer = NULL;
+    struct npr_from caller;
+
+    if (message_is_call(signal->payload, &caller)) {
+        const struct npr_term parts[] = {
+            {.data = pair_header, .size = sizeof(pair_header)},
+            caller.tag,
+            NPRI_WORD_ERROR_OVERLOAD,
+        };
+
+        draft.from = npri_local_pid(runtime, local, self);
+        draft.to = caller.pid;
+        (void)tag_alias(caller.tag, &draft.to);
+        answer = npri_signal_create_parts(&draft, parts, 3);
+    }
+    npri_signal_destroy(signal);
+    /* Without memory the caller waits for its time-out, as for a message that is lost. */
+    if (answer != NULL) {
+        npri_runtime_deliver(runtime, answer); /* no call: this does not come here again */
+    }
+}
+
 npr_status npri_process_reply(struct npr_process *process,
                               struct npr_term pid,
                               struct npr_term tag,

@@ -237,13 +237,43 @@ static enum npri_verdict process_resume(struct npr_process *process)
     return process_after(process, status);
 }
 
+/* Whether this message, the oldest, is one too many. */
+static bool process_drops_oldest(struct npr_process *process)
+{
+    if (process->mailbox_max == 0 || process->behaviour->overflow != NPR_OVERFLOW_DROP_OLDEST ||
+        npri_process_waiting(process) <= process->mailbox_max) {
+        return false;
+    }
+    /* relaxed: a figure, which who pushes raises too. */
+    (void)atomic_fetch_add_explicit(&process->overflowed, 1, memory_order_relaxed);
+    return true;
+}
+
+static enum npri_verdict process_act_on_message(struct npr_process *process,
+                                                struct npri_signal *signal)
+{
+    /* relaxed both: a figure that only this thread writes. */
+    const uint_fast64_t taken = atomic_load_explicit(&process->taken, memory_order_relaxed);
+    const bool drops = process_drops_oldest(process);
+    enum npri_verdict verdict = NPRI_GO_ON;
+
+    atomic_store_explicit(&process->taken, taken + 1, memory_order_relaxed);
+    if (!drops) {
+        verdict = npri_process_on_message(process, signal);
+    }
+    if (verdict == NPRI_AGAIN) {
+        atomic_store_explicit(&process->taken, taken, memory_order_relaxed);
+    }
+    return verdict;
+}
+
 static enum npri_verdict process_act(struct npr_process *process)
 {
     struct npri_signal *signal = process->todo;
     enum npri_verdict verdict;
 
     process->todo = signal->next;
-    verdict = signal->kind == NPRI_SIGNAL_MESSAGE ? npri_process_on_message(process, signal)
+    verdict = signal->kind == NPRI_SIGNAL_MESSAGE ? process_act_on_message(process, signal)
                                                   : npri_process_on_signal(process, signal);
     if (verdict == NPRI_AGAIN) {
         process->todo = signal;

@@ -309,11 +309,22 @@ static void runtime_deliver_local(struct npri_runtime *runtime,
         }
         return;
     }
-    if (!npri_table_push(&runtime->table, local, signal,
-                         signal_makes_remote_relation(runtime, signal), &wake)) {
+    switch (npri_table_push(&runtime->table, local, signal,
+                            signal_makes_remote_relation(runtime, signal), &wake)) {
+    case NPRI_PUSH_DONE:
+        if (wake != NULL) {
+            npri_scheduler_add(&runtime->scheduler, wake);
+        }
+        return;
+    case NPRI_PUSH_NOBODY:
         runtime_answer_dead(runtime, signal);
-    } else if (wake != NULL) {
-        npri_scheduler_add(&runtime->scheduler, wake);
+        return;
+    case NPRI_PUSH_REFUSED:
+        npri_runtime_refuse(runtime, local, signal);
+        return;
+    case NPRI_PUSH_DROPPED:
+        npri_signal_destroy(signal);
+        return;
     }
 }
 

@@ -127,6 +127,7 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
     npri_mailbox_init(&process->mailbox);
     process->runtime = runtime;
     process->behaviour = npri_runtime_behaviour(runtime, behaviour);
+    process->mailbox_max = process->behaviour == NULL ? 0 : process->behaviour->mailbox_max;
     process->local = (struct npri_local){.id = pid.id, .serial = pid.serial};
     process->phase = NPRI_PHASE_STARTING;
     process->function = runtime_function(runtime, spawn->function);

@@ -150,13 +150,64 @@ bool npri_table_has(struct npri_table *table, struct npri_local local)
     return found;
 }
 
-bool npri_table_push(struct npri_table *table,
-                     struct npri_local local,
-                     struct npri_signal *signal,
-                     bool remote,
-                     struct npr_process **out_wake)
+uint32_t npri_process_waiting(struct npr_process *process)
+{
+    /* relaxed: who pushes reads its own count, and one that may lag behind what was taken. */
+    return (uint32_t)(atomic_load_explicit(&process->pushed, memory_order_relaxed) -
+                      atomic_load_explicit(&process->taken, memory_order_relaxed));
+}
+
+/* Whether a process with a limit takes one more message. */
+static enum npri_push process_admit(struct npr_process *process)
+{
+    const uint32_t waiting = npri_process_waiting(process);
+    const uint64_t limit = process->mailbox_max;
+
+    switch ((enum npr_overflow)process->behaviour->overflow) {
+    case NPR_OVERFLOW_UNBOUNDED:
+        break;
+    case NPR_OVERFLOW_FAIL:
+        return waiting < limit ? NPRI_PUSH_DONE : NPRI_PUSH_REFUSED;
+    case NPR_OVERFLOW_DROP_NEWEST:
+        return waiting < limit ? NPRI_PUSH_DONE : NPRI_PUSH_DROPPED;
+    case NPR_OVERFLOW_DROP_OLDEST: /* its worker drops the oldest, when it comes to them */
+        return waiting < 2 * limit ? NPRI_PUSH_DONE : NPRI_PUSH_DROPPED;
+    }
+    return NPRI_PUSH_DONE;
+}
+
+/* Under the lock. */
+static enum npri_push process_push(struct npr_process *process,
+                                   struct npri_signal *signal,
+                                   struct npr_process **out_wake)
+{
+    enum npri_push outcome = NPRI_PUSH_DONE;
+
+    if (signal->kind == NPRI_SIGNAL_MESSAGE) {
+        if (process->mailbox_max != 0) {
+            outcome = process_admit(process);
+        }
+        if (outcome != NPRI_PUSH_DONE) {
+            /* relaxed: a figure, which its worker raises too. */
+            (void)atomic_fetch_add_explicit(&process->overflowed, 1, memory_order_relaxed);
+            return outcome;
+        }
+        NPRI_COUNT_UP(&process->pushed);
+    }
+    if (npri_mailbox_push(&process->mailbox, signal)) {
+        *out_wake = process;
+    }
+    return outcome;
+}
+
+enum npri_push npri_table_push(struct npri_table *table,
+                               struct npri_local local,
+                               struct npri_signal *signal,
+                               bool remote,
+                               struct npr_process **out_wake)
 {
     struct npri_table_shard *shard = table_shard(table, local.id);
+    enum npri_push outcome = NPRI_PUSH_NOBODY;
     struct npr_process *process;
 
     *out_wake = NULL;
@@ -166,12 +217,10 @@ bool npri_table_push(struct npri_table *table,
         if (remote) {
             atomic_store_explicit(&process->has_remote, true, memory_order_relaxed);
         }
-        if (npri_mailbox_push(&process->mailbox, signal)) {
-            *out_wake = process;
-        }
+        outcome = process_push(process, signal, out_wake);
     }
     (void)pthread_mutex_unlock(&shard->mutex);
-    return process != NULL;
+    return outcome;
 }
 
 bool npri_table_set_named(struct npri_table *table, struct npri_local local)

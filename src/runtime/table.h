@@ -49,14 +49,20 @@ bool npri_table_leave(struct npri_table *table, struct npr_process *process);
 
 bool npri_table_has(struct npri_table *table, struct npri_local local);
 
-/* Gives `signal` to a process.  False: there is none, the caller still owns it.  `remote`: it may
- * make a relation to another node.  `*out_wake` is the process if the caller must put it in a run
- * queue, else NULL. */
-bool npri_table_push(struct npri_table *table,
-                     struct npri_local local,
-                     struct npri_signal *signal,
-                     bool remote,
-                     struct npr_process **out_wake);
+enum npri_push {
+    NPRI_PUSH_NOBODY, /* no such process; the caller still owns the signal */
+    NPRI_PUSH_DONE,
+    NPRI_PUSH_REFUSED, /* a full mailbox, whose policy is to fail calls; it is still the caller's */
+    NPRI_PUSH_DROPPED, /* a full mailbox; it is still the caller's */
+};
+
+/* Gives `signal` to a process.  `remote`: it may make a relation to another node.  `*out_wake` is
+ * the process if the caller must put it in a run queue, else NULL. */
+enum npri_push npri_table_push(struct npri_table *table,
+                               struct npri_local local,
+                               struct npri_signal *signal,
+                               bool remote,
+                               struct npr_process **out_wake);
 
 /* Notes that the process has a name.  False: there is no such process. */
 bool npri_table_set_named(struct npri_table *table, struct npri_local local);

@@ -32,4 +32,9 @@
                                                 "enotsup",                                         \
                        .size = 18})
 
+#define NPRI_WORD_ERROR_OVERLOAD                                                                   \
+    ((struct npr_term){.data = (const uint8_t *)"\x68\x02\x77\x05"                                 \
+                                                "error\x77\x08overload",                           \
+                       .size = 19})
+
 #endif /* NPRI_RUNTIME_WORDS_H */

@@ -324,7 +324,8 @@ static bool push(struct world *world, const struct npr_pid *pid)
     bool accepted;
 
     assert_non_null(signal);
-    accepted = npri_table_push(&world->runtime->table, local, signal, false, &wake);
+    accepted =
+        npri_table_push(&world->runtime->table, local, signal, false, &wake) == NPRI_PUSH_DONE;
     if (!accepted) {
         npri_signal_destroy(signal);
     } else if (wake != NULL) {
