@@ -41,13 +41,14 @@ bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size)
     if (buffer->failed) {
         return false;
     }
-    if (size <= capacity - buffer->size) {
-        return true;
-    }
+    /* The limit holds whatever the capacity, which may be more than was asked for. */
     if (size > SIZE_MAX / 2 - buffer->size ||
         (buffer->size_max != 0 && size > buffer->size_max - buffer->size)) {
         buffer->failed = true;
         return false;
+    }
+    if (size <= capacity - buffer->size) {
+        return true;
     }
     capacity = capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : capacity;
     while (capacity - buffer->size < size) {

@@ -182,12 +182,9 @@ static void end_with_reason(struct npr_node *node,
 {
     struct npri_buffer text;
 
-    npri_buffer_init(&text, 0);
+    npri_buffer_init(&text, REASON_TEXT_BYTES_MAX);
     npri_put_bytes(&text, npr_bytes_of(what));
     npri_term_print(reason, &text);
-    if (text.size > REASON_TEXT_BYTES_MAX) {
-        text.size = REASON_TEXT_BYTES_MAX;
-    }
     npri_question_end(
         node, request,
         &(struct npri_outcome){.status = status,

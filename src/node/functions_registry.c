@@ -277,12 +277,11 @@ static void refuse_spawn(struct npri_evaluation *evaluation, struct npr_term fun
     struct npr_error error = {0};
     struct npri_buffer text;
 
-    npri_buffer_init(&text, 0);
+    npri_buffer_init(&text, FUN_TEXT_BYTES_MAX);
     npri_term_print(fun, &text);
     (void)npri_fail(&error, NPR_EREFUSED, "%.*s is exported neither by the owner nor by node %.*s",
-                    (int)(text.size < FUN_TEXT_BYTES_MAX ? text.size : FUN_TEXT_BYTES_MAX),
-                    text.size == 0 ? "" : (const char *)text.data, (int)evaluation->node->name.size,
-                    evaluation->node->name.text);
+                    (int)text.size, text.size == 0 ? "" : (const char *)text.data,
+                    (int)evaluation->node->name.size, evaluation->node->name.text);
     npri_buffer_fini(&text);
     npri_evaluation_fail(evaluation, NPR_EREFUSED, npr_bytes_of(error.text));
 }

@@ -58,12 +58,9 @@ static void started(void *user,
 
     launch->pid = *pid;
     if (status != NPR_OK) {
-        npri_buffer_init(&text, 0);
+        npri_buffer_init(&text, REASON_TEXT_BYTES_MAX);
         if (reason.data != NULL) {
             npri_term_print(reason, &text);
-        }
-        if (text.size > REASON_TEXT_BYTES_MAX) {
-            text.size = REASON_TEXT_BYTES_MAX;
         }
         (void)npri_fail(&launch->error, status == NPR_ENOMEM ? NPR_ENOMEM : NPR_EREFUSED,
                         "%s failed to start: %.*s", launch->name, (int)text.size,

@@ -15,6 +15,9 @@
 #define NS_PER_MS          UINT64_C(1000000)
 #define BREAK_ATTEMPTS_MAX 3u
 
+/* Of the reason of a crash in the log. */
+#define REASON_TEXT_BYTES_MAX 500u
+
 /* ---- What the layers below call. */
 
 /* Any thread. */
@@ -34,7 +37,7 @@ static void on_crashed(void *user,
     struct npr_node *node = user;
     struct npri_buffer text;
 
-    npri_buffer_init(&text, 0);
+    npri_buffer_init(&text, REASON_TEXT_BYTES_MAX);
     npri_term_print(reason, &text);
     npri_node_log(node, NPR_LOG_WARNING, "process_crashed pid=<%.*s.%u.%u> function=%s reason=%.*s",
                   (int)pid->node.size, pid->node.text, (unsigned)pid->id, (unsigned)pid->serial,

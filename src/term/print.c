@@ -47,7 +47,7 @@ static void put_quoted_code(struct npri_buffer *out, uint32_t code, char quote)
 static void put_quoted(struct npri_buffer *out, struct npr_bytes text, char quote)
 {
     npri_put_u8(out, (uint8_t)quote);
-    while (text.size > 0) {
+    while (text.size > 0 && !out->failed) {
         uint32_t code = 0;
         const size_t size = npri_utf8_take(text, &code);
 
@@ -209,7 +209,7 @@ static bool printable_latin1(struct npr_bytes bytes)
 static void put_quoted_bytes(struct npri_buffer *out, struct npr_bytes bytes)
 {
     npri_put_u8(out, '"');
-    for (size_t i = 0; i < bytes.size; i++) {
+    for (size_t i = 0; i < bytes.size && !out->failed; i++) {
         put_quoted_code(out, bytes.data[i], '"');
     }
     npri_put_u8(out, '"');
@@ -218,7 +218,7 @@ static void put_quoted_bytes(struct npri_buffer *out, struct npr_bytes bytes)
 /* `bits`: how many of the last byte. */
 static void put_byte_values(struct npri_buffer *out, struct npr_bytes bytes, unsigned bits)
 {
-    for (size_t i = 0; i < bytes.size; i++) {
+    for (size_t i = 0; i < bytes.size && !out->failed; i++) {
         const bool partial = bits < 8 && i + 1 == bytes.size;
 
         if (i > 0) {
@@ -280,7 +280,7 @@ static bool printable_list(const uint8_t *at, uint32_t count)
 static const uint8_t *print_code_points(const uint8_t *at, uint32_t count, struct npri_buffer *out)
 {
     npri_put_u8(out, '"');
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !out->failed; i++) {
         uint32_t code = 0;
 
         (void)printable_element(at, &code);
@@ -300,11 +300,14 @@ static const uint8_t *print_list(const uint8_t *at, struct npri_buffer *out)
         return print_code_points(at, count, out);
     }
     npri_put_u8(out, '[');
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !out->failed; i++) {
         if (i > 0) {
             npri_put_u8(out, ',');
         }
         at = print_term(at, out);
+    }
+    if (out->failed) {
+        return at;
     }
     if (at[0] == NPRI_TAG_NIL) {
         at++;
@@ -336,7 +339,7 @@ static const uint8_t *print_tuple(const uint8_t *at, struct npri_buffer *out)
 
     at += npri_tag_head(at, &arity);
     npri_put_u8(out, '{');
-    for (uint64_t i = 0; i < arity; i++) {
+    for (uint64_t i = 0; i < arity && !out->failed; i++) {
         if (i > 0) {
             npri_put_u8(out, ',');
         }
@@ -352,7 +355,7 @@ static const uint8_t *print_map(const uint8_t *at, struct npri_buffer *out)
 
     at += 5;
     put_text(out, "#{");
-    for (uint32_t i = 0; i < pairs; i++) {
+    for (uint32_t i = 0; i < pairs && !out->failed; i++) {
         if (i > 0) {
             npri_put_u8(out, ',');
         }
@@ -403,8 +406,13 @@ static void print_leaf(const uint8_t *at, struct npri_buffer *out)
     }
 }
 
+/* Once `out` has failed, what is returned means nothing: every loop ends then, so that the first
+ * bytes of a large term cost no more than they are. */
 static const uint8_t *print_term(const uint8_t *at, struct npri_buffer *out)
 {
+    if (out->failed) {
+        return at;
+    }
     switch (at[0]) {
     case NPRI_TAG_SMALL_TUPLE:
     case NPRI_TAG_LARGE_TUPLE:

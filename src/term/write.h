@@ -35,7 +35,9 @@ void npri_put_term(struct npri_buffer *buffer, struct npr_term term);
 /* Appends 131 and the bytes that term_to_binary of that release gives. */
 void npri_term_write(struct npr_term term, enum npr_otp otp, struct npri_buffer *buffer);
 
-/* Appends the text of io_lib:format("~0tp", [Term]), without a terminator. */
+/* Appends the text of io_lib:format("~0tp", [Term]), without a terminator.  A buffer with a limit
+ * gets its beginning, in whole characters, and is `failed`; that costs no more than what fits, but
+ * for one look at each string and binary that comes first. */
 void npri_term_print(struct npr_term term, struct npri_buffer *buffer);
 
 #endif /* NPRI_TERM_WRITE_H */

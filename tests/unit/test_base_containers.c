@@ -177,6 +177,25 @@ static void text_is_cut_between_characters(void **state)
     assert_int_equal(text.size, sizeof(text.data));
 }
 
+/* A limit is exact, also below the capacity that the first byte brings; what does not fit leaves the
+ * rest as it was. */
+static void buffer_limit_is_exact(void **state)
+{
+    struct npri_buffer buffer;
+
+    (void)state;
+    npri_buffer_init(&buffer, 5);
+    npri_put_u32(&buffer, 1);
+    npri_put_u16(&buffer, 2);
+    assert_true(buffer.failed);
+    assert_int_equal(buffer.size, 4);
+    npri_buffer_reset(&buffer);
+    npri_put_u32(&buffer, 1);
+    npri_put_u8(&buffer, 2);
+    assert_false(buffer.failed);
+    npri_buffer_fini(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +204,7 @@ int main(void)
         cmocka_unit_test(map_is_walked_in_order_of_insertion),
         cmocka_unit_test(lists_are_moved_whole),
         cmocka_unit_test(text_is_cut_between_characters),
+        cmocka_unit_test(buffer_limit_is_exact),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

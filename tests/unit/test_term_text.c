@@ -236,6 +236,44 @@ static void very_large_integers_are_in_base_16(void **state)
     free(text);
 }
 
+/* A buffer with a limit gets the beginning of the text, as far as it has room.  Mistakes: reading
+ * on from a place that is none once the buffer is full (seen by the sanitizer); a whole large term
+ * walked for its first bytes. */
+static void beginnings_of_texts(void **state)
+{
+    static const char *const texts[] = {
+        "[{a,1},{b,[1.5,<<\"x\">>|c]},#{k => \"text\",<<1,2,3>> => {}}]",
+        "[1,2,3,1000,100000000000000000000|<a@b.1.2>]",
+        "#{[a,b] => [[[x],y],z],{u,v} => fun m:f/3}",
+        "\"\\n\\x{3bb}\\x{3bb}\"",
+        "{<<1:3>>,'q a',[256,300],[#Ref<a@b.1.2.3>|t]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct npr_builder *builder = npr_builder_create();
+        struct npri_buffer whole;
+        struct npr_term term;
+
+        assert_non_null(builder);
+        assert_int_equal(npr_term_parse(npr_bytes_of(texts[i]), builder, NULL), NPR_OK);
+        assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
+        npri_buffer_init(&whole, 0);
+        npri_term_print(term, &whole);
+        for (size_t limit = 1; limit < whole.size; limit++) {
+            struct npri_buffer part;
+
+            npri_buffer_init(&part, limit);
+            npri_term_print(term, &part);
+            assert_true(part.failed && part.size <= limit && part.size + 24 > limit);
+            assert_memory_equal(part.data == NULL ? whole.data : part.data, whole.data, part.size);
+            npri_buffer_fini(&part);
+        }
+        npri_buffer_fini(&whole);
+        npr_builder_destroy(builder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -247,6 +285,7 @@ int main(void)
         cmocka_unit_test(containers_and_names),
         cmocka_unit_test(faults_name_their_place),
         cmocka_unit_test(very_large_integers_are_in_base_16),
+        cmocka_unit_test(beginnings_of_texts),
     };
 
     return cmocka_run_group_tests(cases, NULL, NULL);
