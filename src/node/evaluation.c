@@ -1,11 +1,36 @@
 #include "node/evaluation.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
 #include "node/failure.h"
 #include "node/launch.h"
 #include "node/node.h"
 #include "node/router.h"
 #include "term/write.h"
+
+/* Of a request, in the core and here, beside its terms; and how often each of those is held. */
+#define REQUEST_BYTES  ((size_t)4 << 10)
+#define REQUEST_COPIES 3u
+
+/* ---- What they may cost. */
+
+size_t npri_evaluations_admit(struct npri_evaluations *evaluations, size_t bytes)
+{
+    const size_t left = NPRI_WAITING_BYTES_MAX - evaluations->waiting_bytes;
+
+    if (bytes > left / REQUEST_COPIES || REQUEST_COPIES * bytes + REQUEST_BYTES > left) {
+        return 0;
+    }
+    evaluations->waiting_bytes += REQUEST_COPIES * bytes + REQUEST_BYTES;
+    return REQUEST_COPIES * bytes + REQUEST_BYTES;
+}
+
+void npri_evaluations_release(struct npri_evaluations *evaluations, size_t cost)
+{
+    NPRI_ASSERT(cost <= evaluations->waiting_bytes);
+    evaluations->waiting_bytes -= cost;
+}
 
 /* ---- Ending. */
 
@@ -22,6 +47,7 @@ static void evaluation_free(struct npri_evaluation *evaluation)
     if (evaluation->next != NULL) {
         evaluation->next->previous = evaluation->previous;
     }
+    npri_evaluations_release(&evaluation->node->evaluations, evaluation->cost);
     npri_signal_destroy(evaluation->memory);
     npri_free(evaluation);
 }
@@ -179,18 +205,29 @@ static struct npri_signal *copy_terms(const struct npri_evaluation *evaluation)
 struct npri_evaluation *npri_evaluation_keep(struct npri_evaluation *evaluation)
 {
     struct npri_evaluations *all = &evaluation->node->evaluations;
-    struct npri_evaluation *kept = npri_alloc_zeroed(1, sizeof(*kept));
-    struct npri_signal *memory = copy_terms(evaluation);
+    const size_t cost = npri_evaluations_admit(
+        all, evaluation->apply.args.size + evaluation->tag.size + evaluation->caller.size);
+    struct npri_evaluation *kept;
+    struct npri_signal *memory;
     struct npr_term apply[3];
 
+    if (cost == 0) {
+        npri_evaluation_fail(evaluation, NPR_EFULL,
+                             npr_bytes_of("too many requests wait for their answers"));
+        return NULL;
+    }
+    kept = npri_alloc_zeroed(1, sizeof(*kept));
+    memory = copy_terms(evaluation);
     if (kept == NULL || memory == NULL || !npr_term_get_tuple(memory->payload, 3, apply)) {
         npri_free(kept);
         npri_signal_destroy(memory);
+        npri_evaluations_release(all, cost);
         npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
         return NULL;
     }
     *kept = *evaluation;
     kept->memory = memory;
+    kept->cost = cost;
     kept->tag = memory->node;
     kept->caller = memory->from;
     kept->process = memory->to;

@@ -36,11 +36,19 @@ struct npri_evaluation {
     struct npri_evaluation *previous;
     struct npri_evaluation *next;
     struct npri_signal *memory;
+    size_t cost;
 };
 
 struct npri_evaluations {
     struct npri_evaluation *first; /* the kept ones */
+    size_t waiting_bytes;          /* what they and other requests of peers cost */
 };
+
+/* What is asked for here by peers and waits for an answer is bounded: takes from the budget what a
+ * request with terms of `bytes` in all may cost by the time it is answered; 0: there is not so much
+ * left, it is to be refused with NPR_EFULL. */
+size_t npri_evaluations_admit(struct npri_evaluations *evaluations, size_t bytes);
+void npri_evaluations_release(struct npri_evaluations *evaluations, size_t cost);
 
 /* Runs `draft->apply`; everything in `draft` is borrowed for the call. */
 void npri_evaluate(const struct npri_evaluation *draft);
@@ -50,7 +58,8 @@ void npri_evaluations_fini(struct npr_node *node);
 
 /* ---- For the functions. */
 
-/* A copy that lives until it is ended; NULL: no memory (and the evaluation was ended so). */
+/* A copy that lives until it is ended; NULL: no memory, or too many are kept (and the evaluation
+ * was ended so). */
 struct npri_evaluation *npri_evaluation_keep(struct npri_evaluation *evaluation);
 
 void npri_evaluation_return(struct npri_evaluation *evaluation, struct npr_term value);

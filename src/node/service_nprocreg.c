@@ -22,6 +22,7 @@ struct starting {
     struct npri_get get;
     struct npr_node *node;
     struct npri_signal *memory;
+    size_t cost;
 };
 
 static void reply(struct npr_node *node,
@@ -77,6 +78,7 @@ static void started(struct npri_get *get, const struct npri_answer *answer)
     } else {
         fail_call(starting->node, &call, answer->status, answer->text);
     }
+    npri_evaluations_release(&starting->node->evaluations, starting->cost);
     npri_signal_destroy(starting->memory);
     npri_free(starting);
 }
@@ -87,9 +89,15 @@ static void start_function(struct npr_node *node,
                            struct npr_term fun)
 {
     struct starting *starting;
+    size_t cost;
 
     if (npr_term_kind(fun) != NPR_TERM_FUN) {
         fail_call(node, call, NPR_EINVAL, npr_bytes_of("what was to be started is no fun"));
+        return;
+    }
+    cost = npri_evaluations_admit(&node->evaluations, key.size + fun.size + call->tag.size);
+    if (cost == 0) {
+        fail_call(node, call, NPR_EFULL, npr_bytes_of("too many requests wait for their answers"));
         return;
     }
     starting = npri_alloc_zeroed(1, sizeof(*starting));
@@ -99,11 +107,13 @@ static void start_function(struct npr_node *node,
     }
     if (starting == NULL || starting->memory == NULL) {
         npri_free(starting);
+        npri_evaluations_release(&node->evaluations, cost);
         fail_call(node, call, NPR_ENOMEM, npr_bytes_of("out of memory"));
         return;
     }
     starting->get.done = started;
     starting->node = node;
+    starting->cost = cost;
     npri_registry_get(
         node, &starting->get,
         &(struct npri_get_options){.key = key,

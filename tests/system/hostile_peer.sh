@@ -7,7 +7,7 @@ hostile=$3
 rss_max_kb=${HOSTILE_RSS_MAX_KB:-262144}
 log_lines_max=500
 
-start_node a --queue-bytes-max 4194304
+start_node a --queue-bytes-max 16777216
 start_node b --join a@127.0.0.1
 wait_for_view 2 a b
 a_pid=$(cat "$dir/a.pid")

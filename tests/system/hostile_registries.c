@@ -8,7 +8,7 @@
 
 #define JUNK_NAMES  100000
 #define KEYS        100000
-#define STARTS      20000
+#define STARTS      100000
 #define ANSWERED_MS 20000
 #define LINE_BYTES  512
 

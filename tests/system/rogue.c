@@ -77,15 +77,17 @@ static void take_bytes(struct rogue *rogue, struct npr_bytes bytes)
     }
 }
 
-/* Reads once what is there. */
+/* Reads all that is there, for a target drops who reads too little. */
 static void read_some(struct rogue *rogue)
 {
-    static uint8_t bytes[1 << 16];
-    const ssize_t size = recv(rogue->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    static uint8_t bytes[1 << 20];
+    ssize_t size = recv(rogue->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-    if (size > 0) {
+    while (size > 0) {
         take_bytes(rogue, npri_bytes(bytes, (size_t)size));
-    } else if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
+        size = recv(rogue->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    }
+    if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
         rogue->closed = true;
     }
 }
