@@ -59,8 +59,9 @@ struct npr_behaviour {
     npr_status (*cast)(struct npr_process *self, void *state, struct npr_term message);
     /* Any other message; also {'DOWN',Ref,process,Pid,Reason}, and {'EXIT',Pid,Reason} when exits
      * are trapped.  Not: {io_request,From,ReplyAs,Request}, answered ok for output, which is
-     * dropped, and {error,enotsup} for the rest; {system,From,Request}, answered {error,enotsup}.
-     */
+     * dropped, and {error,enotsup} for the rest; and what Erlang's sys asks: {system,From,Request},
+     * with get_state, get_status, suspend (only sys is answered, until), resume,
+     * {terminate,Reason}; for the rest it is told {error,enotsup}. */
     npr_status (*info)(struct npr_process *self, void *state, struct npr_term message);
     /* The last callback, after npr_stop(), a failure, an exit signal (also `killed`: what the state
      * holds must be given back) or the end of the node (`shutdown`). */
@@ -78,6 +79,10 @@ struct npr_behaviour {
     /* Messages that may wait, if `overflow` (enum npr_overflow) sets a limit; 0: any number. */
     uint32_t mailbox_max;
     uint32_t overflow;
+    /* Builds one term that tells of the state, for Erlang's sys:get_state and get_status; NULL:
+     * they are told `opaque`.  What it returns does not end the process; if it fails, they are told
+     * `opaque`, too.  It must not change anything: npr_stop() has no effect in it. */
+    npr_status (*describe)(struct npr_process *self, const void *state, struct npr_builder *out);
 };
 
 /* The pid of the running process. */

@@ -101,6 +101,8 @@ struct npr_process {
     bool idle_lent;                /* `idle` is armed or on its way here */
     bool active;                   /* a callback has run since `idle` was looked at */
     bool left;                     /* out of the table already */
+    bool suspended;                /* by sys */
+    struct npri_signal *held;      /* what waits until it is resumed, newest first */
 
     /* Constant. */
     struct npri_runtime *runtime;
@@ -239,6 +241,17 @@ const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
 /* Before the worker lets go of a process with an idle time (later.c).  True: the time is over, the
  * process has left the table, with nothing in its mailbox. */
 bool npri_process_is_idle(struct npr_process *process);
+
+/* Answers a request of sys, of `signal`, which may become end_block; and: whether a suspended
+ * process keeps a signal for later (system.c). */
+enum npri_verdict npri_process_system(struct npr_process *process,
+                                      const struct npr_from *from,
+                                      struct npr_term request,
+                                      struct npri_signal *signal);
+bool npri_process_holds(const struct npr_process *process, const struct npri_signal *signal);
+
+/* Forgets that it is suspended: what it held is next. */
+void npri_process_unsuspend(struct npr_process *process);
 
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);

@@ -113,9 +113,10 @@ static enum npri_verdict after_answer(npr_status status)
 
 /* True: `*out` is how it went. */
 static bool process_on_triple(struct npr_process *process,
-                              struct npr_term message,
+                              struct npri_signal *signal,
                               enum npri_verdict *out)
 {
+    const struct npr_term message = signal->payload;
     struct npr_term parts[3];
     struct npr_term from[2];
 
@@ -130,7 +131,9 @@ static bool process_on_triple(struct npr_process *process,
         return true;
     }
     if (npr_term_is_atom(parts[0], "system")) {
-        *out = after_answer(npri_process_reply(process, from[0], from[1], NPRI_WORD_ERROR_ENOTSUP));
+        const struct npr_from asker = {.pid = from[0], .tag = from[1]};
+
+        *out = npri_process_system(process, &asker, parts[2], signal);
         return true;
     }
     return false;
@@ -142,7 +145,7 @@ enum npri_verdict npri_process_on_message(struct npr_process *process, struct np
     struct npr_term parts[4];
     enum npri_verdict verdict;
 
-    if (process_on_triple(process, message, &verdict)) {
+    if (process_on_triple(process, signal, &verdict)) {
         return verdict;
     }
     if (npr_term_get_tuple(message, 2, parts) && npr_term_is_atom(parts[0], "$gen_cast")) {

@@ -179,6 +179,7 @@ static void process_end(struct npr_process *process)
                                  process->end_reason);
     }
 
+    npri_process_unsuspend(process); /* to be answered with all that waits */
     npri_process_drop_timers(process);
     if (!process->left) {
         npri_table_remove(&runtime->table, process);
@@ -273,6 +274,11 @@ static enum npri_verdict process_act(struct npr_process *process)
     enum npri_verdict verdict;
 
     process->todo = signal->next;
+    if (process->suspended && npri_process_holds(process, signal)) {
+        signal->next = process->held;
+        process->held = signal;
+        return NPRI_GO_ON;
+    }
     verdict = signal->kind == NPRI_SIGNAL_MESSAGE ? process_act_on_message(process, signal)
                                                   : npri_process_on_signal(process, signal);
     if (verdict == NPRI_AGAIN) {
@@ -309,7 +315,7 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
             verdict = process_resume(process);
         } else if (process->todo != NULL) {
             verdict = process_act(process);
-        } else if (process->idle != NULL && npri_process_is_idle(process)) {
+        } else if (process->idle != NULL && !process->suspended && npri_process_is_idle(process)) {
             verdict = npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
         } else if (npri_mailbox_rest(&process->mailbox)) {
             return;

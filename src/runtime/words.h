@@ -18,6 +18,7 @@
 #define NPRI_WORD_NOPROC       NPRI_WORD("\x06", "noproc")
 #define NPRI_WORD_NORMAL       NPRI_WORD("\x06", "normal")
 #define NPRI_WORD_OK           NPRI_WORD("\x02", "ok")
+#define NPRI_WORD_OPAQUE       NPRI_WORD("\x06", "opaque")
 #define NPRI_WORD_PROCESS      NPRI_WORD("\x07", "process")
 #define NPRI_WORD_SHUTDOWN     NPRI_WORD("\x08", "shutdown")
 
