@@ -13,20 +13,23 @@ enum npri_question_kind {
     NPRI_QUESTION_CONNECT,
 };
 
+struct npri_debtor;
+
 struct npri_question {
     struct npri_map_node node;
     struct npri_heap_node deadline;
     struct npri_link ending; /* while the questions to a lost node are being ended */
     enum npri_question_kind kind;
     struct npr_node_name peer;
-    struct npri_buffer ref;    /* a term in normal form */
-    struct npri_buffer target; /* a term: what is monitored; empty: nothing yet */
+    struct npri_debtor *debtor; /* of a question without a deadline; else NULL */
+    struct npri_buffer ref;     /* a term in normal form */
+    struct npri_buffer target;  /* a term: what is monitored; empty: nothing yet */
     void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
     void *user;
     uint64_t number;
 };
 
-/* Enters a new request.  NPR_OK, NPR_ENOMEM, NPR_ECLOSED. */
+/* Enters a new request.  NPR_OK, NPR_ENOMEM, NPR_EFULL, NPR_ECLOSED. */
 npr_status npri_question_begin(struct npr_node *node,
                                const struct npri_question_options *options,
                                enum npri_question_kind kind,

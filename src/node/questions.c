@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "node/node.h"
 #include "node/question.h"
 #include "node/router.h"
@@ -34,12 +35,68 @@ struct npri_question *npri_question_find(struct npr_node *node, struct npr_term 
     return found == NULL ? NULL : NPRI_CONTAINER_OF(found, struct npri_question, node);
 }
 
+/* ---- Who owes answers to questions without a deadline: a node that never gives them must not have
+ * us keep such questions without end. */
+
+struct npri_debtor {
+    struct npri_map_node node; /* by name */
+    struct npr_node_name name;
+    unsigned owed; /* at least one */
+};
+
+/* Notes another one; NPR_EFULL: there are too many already. */
+static npr_status debtor_add(struct npri_questions *questions, struct npri_question *question)
+{
+    const struct npr_bytes name = npri_bytes(question->peer.text, question->peer.size);
+    struct npri_map_node *found = npri_map_find(&questions->debtors, name);
+    struct npri_debtor *debtor;
+
+    if (found == NULL) {
+        debtor = npri_alloc_zeroed(1, sizeof(*debtor));
+        if (debtor == NULL) {
+            return NPR_ENOMEM;
+        }
+        debtor->name = question->peer;
+        npri_map_insert(&questions->debtors, &debtor->node,
+                        npri_bytes(debtor->name.text, debtor->name.size));
+    } else {
+        debtor = NPRI_CONTAINER_OF(found, struct npri_debtor, node);
+        if (debtor->owed >= NPRI_ENDLESS_QUESTIONS_MAX) {
+            return NPR_EFULL;
+        }
+    }
+    debtor->owed++;
+    question->debtor = debtor;
+    return NPR_OK;
+}
+
+static void debtor_release(struct npri_questions *questions, struct npri_question *question)
+{
+    struct npri_debtor *debtor = question->debtor;
+
+    question->debtor = NULL;
+    if (debtor != NULL && --debtor->owed == 0) {
+        npri_map_remove(&questions->debtors, &debtor->node);
+        npri_free(debtor);
+    }
+}
+
+/* ---- Beginning and ending. */
+
+static void question_free(struct npri_question *request)
+{
+    npri_buffer_fini(&request->ref);
+    npri_buffer_fini(&request->target);
+    npri_free(request);
+}
+
 npr_status npri_question_begin(struct npr_node *node,
                                const struct npri_question_options *options,
                                enum npri_question_kind kind,
                                struct npri_question **out)
 {
     struct npri_question *request;
+    npr_status status = NPR_OK;
     struct npr_ref ref;
 
     if (node->closing) {
@@ -53,12 +110,17 @@ npr_status npri_question_begin(struct npr_node *node,
     npri_buffer_init(&request->ref, 0);
     npri_buffer_init(&request->target, 0);
     npri_put_ref(&request->ref, &ref);
-    if (request->ref.failed) {
-        npri_free(request);
-        return NPR_ENOMEM;
-    }
     request->kind = kind;
     request->peer = options->peer;
+    if (request->ref.failed) {
+        status = NPR_ENOMEM;
+    } else if (options->deadline_ns == UINT64_MAX) {
+        status = debtor_add(&node->questions, request);
+    }
+    if (status != NPR_OK) {
+        question_free(request);
+        return status;
+    }
     request->done = options->done;
     request->user = options->user;
     request->number = options->number;
@@ -73,14 +135,8 @@ static void unlist(struct npr_node *node, struct npri_question *request)
 {
     npri_map_remove(&node->questions.open, &request->node);
     npri_heap_remove(&node->questions.deadlines, &request->deadline);
+    debtor_release(&node->questions, request);
     set_timer(&node->questions);
-}
-
-static void question_free(struct npri_question *request)
-{
-    npri_buffer_fini(&request->ref);
-    npri_buffer_fini(&request->target);
-    npri_free(request);
 }
 
 void npri_question_abandon(struct npr_node *node, struct npri_question *request)
@@ -147,7 +203,8 @@ static void on_timer(void *user)
 
 bool npri_questions_init(struct npr_node *node)
 {
-    if (!npri_map_init(&node->questions.open, node->hash_key)) {
+    if (!npri_map_init(&node->questions.open, node->hash_key) ||
+        !npri_map_init(&node->questions.debtors, node->hash_key)) {
         return false;
     }
     node->questions.timer = npri_timer_create(node->loop, on_timer, node);
@@ -171,6 +228,7 @@ void npri_questions_fini(struct npr_node *node)
     NPRI_ASSERT(node->questions.open.count == 0);
     npri_timer_destroy(node->questions.timer);
     npri_map_fini(&node->questions.open);
+    npri_map_fini(&node->questions.debtors);
     node->questions = (struct npri_questions){0};
 }
 

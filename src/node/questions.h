@@ -1,9 +1,12 @@
 /* node/questions.h - what this node has asked others and waits for.  Loop thread only.
  *
- *     call     MONITOR + {'$gen_call',{Client,Ref},Request}  ->  {Ref,Reply} | DOWN
- *     apply    SPAWN_REQUEST erpc:execute_call, monitored    ->  SPAWN_REPLY, then DOWN
- * {Res,return,V} spawn    SPAWN_REQUEST                                 ->  SPAWN_REPLY connect
- * (nothing)                                     ->  up | down
+ *     call     MONITOR + {'$gen_call',{Client,Ref},Request}  ->  {Ref,Reply} or DOWN
+ *
+ *     apply    SPAWN_REQUEST erpc:execute_call, monitored    ->  SPAWN_REPLY, DOWN {Res,return,V}
+ *
+ *     spawn    SPAWN_REQUEST                                 ->  SPAWN_REPLY
+ *
+ *     connect  (nothing)                                     ->  up or down
  *
  * One reference is the monitor's, the tag's and the spawn request's.  Every request is completed
  * exactly once: by its answer, by the loss of the connection, by its deadline, or by closing. */
@@ -46,6 +49,7 @@ struct npri_apply {
 struct npri_questions {
     struct npri_map open;       /* by reference */
     struct npri_heap deadlines; /* of the same */
+    struct npri_map debtors;    /* nodes, by name */
     struct npri_timer *timer;
 };
 
@@ -56,7 +60,8 @@ void npri_questions_close(struct npr_node *node);
 void npri_questions_fini(struct npr_node *node); /* after close */
 
 /* Each returns NPR_OK when `done` is going to be called, never from inside; else it is not:
- * NPR_ENOMEM, NPR_EFULL (the queue to that node is full), NPR_ECLOSED. */
+ * NPR_ENOMEM, NPR_EFULL (the queue to that node is full, or it owes NPRI_ENDLESS_QUESTIONS_MAX
+ * answers to questions without a deadline), NPR_ECLOSED. */
 NPR_NODISCARD npr_status npri_question_call(struct npr_node *node,
                                             const struct npri_question_options *options,
                                             struct npr_term to, /* pid or atom */

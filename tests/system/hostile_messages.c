@@ -3,7 +3,7 @@
 
 #include "system/hostile_peer.h"
 
-#define FLOOD       100000
+#define FLOOD       (100000 / HOSTILE_SCALE)
 #define ANSWERED_MS 20000
 #define DROPPED_MS  30000
 #define LINE_BYTES  512

@@ -6,9 +6,10 @@
 
 #include "system/hostile_peer.h"
 
-#define JUNK_NAMES  100000
-#define KEYS        100000
-#define STARTS      100000
+#define JUNK_NAMES  (100000 / HOSTILE_SCALE)
+#define KEYS        (100000 / HOSTILE_SCALE)
+#define STARTS      (100000 / HOSTILE_SCALE)
+#define APPLIES_MAX 4096
 #define ANSWERED_MS 20000
 #define LINE_BYTES  512
 
@@ -107,12 +108,27 @@ static void registrations(const struct target *target)
     rogue_close(&rogue);
 }
 
+/* Counts what it is asked to run by {erlang,apply,2}, and runs nothing. */
+static unsigned applies_asked;
+
+static void count_applies(struct rogue *rogue, const struct npri_control *control)
+{
+    struct npr_term mfa[3];
+
+    (void)rogue;
+    if (control->kind == NPRI_CONTROL_SPAWN_REQUEST && npr_term_get_tuple(control->mfa, 3, mfa) &&
+        npr_term_is_atom(mfa[1], "apply")) {
+        applies_asked++;
+    }
+}
+
 /* Starts of funs that only the rogue could run, which it never does. */
 static void starts_never_answered(const struct target *target)
 {
     struct rogue rogue;
 
     open_rogue(&rogue, target);
+    rogue.on_control = count_applies;
     for (unsigned i = 0; i < STARTS; i++) {
         char call[LINE_BYTES];
 
@@ -131,6 +147,7 @@ static void starts_never_answered(const struct target *target)
            rogue_wait(&rogue, rogue.received_all + 1, ANSWERED_MS)) {
     }
     expect(rogue.received[NPRI_CONTROL_DOWN] >= STARTS, "each start fails in time");
+    expect(applies_asked > 0 && applies_asked <= APPLIES_MAX, "no more is asked than is kept");
     rogue_close(&rogue);
 }
 
