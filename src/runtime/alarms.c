@@ -18,6 +18,14 @@ uint64_t npri_now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+uint64_t npri_now_coarse_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static struct npri_alarm *heap_first(const struct npri_alarms *alarms)
 {
     struct npri_heap_node *first = npri_heap_first(&alarms->heap);

@@ -67,6 +67,9 @@ struct npri_alarms {
 /* Now, by the monotonic clock. */
 uint64_t npri_now_ns(void);
 
+/* The same as of the last tick of the kernel, some milliseconds ago: cheap enough for each turn. */
+uint64_t npri_now_coarse_ns(void);
+
 /* A zeroed one starts; `scheduler` runs the owners.  NPR_EIO: no thread; fini() all the same. */
 NPR_NODISCARD npr_status npri_alarms_start(struct npri_alarms *alarms,
                                            struct npri_scheduler *scheduler,

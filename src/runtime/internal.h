@@ -75,6 +75,10 @@ struct npr_process {
     atomic_uint_fast64_t taken;      /* messages out of its mailbox; written by its worker */
     atomic_uint_fast32_t overflowed; /* messages that were dropped */
 
+    /* Its worker; read by anybody.  relaxed: figures. */
+    atomic_uint_fast64_t busy_ns;
+    atomic_uint relations_count;
+
     /* Under the lock of its shard. */
     atomic_uint_fast32_t pushed; /* messages; read by anybody */
     bool named;

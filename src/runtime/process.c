@@ -294,6 +294,27 @@ static enum npri_verdict process_act(struct npr_process *process)
     return verdict;
 }
 
+/* Before the worker lets go of it. */
+static void process_account(struct npri_worker *worker, struct npr_process *process)
+{
+    const uint64_t now_ns = npri_now_coarse_ns();
+    /* relaxed all: figures that only this thread writes. */
+    const uint_fast64_t busy_ns = atomic_load_explicit(&process->busy_ns, memory_order_relaxed);
+
+    atomic_store_explicit(&process->busy_ns, busy_ns + (now_ns - worker->clock_ns),
+                          memory_order_relaxed);
+    atomic_store_explicit(&process->relations_count, process->relations.count,
+                          memory_order_relaxed);
+    worker->clock_ns = now_ns;
+}
+
+/* Nothing is left to do.  True: the process rests, or is somebody else's already. */
+static bool process_rest(struct npri_worker *worker, struct npr_process *process)
+{
+    process_account(worker, process);
+    return npri_mailbox_rest(&process->mailbox);
+}
+
 void npri_process_run(struct npri_worker *worker, struct npr_process *process)
 {
     struct npri_runtime *runtime = process->runtime;
@@ -301,8 +322,12 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
 
     process->worker = worker;
     if (process->phase == NPRI_PHASE_ENDING) {
+        worker->clock_ns = 0;
         process_finish(process);
         return;
+    }
+    if (worker->clock_ns == 0) {
+        worker->clock_ns = npri_now_coarse_ns();
     }
     for (unsigned i = 0; i < NPRI_TURN_SIGNALS_MAX && verdict == NPRI_GO_ON; i++) {
         /* relaxed: npri_mailbox_poke() and _take() bring the news; reading it early is no harm. */
@@ -317,7 +342,7 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
             verdict = process_act(process);
         } else if (process->idle != NULL && !process->suspended && npri_process_is_idle(process)) {
             verdict = npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
-        } else if (npri_mailbox_rest(&process->mailbox)) {
+        } else if (process_rest(worker, process)) {
             return;
         } else {
             /* What has come is acted on after another look at `stopping`. */
@@ -326,7 +351,9 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
     }
     if (verdict == NPRI_END) {
         process_end(process);
+        worker->clock_ns = 0;
     } else {
+        process_account(worker, process);
         npri_scheduler_add(&runtime->scheduler, process);
     }
 }

@@ -114,6 +114,30 @@ struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime);
 /* The group leader of the running process; none when it was given none. */
 struct npr_term npri_process_leader(const struct npr_process *process);
 
+/* One process as others see it: figures, which it may have left behind already. */
+struct npri_process_info {
+    struct npr_pid pid;
+    const char *function; /* lives as long as the runtime */
+    size_t state_bytes;
+    uint64_t waiting;    /* messages in its mailbox */
+    uint64_t handled;    /* messages that it has taken out */
+    uint64_t overflowed; /* messages that its full mailbox did not take */
+    uint32_t relations;  /* links and monitors, both ways, as of its last turn */
+    uint64_t busy_ns; /* its turns so far, by a clock that ticks every few ms: right in the mean */
+};
+
+/* Calls `visit` for each process that is there all the time, in no order, under no lock.
+ * NPR_ENOMEM: not for all. */
+NPR_NODISCARD npr_status npri_runtime_each(struct npri_runtime *runtime,
+                                           void (*visit)(void *user,
+                                                         const struct npri_process_info *info),
+                                           void *user);
+
+/* False: no such process. */
+bool npri_runtime_info(struct npri_runtime *runtime,
+                       const struct npr_pid *pid,
+                       struct npri_process_info *out);
+
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
 size_t npri_runtime_process_count(struct npri_runtime *runtime);
 

@@ -197,6 +197,7 @@ static void *worker_main(void *argument)
     do {
         process = queue_take(&worker->queue, false, &count);
         if (process == NULL) {
+            worker->clock_ns = 0;
             process = worker_search(worker);
         }
         if (process != NULL) {

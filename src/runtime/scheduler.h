@@ -42,6 +42,7 @@ struct npri_worker {
     struct npr_builder *scratch;
     struct npri_buffer message; /* a term that is made for a callback */
     struct npri_signal *stop;   /* what npr_stop() asked for in this callback */
+    uint64_t clock_ns;          /* when its last turn ended, if it had no rest since; else 0 */
     bool terminating;           /* in terminate: npr_stop() says nothing new */
 
     uint8_t apart[64]; /* keeps the next one's queue off this cache line */

@@ -223,6 +223,40 @@ enum npri_push npri_table_push(struct npri_table *table,
     return outcome;
 }
 
+void npri_table_visit_shard(struct npri_table *table,
+                            unsigned shard,
+                            const struct npri_table_visit *visit)
+{
+    struct npri_table_shard *at = &table->shards[shard];
+
+    (void)pthread_mutex_lock(&at->mutex);
+    if (visit->before == NULL || visit->before(visit->user, at->count)) {
+        for (uint32_t i = 0; i <= at->mask; i++) {
+            for (struct npr_process *process = at->buckets[i]; process != NULL;
+                 process = process->table_next) {
+                visit->visit(visit->user, process);
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&at->mutex);
+}
+
+bool npri_table_visit_one(struct npri_table *table,
+                          struct npri_local local,
+                          const struct npri_table_visit *visit)
+{
+    struct npri_table_shard *shard = table_shard(table, local.id);
+    struct npr_process *process;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    process = shard_find(shard, local);
+    if (process != NULL) {
+        visit->visit(visit->user, process);
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return process != NULL;
+}
+
 bool npri_table_set_named(struct npri_table *table, struct npri_local local)
 {
     struct npri_table_shard *shard = table_shard(table, local.id);

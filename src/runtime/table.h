@@ -64,6 +64,22 @@ enum npri_push npri_table_push(struct npri_table *table,
                                bool remote,
                                struct npr_process **out_wake);
 
+/* Calls `visit`, which takes no lock, under the lock of one shard: for the process of that id, or
+ * for all.  `before`, unless NULL, is called first, with how many there are; false: none is
+ * visited. */
+struct npri_table_visit {
+    bool (*before)(void *user, uint32_t count);
+    void (*visit)(void *user, struct npr_process *process);
+    void *user;
+};
+void npri_table_visit_shard(struct npri_table *table,
+                            unsigned shard,
+                            const struct npri_table_visit *visit);
+/* False: there is none. */
+bool npri_table_visit_one(struct npri_table *table,
+                          struct npri_local local,
+                          const struct npri_table_visit *visit);
+
 /* Notes that the process has a name.  False: there is no such process. */
 bool npri_table_set_named(struct npri_table *table, struct npri_local local);
 
