@@ -25,6 +25,7 @@ cases() ->
      {"a removed link carries nothing", fun unlink/0},
      {"a link to a dead process", fun link_to_the_dead/0},
      {"exit/2", fun exit2/0},
+     {"what sys asks of a native process", fun sys_requests/0},
      {"spawn, spawn_link and spawn_monitor of an exported function", fun spawns/0},
      {"spawn of what is not exported", fun spawn_unknown/0},
      {"a spawned process is no entry, a started one is", fun spawned_is_no_entry/0},
@@ -82,6 +83,28 @@ calls() ->
                          receive {Ref, Count} -> Count after 10000 -> silence end
                      end)),
     ?EQUAL(ok, ?ON(b, gen_server:call(Pid, stop))).
+
+%% Would catch: answers that sys does not take, and a suspended process that goes on.
+sys_requests() ->
+    Pid = counter(),
+    Status = fun() ->
+                     {status, Pid, {module, Module}, [_, State | _]} = sys:get_status(Pid),
+                     {Module, State}
+             end,
+    ?EQUAL(opaque, ?ON(a, sys:get_state(Pid))),
+    ?EQUAL({counter, running}, ?ON(b, Status())),
+    ?EQUAL(ok, ?ON(a, sys:suspend(Pid))),
+    ?EQUAL({counter, suspended}, ?ON(b, Status())),
+    ?EQUAL(timeout, ?ON(a, try gen_server:call(Pid, {add, 4}, 100)
+                           catch exit:{timeout, _} -> timeout
+                           end)),
+    ?EQUAL(ok, ?ON(a, sys:resume(Pid))),
+    ?EQUAL(4, ?ON(a, gen_server:call(Pid, get))),
+    ?EQUAL(bye, ?ON(a, begin
+                           Ref = monitor(process, Pid),
+                           ok = sys:terminate(Pid, bye),
+                           interop_check:down(Ref, Pid)
+                       end)).
 
 casts_are_counted() ->
     Pid = counter(),
