@@ -1,6 +1,6 @@
 #!/bin/sh
-# A node in the hands of a peer that misbehaves (hostile_peer.c), one way after another.  After each:
-# the node serves old and new keys, its memory is bounded, its log has grown by few lines.
+# A node in the hands of a peer that misbehaves (hostile_peer.c), one way after another.  After
+# each: the node serves old and new keys, its memory is bounded, its log has grown by few lines.
 . "$(dirname "$0")/lib.sh"
 hostile=$3
 # Resident memory that the node may have after a case.  It has 64 MiB of limits to fill per peer.

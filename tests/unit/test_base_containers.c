@@ -177,8 +177,8 @@ static void text_is_cut_between_characters(void **state)
     assert_int_equal(text.size, sizeof(text.data));
 }
 
-/* A limit is exact, also below the capacity that the first byte brings; what does not fit leaves the
- * rest as it was. */
+/* A limit is exact, also below the capacity that the first byte brings; what does not fit leaves
+ * the rest as it was. */
 static void buffer_limit_is_exact(void **state)
 {
     struct npri_buffer buffer;
