@@ -55,7 +55,8 @@ struct npr_node_options {
     uint32_t handshakes_max;   /* handshakes in progress at once; 128.  Then the oldest gives way */
     size_t frame_bytes_max;    /* largest message from a peer; 64 MiB */
     size_t queue_bytes_max;    /* output waiting for a peer that does not read; 64 MiB.  Beyond */
-    uint32_t queue_ms_max;     /* it, the peer is dropped after that long; 10000 */
+    uint32_t queue_ms_max; /* it, the peer is dropped after that long; 10000.  At twice it, at */
+                           /* once */
 
     /* One event, as "event key=value ...", without a newline.  Called on the node's threads, must
      * not block.  NULL: nothing is logged. */
