@@ -251,23 +251,6 @@ void npri_evaluations_fini(struct npr_node *node)
 
 /* ---- Running. */
 
-static bool count_list(struct npr_term list, uint32_t *out)
-{
-    struct npr_term_walk walk;
-    struct npr_term item;
-    uint32_t count = 0;
-
-    if (!npr_term_list(list, &walk)) {
-        return false;
-    }
-    while (npr_term_next(&walk, &item)) {
-        count++;
-    }
-    *out = count;
-    return npr_term_kind(list) == NPR_TERM_NIL ||
-           (npr_term_tail(&walk, &item) && npr_term_kind(item) == NPR_TERM_NIL);
-}
-
 /* The module and function of an export fun are atoms' text: as terms they follow the fun's tag. */
 static bool resolve_fun(struct npri_apply *apply, struct npr_term fun, struct npr_term args)
 {
@@ -276,7 +259,7 @@ static bool resolve_fun(struct npri_apply *apply, struct npr_term fun, struct np
     uint32_t arity;
     uint32_t count;
 
-    if (!npr_term_get_export(fun, &module, &name, &arity) || !count_list(args, &count) ||
+    if (!npr_term_get_export(fun, &module, &name, &arity) || !npri_list_count(args, &count) ||
         count != arity) {
         return false;
     }
@@ -289,7 +272,7 @@ bool npri_apply_resolve(struct npri_apply *apply, uint32_t *out_arity)
     struct npr_term args[3] = {{0}};
     uint32_t arity;
 
-    if (!count_list(apply->args, &arity)) {
+    if (!npri_list_count(apply->args, &arity)) {
         return false;
     }
     *out_arity = arity;
@@ -305,10 +288,10 @@ bool npri_apply_resolve(struct npri_apply *apply, uint32_t *out_arity)
             apply->args = args[1];
         }
     } else if (npr_term_kind(args[0]) == NPR_TERM_ATOM && npr_term_kind(args[1]) == NPR_TERM_ATOM &&
-               count_list(args[2], &arity)) {
+               npri_list_count(args[2], &arity)) {
         *apply = (struct npri_apply){.module = args[0], .function = args[1], .args = args[2]};
     }
-    (void)count_list(apply->args, out_arity);
+    (void)npri_list_count(apply->args, out_arity);
     return true;
 }
 

@@ -7,7 +7,6 @@
 #include "node/functions.h"
 #include "node/launch.h"
 #include "node/node.h"
-#include "term/tag.h"
 #include "term/write.h"
 
 /* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
@@ -110,22 +109,6 @@ static void begin(struct npri_evaluation *evaluation,
     npri_registry_get(node, &getting->get, options);
 }
 
-/* A fun of no arguments, as a key's function must be. */
-static bool is_start_fun(struct npr_term fun)
-{
-    struct npr_bytes module;
-    struct npr_bytes name;
-    uint32_t arity;
-
-    if (npr_term_kind(fun) != NPR_TERM_FUN) {
-        return false;
-    }
-    if (npr_term_get_export(fun, &module, &name, &arity)) {
-        return arity == 0;
-    }
-    return fun.size > NPRI_FUN_ARITY_OFFSET && fun.data[NPRI_FUN_ARITY_OFFSET] == 0;
-}
-
 void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     begin(evaluation, &(struct npri_get_options){.key = args[0]}, GET_PID_MS, false);
@@ -143,7 +126,8 @@ static void raise(struct npri_evaluation *evaluation, const char *atom)
 
 void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    if (!is_start_fun(args[1])) {
+    /* The original takes funs only. */
+    if (npr_term_kind(args[1]) != NPR_TERM_FUN || !npri_startable_check(args[1])) {
         raise(evaluation, "function_clause");
         return;
     }

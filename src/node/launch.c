@@ -165,7 +165,7 @@ bool npri_closure_creator(struct npr_term fun, struct npr_pid *out)
     return take_term(&rest, &part) && npr_term_get_pid(part, out);
 }
 
-static bool is_proper_list(struct npr_term list, uint32_t *out_count)
+bool npri_list_count(struct npr_term list, uint32_t *out_count)
 {
     struct npr_term_walk walk;
     struct npr_term item;
@@ -191,7 +191,7 @@ bool npri_startable_read(struct npr_term function, struct npri_apply *out, uint3
     uint32_t arity;
 
     if (npr_term_get_tuple(function, 3, parts) && npr_term_get_atom(parts[0], &module) &&
-        npr_term_get_atom(parts[1], &name) && is_proper_list(parts[2], out_arity)) {
+        npr_term_get_atom(parts[1], &name) && npri_list_count(parts[2], out_arity)) {
         *out = (struct npri_apply){.module = parts[0], .function = parts[1], .args = parts[2]};
         return true;
     }

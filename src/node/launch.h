@@ -22,6 +22,9 @@ NPR_NODISCARD npr_status npri_launch(struct npr_node *node,
 /* "module:function/arity" of an apply, cut to what fits. */
 void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size);
 
+/* The length of a proper list; false for any other term. */
+bool npri_list_count(struct npr_term list, uint32_t *out_count);
+
 /* What a key's process is started from: `fun m:f/0`, or {Module, Function, Arguments} as native
  * nodes and programs may name it.  `*out` borrows from `function`.  False: a closure, or neither.
  */

@@ -3,7 +3,6 @@
 #include "base/fail.h"
 #include "node/launch.h"
 #include "node/node.h"
-#include "term/tag.h"
 #include "term/write.h"
 
 static void tell_failed(struct npr_node *node, uint64_t operation, const struct npr_error *error)
@@ -44,10 +43,17 @@ static void on_native_spawned(void *user, uint64_t number, const struct npri_out
     npri_registry_tell(user, NPRI_EVENT_STARTED, number, outcome->status, parts[1], outcome->text);
 }
 
-/* A native node is asked by a call of our own, which says what is wrong when it cannot. */
-static npr_status spawn_on_native(struct npr_node *node,
-                                  struct npri_question_options *options,
-                                  struct npr_term fun)
+typedef npr_status (*ask_fn)(struct npr_node *node,
+                             const struct npri_question_options *options,
+                             const struct npri_apply *apply);
+
+/* Asks with Module:Function(Fun), or Module:Function(Fun, []). */
+static npr_status ask_with_fun(struct npr_node *node,
+                               const struct npri_question_options *options,
+                               ask_fn ask,
+                               const char *const names[2],
+                               struct npr_term fun,
+                               bool with_nil)
 {
     struct npri_buffer terms[3];
     npr_status status = NPR_ENOMEM;
@@ -55,22 +61,35 @@ static npr_status spawn_on_native(struct npr_node *node,
     for (size_t i = 0; i < 3; i++) {
         npri_buffer_init(&terms[i], 0);
     }
-    npri_put_atom(&terms[0], NPRI_NATIVE_NAME);
-    npri_put_atom(&terms[1], "spawn");
-    npri_put_list(&terms[2], 1);
+    npri_put_atom(&terms[0], names[0]);
+    npri_put_atom(&terms[1], names[1]);
+    npri_put_list(&terms[2], with_nil ? 2 : 1);
     npri_put_given(&terms[2], fun);
+    if (with_nil) {
+        npri_put_nil(&terms[2]);
+    }
     npri_put_nil(&terms[2]);
-    options->done = on_native_spawned;
     if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {
-        status = npri_question_apply(node, options,
-                                     &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
-                                                          .function = npri_buffer_term(&terms[1]),
-                                                          .args = npri_buffer_term(&terms[2])});
+        status = ask(node, options,
+                     &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
+                                          .function = npri_buffer_term(&terms[1]),
+                                          .args = npri_buffer_term(&terms[2])});
     }
     for (size_t i = 0; i < 3; i++) {
         npri_buffer_fini(&terms[i]);
     }
     return status;
+}
+
+/* A native node is asked by a call of our own, which says what is wrong when it cannot. */
+static npr_status spawn_on_native(struct npr_node *node,
+                                  struct npri_question_options *options,
+                                  struct npr_term fun)
+{
+    static const char *const names[] = {NPRI_NATIVE_NAME, "spawn"};
+
+    options->done = on_native_spawned;
+    return ask_with_fun(node, options, npri_question_apply, names, fun, false);
 }
 
 /* erlang:apply(Fun, []) or Module:Function(Arguments...), with a group leader of that node: what
@@ -79,33 +98,14 @@ static npr_status spawn_on_erlang(struct npr_node *node,
                                   const struct npri_question_options *options,
                                   struct npr_term fun)
 {
-    struct npri_buffer terms[3];
+    static const char *const names[] = {"erlang", "apply"};
     struct npri_apply apply;
     uint32_t arity;
-    npr_status status = NPR_ENOMEM;
 
     if (npr_term_kind(fun) == NPR_TERM_TUPLE && npri_startable_read(fun, &apply, &arity)) {
         return npri_leaders_spawn(node, options, &apply);
     }
-    for (size_t i = 0; i < 3; i++) {
-        npri_buffer_init(&terms[i], 0);
-    }
-    npri_put_atom(&terms[0], "erlang");
-    npri_put_atom(&terms[1], "apply");
-    npri_put_list(&terms[2], 2);
-    npri_put_given(&terms[2], fun);
-    npri_put_nil(&terms[2]);
-    npri_put_nil(&terms[2]);
-    if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {
-        status = npri_leaders_spawn(node, options,
-                                    &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
-                                                         .function = npri_buffer_term(&terms[1]),
-                                                         .args = npri_buffer_term(&terms[2])});
-    }
-    for (size_t i = 0; i < 3; i++) {
-        npri_buffer_fini(&terms[i]);
-    }
-    return status;
+    return ask_with_fun(node, options, npri_leaders_spawn, names, fun, true);
 }
 
 /* No deadline: a process that comes too late must be known, to be stopped. */
