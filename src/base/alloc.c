@@ -25,6 +25,11 @@ void npri_alloc_fail_after(uint64_t count)
 {
     atomic_store_explicit(&fail_countdown, count, memory_order_relaxed);
 }
+
+int npri_alloc_is_counted(void)
+{
+    return atomic_load_explicit(&fail_countdown, memory_order_relaxed) != 0;
+}
 #else
 static int allocation_fails(void)
 {
@@ -34,6 +39,11 @@ static int allocation_fails(void)
 void npri_alloc_fail_after(uint64_t count)
 {
     (void)count;
+}
+
+int npri_alloc_is_counted(void)
+{
+    return 0;
 }
 #endif
 

@@ -16,4 +16,8 @@ void npri_free(void *memory); /* accepts NULL */
 
 void npri_alloc_fail_after(uint64_t count);
 
+/* Whether allocations are being counted: then all of them must come here, none from what somebody
+ * keeps. */
+int npri_alloc_is_counted(void);
+
 #endif /* NPRI_BASE_ALLOC_H */

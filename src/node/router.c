@@ -85,6 +85,7 @@ static bool signal_to_control(const struct npr_node *node,
     case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
+    case NPRI_SIGNAL_PLAIN: /* stays within the runtime */
         return false;
     }
     return false;
@@ -165,6 +166,7 @@ static bool is_whole(const struct npri_signal *signal)
     case NPRI_SIGNAL_SPAWN_REPLY:
         return ref && payload;
     case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
+    case NPRI_SIGNAL_PLAIN:
         return false;
     }
     return false;

@@ -1,4 +1,5 @@
-/* Behaviours of other releases: the structure grows at its end only. */
+/* What processes are started from: behaviours, also of other releases (the structure grows at its
+ * end only), under the names of functions. */
 #include <stddef.h>
 #include <string.h>
 
@@ -31,8 +32,10 @@ bool npri_behaviour_is_valid(const struct npr_behaviour *behaviour)
     return true;
 }
 
-const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
-                                                   const struct npr_behaviour *behaviour)
+/* `behaviour`, which is valid, with all fields of this release.  NULL: no memory.  Under the setup
+ * mutex. */
+static const struct npr_behaviour *runtime_complete(struct npri_runtime *runtime,
+                                                    const struct npr_behaviour *behaviour)
 {
     struct npr_behaviour complete;
     struct npri_behaviour_copy *at;
@@ -43,7 +46,6 @@ const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
     memset(&complete, 0, sizeof(complete)); /* padding too: it is compared */
     memcpy(&complete, behaviour, behaviour->struct_size);
 
-    (void)pthread_mutex_lock(&runtime->setup_mutex);
     at = runtime->behaviours;
     while (at != NULL && memcmp(&at->behaviour, &complete, sizeof(complete)) != 0) {
         at = at->next;
@@ -56,6 +58,80 @@ const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
             runtime->behaviours = at;
         }
     }
-    (void)pthread_mutex_unlock(&runtime->setup_mutex);
     return at == NULL ? NULL : &at->behaviour;
+}
+
+static const struct npri_origin *runtime_find_origin(struct npri_runtime *runtime,
+                                                     const struct npr_behaviour *behaviour,
+                                                     const char *function)
+{
+    /* acquire: pairs with the release in runtime_add_origin(). */
+    const struct npri_origin *at = atomic_load_explicit(&runtime->origins, memory_order_acquire);
+
+    while (at != NULL && !(at->given == behaviour && strcmp(at->function, function) == 0)) {
+        at = at->next;
+    }
+    return at;
+}
+
+/* Under the setup mutex. */
+static const struct npri_origin *runtime_add_origin(struct npri_runtime *runtime,
+                                                    const struct npr_behaviour *behaviour,
+                                                    const char *function)
+{
+    const size_t function_bytes = strlen(function) + 1;
+    const struct npr_behaviour *complete = runtime_complete(runtime, behaviour);
+    struct npri_origin *origin =
+        complete == NULL ? NULL : npri_alloc(sizeof(*origin) + function_bytes);
+
+    if (origin == NULL) {
+        return NULL;
+    }
+    *origin = (struct npri_origin){
+        /* relaxed: written under the mutex only. */
+        .next = atomic_load_explicit(&runtime->origins, memory_order_relaxed),
+        .runtime = runtime,
+        .behaviour = complete,
+        .given = behaviour,
+    };
+    memcpy(origin->function, function, function_bytes);
+    /* release: pairs with the acquire in runtime_find_origin(). */
+    atomic_store_explicit(&runtime->origins, origin, memory_order_release);
+    return origin;
+}
+
+const struct npri_origin *npri_runtime_origin(struct npri_runtime *runtime,
+                                              const struct npr_behaviour *behaviour,
+                                              const char *function)
+{
+    const struct npri_origin *origin = runtime_find_origin(runtime, behaviour, function);
+
+    if (origin == NULL) {
+        (void)pthread_mutex_lock(&runtime->setup_mutex);
+        origin = runtime_find_origin(runtime, behaviour, function);
+        if (origin == NULL) {
+            origin = runtime_add_origin(runtime, behaviour, function);
+        }
+        (void)pthread_mutex_unlock(&runtime->setup_mutex);
+    }
+    return origin;
+}
+
+void npri_origins_fini(struct npri_runtime *runtime)
+{
+    /* relaxed: nobody else uses the runtime any more. */
+    struct npri_origin *origin = atomic_load_explicit(&runtime->origins, memory_order_relaxed);
+
+    while (origin != NULL) {
+        struct npri_origin *next = origin->next;
+
+        npri_free(origin);
+        origin = next;
+    }
+    while (runtime->behaviours != NULL) {
+        struct npri_behaviour_copy *copy = runtime->behaviours;
+
+        runtime->behaviours = copy->next;
+        npri_free(copy);
+    }
 }

@@ -10,14 +10,14 @@ static bool pid_is_valid(const struct npr_pid *pid)
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
 {
     return pid->id == self->local.id && pid->serial == self->local.serial &&
-           pid->creation == self->runtime->options.creation &&
-           npr_node_name_equal(&pid->node, &self->runtime->options.node);
+           pid->creation == self->origin->runtime->options.creation &&
+           npr_node_name_equal(&pid->node, &self->origin->runtime->options.node);
 }
 
 /* Before a signal that makes a relation leaves: see has_remote. */
 static void process_note_peer(struct npr_process *self, const struct npr_pid *peer)
 {
-    if (!npr_node_name_equal(&peer->node, &self->runtime->options.node)) {
+    if (!npr_node_name_equal(&peer->node, &self->origin->runtime->options.node)) {
         atomic_store_explicit(&self->has_remote, true, memory_order_relaxed);
     }
 }
@@ -32,7 +32,7 @@ static struct npri_signal *process_draft(struct npr_process *process,
     struct npri_signal complete = *draft;
 
     if (complete.from.data == NULL) {
-        complete.from = npri_local_pid(process->runtime, process->local, self);
+        complete.from = npri_local_pid(process->origin->runtime, process->local, self);
     }
     return npri_signal_create_parts(&complete, parts, parts_count);
 }
@@ -47,17 +47,17 @@ npr_status npri_process_send(struct npr_process *process,
     if (signal == NULL) {
         return NPR_ENOMEM;
     }
-    npri_runtime_deliver(process->runtime, signal);
+    npri_runtime_deliver(process->origin->runtime, signal);
     return NPR_OK;
 }
 
 struct npr_pid npr_self(const struct npr_process *self)
 {
     return (struct npr_pid){
-        .node = self->runtime->options.node,
+        .node = self->origin->runtime->options.node,
         .id = self->local.id,
         .serial = self->local.serial,
-        .creation = self->runtime->options.creation,
+        .creation = self->origin->runtime->options.creation,
     };
 }
 
@@ -129,8 +129,8 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
         return NPR_OK;
     }
     if (link == NULL) {
-        link = created = npri_relation_create(self->runtime->options.hash_key, NPRI_RELATION_LINK,
-                                              draft.to, none, none);
+        link = created = npri_relation_create(self->origin->runtime->options.hash_key,
+                                              NPRI_RELATION_LINK, draft.to, none, none);
     }
     signal = link == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
@@ -142,7 +142,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
     }
     link->unlink_id = 0; /* a new link: the acknowledgement on its way is not for it */
     process_note_peer(self, to);
-    npri_runtime_deliver(self->runtime, signal);
+    npri_runtime_deliver(self->origin->runtime, signal);
     return NPR_OK;
 }
 
@@ -163,13 +163,14 @@ npr_status npr_unlink(struct npr_process *self, const struct npr_pid *to)
         return NPR_OK;
     }
     /* relaxed: a number. */
-    draft.id = atomic_fetch_add_explicit(&self->runtime->next_unlink, 1, memory_order_relaxed);
+    draft.id =
+        atomic_fetch_add_explicit(&self->origin->runtime->next_unlink, 1, memory_order_relaxed);
     signal = process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
         return NPR_ENOMEM;
     }
     link->unlink_id = draft.id;
-    npri_runtime_deliver(self->runtime, signal);
+    npri_runtime_deliver(self->origin->runtime, signal);
     return NPR_OK;
 }
 
@@ -186,10 +187,10 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
     if (self == NULL || !pid_is_valid(to) || out_ref == NULL) {
         return NPR_EINVAL;
     }
-    ref = npri_runtime_new_ref(self->runtime);
+    ref = npri_runtime_new_ref(self->origin->runtime);
     draft.to = npri_pid_term(to, to_bytes);
     draft.ref = npri_ref_term(&ref, ref_bytes);
-    watching = npri_relation_create(self->runtime->options.hash_key, NPRI_RELATION_WATCHING,
+    watching = npri_relation_create(self->origin->runtime->options.hash_key, NPRI_RELATION_WATCHING,
                                     draft.to, draft.ref, none);
     signal = watching == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
@@ -198,7 +199,7 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
     }
     npri_relations_add(&self->relations, watching);
     process_note_peer(self, to);
-    npri_runtime_deliver(self->runtime, signal);
+    npri_runtime_deliver(self->origin->runtime, signal);
     *out_ref = ref;
     return NPR_OK;
 }

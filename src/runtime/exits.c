@@ -41,7 +41,7 @@ static enum npri_verdict process_on_exit(struct npr_process *process,
     if (!process->traps_exit) {
         return npri_process_set_end(process, reason, block);
     }
-    if (process->behaviour->info == NULL) {
+    if (process->origin->behaviour->info == NULL) {
         return NPRI_GO_ON;
     }
     if (!message_write(process, parts, 3)) {
@@ -54,7 +54,7 @@ static bool term_is_self(const struct npr_process *process, struct npr_term pid)
 {
     struct npri_local local;
 
-    return npri_pid_place(process->runtime, pid, &local) == NPRI_PLACE_HERE &&
+    return npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE &&
            local.id == process->local.id && local.serial == process->local.serial;
 }
 
@@ -82,7 +82,7 @@ static enum npri_verdict process_on_link(struct npr_process *process,
     if (npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term) != NULL) {
         return NPRI_GO_ON;
     }
-    link = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_LINK,
+    link = npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_LINK,
                                 signal->from, no_term, no_term);
     if (link == NULL) {
         return NPRI_AGAIN;
@@ -107,7 +107,7 @@ static enum npri_verdict process_on_unlink(struct npr_process *process, struct n
         relation_drop(process, link);
     }
     (void)npri_signal_answer_dead(signal);
-    npri_runtime_deliver(process->runtime, signal);
+    npri_runtime_deliver(process->origin->runtime, signal);
     return NPRI_KEPT;
 }
 
@@ -156,8 +156,8 @@ static enum npri_verdict process_on_monitor(struct npr_process *process,
     if (npri_process_relation(process, NPRI_RELATION_WATCHED, signal->ref, signal->from) != NULL) {
         return NPRI_GO_ON; /* a peer's mistake */
     }
-    watched = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_WATCHED,
-                                   signal->from, signal->ref, name);
+    watched = npri_relation_create(process->origin->runtime->options.hash_key,
+                                   NPRI_RELATION_WATCHED, signal->from, signal->ref, name);
     if (watched == NULL) {
         return NPRI_AGAIN;
     }
@@ -188,12 +188,13 @@ static enum npri_verdict process_fire(struct npr_process *process,
         reason,
     };
 
-    if (process->behaviour->info != NULL && !message_write(process, parts, 5)) {
+    if (process->origin->behaviour->info != NULL && !message_write(process, parts, 5)) {
         return NPRI_AGAIN;
     }
     npri_relation_destroy(watching);
-    return process->behaviour->info == NULL ? NPRI_GO_ON
-                                            : npri_process_info(process, message_term(process));
+    return process->origin->behaviour->info == NULL
+               ? NPRI_GO_ON
+               : npri_process_info(process, message_term(process));
 }
 
 static enum npri_verdict process_on_down(struct npr_process *process,
@@ -298,6 +299,7 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         process->leader = signal;
         return NPRI_KEPT;
     case NPRI_SIGNAL_MESSAGE:       /* not here */
+    case NPRI_SIGNAL_PLAIN:         /* likewise */
     case NPRI_SIGNAL_SPAWN_REQUEST: /* a node's business */
     case NPRI_SIGNAL_SPAWN_REPLY:   /* processes make no such request */
         return NPRI_GO_ON;

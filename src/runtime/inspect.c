@@ -4,7 +4,7 @@
 
 static void process_tell(struct npr_process *process, struct npri_process_info *out)
 {
-    const struct npri_runtime *runtime = process->runtime;
+    const struct npri_runtime *runtime = process->origin->runtime;
 
     /* relaxed all: figures. */
     *out = (struct npri_process_info){
@@ -12,8 +12,8 @@ static void process_tell(struct npr_process *process, struct npri_process_info *
                 .id = process->local.id,
                 .serial = process->local.serial,
                 .creation = runtime->options.creation},
-        .function = process->function,
-        .state_bytes = process->behaviour->state_bytes,
+        .function = process->origin->function,
+        .state_bytes = process->origin->behaviour->state_bytes,
         .waiting = npri_process_waiting(process),
         .handled = atomic_load_explicit(&process->taken, memory_order_relaxed),
         .overflowed = atomic_load_explicit(&process->overflowed, memory_order_relaxed),

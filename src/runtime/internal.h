@@ -65,33 +65,46 @@ struct npri_start {
     struct npr_term args; /* the bytes follow */
 };
 
+/* What processes are started from, kept as long as the runtime.  There are as many as exported
+ * functions, which are few. */
+struct npri_origin {
+    struct npri_origin *next;
+    struct npri_runtime *runtime;
+    const struct npr_behaviour *behaviour; /* with all fields of this release */
+    const struct npr_behaviour *given;     /* the same as whoever starts it knows it */
+    char function[];                       /* "counter:start", for logs */
+};
+
+/* Kept small: there may be millions. */
 struct npr_process {
     /* Any thread, by its own rules. */
     struct npri_mailbox mailbox;
-    atomic_bool has_remote; /* relaxed: read by who walks the table for NODE_DOWN, after it has
-                             * learnt of the node's end from the thread that the relation's signal
-                             * went through; so it sees what was set before that signal left */
-
-    atomic_uint_fast64_t taken;      /* messages out of its mailbox; written by its worker */
-    atomic_uint_fast32_t overflowed; /* messages that were dropped */
+    struct npr_process *table_next; /* under the lock of its shard */
+    struct npr_process *run_next;   /* who may add it to a run queue, then the lock of the queue */
+    const struct npri_origin *origin; /* constant, like `local` */
+    struct npri_local local;
+    _Atomic uint32_t pushed; /* messages; under the lock of its shard; read by anybody */
+    atomic_bool has_remote;  /* relaxed: read by who walks the table for NODE_DOWN, after it has
+                              * learnt of the node's end from the thread that the relation's signal
+                              * went through; so it sees what was set before that signal left */
+    bool named;              /* under the lock of its shard */
 
     /* Its worker; read by anybody.  relaxed: figures. */
+    atomic_uint_fast64_t taken; /* messages out of its mailbox */
     atomic_uint_fast64_t busy_ns;
-    atomic_uint relations_count;
-
-    /* Under the lock of its shard. */
-    atomic_uint_fast32_t pushed; /* messages; read by anybody */
-    bool named;
-    struct npr_process *table_next;
-
-    /* Who may add it to a run queue, then the lock of the queue. */
-    struct npr_process *run_next;
+    _Atomic uint32_t overflowed; /* messages that were dropped; who pushes counts, too */
+    _Atomic uint32_t relations_count;
 
     /* Its worker. */
     uint8_t phase; /* enum npri_phase */
     bool traps_exit;
-    bool own_fault; /* ENDING by its own doing, not by an exit signal */
-    npr_status start_status;
+    bool own_fault;      /* ENDING by its own doing, not by an exit signal */
+    int8_t start_status; /* npr_status */
+    bool idle_lent;      /* `idle` is armed or on its way here */
+    bool active;         /* a callback has run since `idle` was looked at */
+    bool left;           /* out of the table already */
+    bool suspended;      /* by sys */
+    uint8_t room;        /* constant: the size of its block (pool.h) */
     struct npri_worker *worker;
     struct npri_signal *todo; /* taken from the mailbox, oldest first */
     struct npri_relations relations;
@@ -102,21 +115,12 @@ struct npr_process {
     struct npri_alarm_set *timers; /* NULL until it sets one */
     struct npri_signal *resumes;   /* what npr_continue() asked for, oldest first */
     struct npri_alarm *idle;       /* NULL: never idle; its due_ns is when the process will be */
-    bool idle_lent;                /* `idle` is armed or on its way here */
-    bool active;                   /* a callback has run since `idle` was looked at */
-    bool left;                     /* out of the table already */
-    bool suspended;                /* by sys */
     struct npri_signal *held;      /* what waits until it is resumed, newest first */
-
-    /* Constant. */
-    struct npri_runtime *runtime;
-    const struct npr_behaviour *behaviour;
-    uint32_t mailbox_max; /* 0: no limit */
-    const char *function;
-    struct npri_local local;
 
     _Alignas(max_align_t) unsigned char state[];
 };
+
+_Static_assert(sizeof(struct npr_process) <= 208, "what an idle process costs is promised");
 
 struct npri_service {
     void (*deliver)(void *user, struct npri_signal *signal);
@@ -127,12 +131,6 @@ struct npri_service {
 struct npri_behaviour_copy {
     struct npri_behaviour_copy *next;
     struct npr_behaviour behaviour;
-};
-
-/* A function's text, kept as long as the runtime. */
-struct npri_function_name {
-    struct npri_function_name *next;
-    char text[];
 };
 
 struct npri_runtime {
@@ -152,18 +150,16 @@ struct npri_runtime {
 
     struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
     atomic_uint services_count;  /* release after the entry is written, acquire before it is read */
-    pthread_mutex_t setup_mutex; /* adding services; functions; behaviours */
-    struct npri_function_name *functions;
+    pthread_mutex_t setup_mutex; /* adding services, origins, behaviours */
+    _Atomic(struct npri_origin *) origins; /* release after one is whole, acquire to read it */
     struct npri_behaviour_copy *behaviours;
 
     atomic_uint_fast64_t next_process; /* relaxed: numbers only */
     atomic_uint_fast64_t next_ref;
     atomic_uint_fast64_t next_unlink;
-    atomic_size_t alive; /* in the table; relaxed: a figure */
 
-    /* seq_cst both: who frees the last process reads `stopping` after, who stops writes it before.
-     */
-    atomic_size_t unfinished; /* not freed */
+    /* seq_cst: who frees a process counts it (struct npri_worker), then reads this; who stops
+     * writes this, then reads the counts. */
     atomic_bool stopping;
     pthread_mutex_t stop_mutex;
     pthread_cond_t stop_cond;
@@ -178,6 +174,11 @@ struct npr_term npri_local_pid(const struct npri_runtime *runtime,
                                uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
 struct npr_term npri_pid_term(const struct npr_pid *pid, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
 struct npr_term npri_ref_term(const struct npr_ref *ref, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
+
+struct npr_pid npri_runtime_pid(const struct npri_runtime *runtime, struct npri_local local);
+
+/* One that no process has or will have. */
+struct npri_local npri_runtime_new_local(struct npri_runtime *runtime);
 
 /* References of ours are numbers in disguise. */
 uint64_t npri_runtime_new_number(struct npri_runtime *runtime);
@@ -238,9 +239,11 @@ void npri_runtime_refuse(struct npri_runtime *runtime,
                          struct npri_local local,
                          struct npri_signal *signal);
 
-/* `behaviour`, which is valid, with all fields of this release (behaviour.c).  NULL: no memory. */
-const struct npr_behaviour *npri_runtime_behaviour(struct npri_runtime *runtime,
-                                                   const struct npr_behaviour *behaviour);
+/* The one of a behaviour, which is valid, under that name (behaviour.c).  NULL: no memory. */
+const struct npri_origin *npri_runtime_origin(struct npri_runtime *runtime,
+                                              const struct npr_behaviour *behaviour,
+                                              const char *function);
+void npri_origins_fini(struct npri_runtime *runtime);
 
 /* Before the worker lets go of a process with an idle time (later.c).  True: the time is over, the
  * process has left the table, with nothing in its mailbox. */
@@ -276,8 +279,8 @@ static inline struct npri_relation *npri_process_relation(const struct npr_proce
                                                           struct npr_term key,
                                                           struct npr_term peer)
 {
-    return npri_relations_find(&process->relations, process->runtime->options.hash_key, kind, key,
-                               peer);
+    return npri_relations_find(&process->relations, process->origin->runtime->options.hash_key,
+                               kind, key, peer);
 }
 
 /* Delivers a copy of `draft`, from the process unless it says from whom, with the payload made of

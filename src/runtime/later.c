@@ -19,7 +19,8 @@ static bool process_needs_timer_set(struct npr_process *process)
         return true;
     }
     set = npri_alloc_zeroed(1, sizeof(*set));
-    if (set == NULL || !npri_map_init(&set->by_number, process->runtime->options.hash_key)) {
+    if (set == NULL ||
+        !npri_map_init(&set->by_number, process->origin->runtime->options.hash_key)) {
         npri_free(set);
         return false;
     }
@@ -39,7 +40,7 @@ static void timer_leave(struct npr_process *process, struct npri_alarm *timer)
 
 static void process_drop_set(struct npr_process *process)
 {
-    struct npri_alarms *alarms = &process->runtime->alarms;
+    struct npri_alarms *alarms = &process->origin->runtime->alarms;
     struct npri_map_node *node;
 
     while ((node = npri_map_first(&process->timers->by_number)) != NULL) {
@@ -62,7 +63,8 @@ void npri_process_drop_timers(struct npr_process *process)
         process_drop_set(process);
     }
     if (process->idle != NULL) {
-        if (!process->idle_lent || npri_alarm_disarm(&process->runtime->alarms, process->idle)) {
+        if (!process->idle_lent ||
+            npri_alarm_disarm(&process->origin->runtime->alarms, process->idle)) {
             npri_signal_destroy(&process->idle->signal);
         }
         process->idle = NULL;
@@ -93,7 +95,7 @@ static void timer_arm_again(struct npr_process *process, struct npri_alarm *time
 
         timer->due_ns += (late_ns + timer->period_ns - 1) / timer->period_ns * timer->period_ns;
     }
-    npri_alarm_arm(&process->runtime->alarms, timer);
+    npri_alarm_arm(&process->origin->runtime->alarms, timer);
 }
 
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal)
@@ -148,10 +150,10 @@ bool npri_process_is_idle(struct npr_process *process)
     }
     if (now_ns < idle->due_ns) {
         process->idle_lent = true;
-        npri_alarm_arm(&process->runtime->alarms, idle);
+        npri_alarm_arm(&process->origin->runtime->alarms, idle);
         return false;
     }
-    process->left = npri_table_leave(&process->runtime->table, process);
+    process->left = npri_table_leave(&process->origin->runtime->table, process);
     return process->left;
 }
 
@@ -162,7 +164,7 @@ npr_status npr_continue(struct npr_process *self, struct npr_term term)
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = term};
     struct npri_signal **end;
 
-    if (self == NULL || term.data == NULL || self->behaviour->resume == NULL ||
+    if (self == NULL || term.data == NULL || self->origin->behaviour->resume == NULL ||
         self->worker->terminating) {
         return NPR_EINVAL;
     }
@@ -181,7 +183,7 @@ static npr_status process_set_timer(struct npr_process *self,
                                     bool repeats,
                                     struct npr_ref *out_ref)
 {
-    const uint64_t number = npri_runtime_new_number(self->runtime);
+    const uint64_t number = npri_runtime_new_number(self->origin->runtime);
     uint8_t to_bytes[NPRI_IDENTITY_BYTES_MAX];
     struct npri_alarm *timer = NULL;
 
@@ -196,9 +198,9 @@ static npr_status process_set_timer(struct npr_process *self,
     timer->due_ns = npri_now_ns() + after_ms * NPRI_NS_PER_MS;
     timer->period_ns = repeats ? after_ms * NPRI_NS_PER_MS : 0;
     timer_enter(self, timer);
-    npri_alarm_arm(&self->runtime->alarms, timer);
+    npri_alarm_arm(&self->origin->runtime->alarms, timer);
     if (out_ref != NULL) {
-        *out_ref = npri_runtime_number_ref(self->runtime, number);
+        *out_ref = npri_runtime_number_ref(self->origin->runtime, number);
     }
     return NPR_OK;
 }
@@ -243,7 +245,7 @@ bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref)
     uint64_t number;
 
     if (self == NULL || ref == NULL || self->timers == NULL ||
-        !npri_runtime_ref_number(self->runtime, ref, &number)) {
+        !npri_runtime_ref_number(self->origin->runtime, ref, &number)) {
         return false;
     }
     node = npri_map_find(&self->timers->by_number, number_key(&number));
@@ -252,7 +254,7 @@ bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref)
     }
     timer = NPRI_CONTAINER_OF(node, struct npri_alarm, by_number);
     timer_leave(self, timer);
-    if (npri_alarm_disarm(&self->runtime->alarms, timer)) {
+    if (npri_alarm_disarm(&self->origin->runtime->alarms, timer)) {
         npri_signal_destroy(&timer->signal);
     } else {
         timer->is_void = true;

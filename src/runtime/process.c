@@ -9,10 +9,10 @@
 static struct npr_pid process_pid(const struct npr_process *process)
 {
     return (struct npr_pid){
-        .node = process->runtime->options.node,
+        .node = process->origin->runtime->options.node,
         .id = process->local.id,
         .serial = process->local.serial,
-        .creation = process->runtime->options.creation,
+        .creation = process->origin->runtime->options.creation,
     };
 }
 
@@ -23,6 +23,12 @@ static struct npr_term error_reason(const struct npri_runtime *runtime, npr_stat
 
     return runtime
         ->error_reasons[index > 0 && index < NPRI_STATUS_COUNT ? index : NPRI_STATUS_COUNT];
+}
+
+/* What a callback returned, if it is a status at all. */
+static npr_status error_status(npr_status status)
+{
+    return status < 0 && -(int)status < NPRI_STATUS_COUNT ? status : NPR_EINVAL;
 }
 
 enum npri_verdict npri_process_set_end(struct npr_process *process,
@@ -48,38 +54,41 @@ static enum npri_verdict process_after(struct npr_process *process, npr_status s
     }
     if (status != NPR_OK) {
         process->own_fault = true;
-        return npri_process_set_end(process, error_reason(process->runtime, status), NULL);
+        return npri_process_set_end(process, error_reason(process->origin->runtime, status), NULL);
     }
     return NPRI_GO_ON;
 }
 
 enum npri_verdict npri_process_info(struct npr_process *process, struct npr_term message)
 {
-    if (process->behaviour->info == NULL) {
+    if (process->origin->behaviour->info == NULL) {
         return NPRI_GO_ON;
     }
-    return process_after(process, process->behaviour->info(process, process->state, message));
+    return process_after(process,
+                         process->origin->behaviour->info(process, process->state, message));
 }
 
 enum npri_verdict npri_process_call(struct npr_process *process,
                                     const struct npr_from *from,
                                     struct npr_term request)
 {
-    if (process->behaviour->call == NULL) {
+    if (process->origin->behaviour->call == NULL) {
         return npri_process_reply(process, from->pid, from->tag, NPRI_WORD_ERROR_UNKNOWN) ==
                        NPR_ENOMEM
                    ? NPRI_AGAIN
                    : NPRI_GO_ON;
     }
-    return process_after(process, process->behaviour->call(process, process->state, from, request));
+    return process_after(process,
+                         process->origin->behaviour->call(process, process->state, from, request));
 }
 
 enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message)
 {
-    if (process->behaviour->cast == NULL) {
+    if (process->origin->behaviour->cast == NULL) {
         return NPRI_GO_ON;
     }
-    return process_after(process, process->behaviour->cast(process, process->state, message));
+    return process_after(process,
+                         process->origin->behaviour->cast(process, process->state, message));
 }
 
 /* ---- Starting. */
@@ -103,14 +112,14 @@ static void process_tell_started(struct npr_process *process, npr_status status)
 /* After END the caller of started() is told when the process has left the table. */
 static enum npri_verdict process_start(struct npr_process *process)
 {
-    const struct npr_behaviour *behaviour = process->behaviour;
+    const struct npr_behaviour *behaviour = process->origin->behaviour;
     enum npri_verdict verdict = NPRI_GO_ON;
 
     if (behaviour->init != NULL) {
         const npr_status status = behaviour->init(process, process->state, process->start->args);
 
         verdict = process_after(process, status);
-        process->start_status = status == NPR_OK ? NPR_EEXIT : status;
+        process->start_status = (int8_t)(status == NPR_OK ? NPR_EEXIT : error_status(status));
     }
     if (verdict == NPRI_GO_ON) {
         process->phase = NPRI_PHASE_LIVE;
@@ -130,10 +139,50 @@ static bool reason_is_a_crash(struct npr_term reason)
            !(npr_term_get_tuple(reason, 2, parts) && npr_term_is_atom(parts[0], "shutdown"));
 }
 
+void npri_process_free(struct npr_process *process)
+{
+    struct npri_relation *relation;
+    uint32_t cursor = 0;
+
+    while ((relation = npri_relations_take(&process->relations, &cursor)) != NULL) {
+        npri_relation_destroy(relation);
+    }
+    npri_signal_destroy(process->end_block);
+    npri_signal_destroy(process->leader);
+    npri_free(process->start);
+    while (process->resumes != NULL) {
+        struct npri_signal *next = process->resumes->next;
+
+        npri_signal_destroy(process->resumes);
+        process->resumes = next;
+    }
+    if (process->idle != NULL) { /* it never ran */
+        npri_signal_destroy(&process->idle->signal);
+    }
+    npri_pool_give(process, process->room);
+}
+
+/* The last of a process that had been in the table. */
+static void process_finished(struct npri_worker *worker, struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+
+    npri_process_free(process);
+    /* seq_cst both, see struct npri_runtime. */
+    atomic_store_explicit(&worker->finished,
+                          atomic_load_explicit(&worker->finished, memory_order_relaxed) + 1,
+                          memory_order_seq_cst);
+    if (atomic_load_explicit(&runtime->stopping, memory_order_seq_cst)) {
+        (void)pthread_mutex_lock(&runtime->stop_mutex);
+        (void)pthread_cond_broadcast(&runtime->stop_cond);
+        (void)pthread_mutex_unlock(&runtime->stop_mutex);
+    }
+}
+
 /* Tells everyone, and frees the process when all is told. */
 static void process_finish(struct npr_process *process)
 {
-    struct npri_runtime *runtime = process->runtime;
+    struct npri_runtime *runtime = process->origin->runtime;
     struct npri_signal *signal = process->todo;
 
     /* Nobody has pushed since it left the table.  What was pushed before meets a dead process. */
@@ -159,23 +208,23 @@ static void process_finish(struct npr_process *process)
         npri_scheduler_add(&runtime->scheduler, process);
         return;
     }
-    npri_process_free(process);
+    process_finished(process->worker, process);
 }
 
 static void process_end(struct npr_process *process)
 {
-    struct npri_runtime *runtime = process->runtime;
+    struct npri_runtime *runtime = process->origin->runtime;
     const struct npr_pid pid = process_pid(process);
 
-    if (process->phase == NPRI_PHASE_LIVE && process->behaviour->terminate != NULL) {
+    if (process->phase == NPRI_PHASE_LIVE && process->origin->behaviour->terminate != NULL) {
         process->worker->terminating = true;
-        process->behaviour->terminate(process, process->state, process->end_reason);
+        process->origin->behaviour->terminate(process, process->state, process->end_reason);
         process->worker->terminating = false;
     }
     process->phase = NPRI_PHASE_ENDING;
     if (process->own_fault && runtime->options.crashed != NULL &&
         reason_is_a_crash(process->end_reason)) {
-        runtime->options.crashed(runtime->options.user, &pid, process->function,
+        runtime->options.crashed(runtime->options.user, &pid, process->origin->function,
                                  process->end_reason);
     }
 
@@ -184,45 +233,11 @@ static void process_end(struct npr_process *process)
     if (!process->left) {
         npri_table_remove(&runtime->table, process);
     }
-    /* relaxed: a figure. */
-    (void)atomic_fetch_sub_explicit(&runtime->alive, 1, memory_order_relaxed);
     if (process->named) {
         npri_names_remove_all(&runtime->names, process->local);
     }
-    process_tell_started(process, process->start_status);
+    process_tell_started(process, (npr_status)process->start_status);
     process_finish(process);
-}
-
-void npri_process_free(struct npr_process *process)
-{
-    struct npri_runtime *runtime = process->runtime;
-    struct npri_relation *relation;
-    uint32_t cursor = 0;
-
-    while ((relation = npri_relations_take(&process->relations, &cursor)) != NULL) {
-        npri_relation_destroy(relation);
-    }
-    npri_signal_destroy(process->end_block);
-    npri_signal_destroy(process->leader);
-    npri_free(process->start);
-    while (process->resumes != NULL) {
-        struct npri_signal *next = process->resumes->next;
-
-        npri_signal_destroy(process->resumes);
-        process->resumes = next;
-    }
-    if (process->idle != NULL) { /* it never ran */
-        npri_signal_destroy(&process->idle->signal);
-    }
-    npri_free(process);
-
-    /* seq_cst both, see struct npri_runtime. */
-    if (atomic_fetch_sub_explicit(&runtime->unfinished, 1, memory_order_seq_cst) == 1 &&
-        atomic_load_explicit(&runtime->stopping, memory_order_seq_cst)) {
-        (void)pthread_mutex_lock(&runtime->stop_mutex);
-        (void)pthread_cond_broadcast(&runtime->stop_cond);
-        (void)pthread_mutex_unlock(&runtime->stop_mutex);
-    }
 }
 
 /* ---- Running. */
@@ -233,7 +248,7 @@ static enum npri_verdict process_resume(struct npr_process *process)
     npr_status status;
 
     process->resumes = resume->next;
-    status = process->behaviour->resume(process, process->state, resume->payload);
+    status = process->origin->behaviour->resume(process, process->state, resume->payload);
     npri_signal_destroy(resume);
     return process_after(process, status);
 }
@@ -241,8 +256,9 @@ static enum npri_verdict process_resume(struct npr_process *process)
 /* Whether this message, the oldest, is one too many. */
 static bool process_drops_oldest(struct npr_process *process)
 {
-    if (process->mailbox_max == 0 || process->behaviour->overflow != NPR_OVERFLOW_DROP_OLDEST ||
-        npri_process_waiting(process) <= process->mailbox_max) {
+    if (process->origin->behaviour->mailbox_max == 0 ||
+        process->origin->behaviour->overflow != NPR_OVERFLOW_DROP_OLDEST ||
+        npri_process_waiting(process) <= process->origin->behaviour->mailbox_max) {
         return false;
     }
     /* relaxed: a figure, which who pushes raises too. */
@@ -279,8 +295,8 @@ static enum npri_verdict process_act(struct npr_process *process)
         process->held = signal;
         return NPRI_GO_ON;
     }
-    verdict = signal->kind == NPRI_SIGNAL_MESSAGE ? process_act_on_message(process, signal)
-                                                  : npri_process_on_signal(process, signal);
+    verdict = npri_signal_is_message(signal) ? process_act_on_message(process, signal)
+                                             : npri_process_on_signal(process, signal);
     if (verdict == NPRI_AGAIN) {
         process->todo = signal;
     } else if (verdict == NPRI_KEPT) {
@@ -317,7 +333,7 @@ static bool process_rest(struct npri_worker *worker, struct npr_process *process
 
 void npri_process_run(struct npri_worker *worker, struct npr_process *process)
 {
-    struct npri_runtime *runtime = process->runtime;
+    struct npri_runtime *runtime = process->origin->runtime;
     enum npri_verdict verdict = NPRI_GO_ON;
 
     process->worker = worker;

@@ -82,7 +82,7 @@ enum npri_place npri_pid_place(const struct npri_runtime *runtime,
     return pid.creation == runtime->options.creation ? NPRI_PLACE_HERE : NPRI_PLACE_STALE;
 }
 
-static struct npri_local runtime_new_local(struct npri_runtime *runtime)
+struct npri_local npri_runtime_new_local(struct npri_runtime *runtime)
 {
     struct npri_local local;
 
@@ -97,7 +97,7 @@ static struct npri_local runtime_new_local(struct npri_runtime *runtime)
     return local;
 }
 
-static struct npr_pid runtime_pid(const struct npri_runtime *runtime, struct npri_local local)
+struct npr_pid npri_runtime_pid(const struct npri_runtime *runtime, struct npri_local local)
 {
     return (struct npr_pid){
         .node = runtime->options.node,
@@ -109,7 +109,7 @@ static struct npr_pid runtime_pid(const struct npri_runtime *runtime, struct npr
 
 struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime)
 {
-    return runtime_pid(runtime, runtime_new_local(runtime));
+    return npri_runtime_pid(runtime, npri_runtime_new_local(runtime));
 }
 
 uint64_t npri_runtime_new_number(struct npri_runtime *runtime)
@@ -183,7 +183,7 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
         return npri_fail(err, NPR_ENOMEM, "no memory for a runtime");
     }
     runtime->options = *options;
-    pid = runtime_pid(runtime, (struct npri_local){0});
+    pid = npri_runtime_pid(runtime, (struct npri_local){0});
     runtime->pid_prefix_bytes = npri_pid_term(&pid, pid_bytes).size - PID_NUMBERS_BYTES;
     memcpy(runtime->pid_prefix, pid_bytes, runtime->pid_prefix_bytes);
     runtime_write_errors(runtime);
@@ -225,15 +225,17 @@ static void runtime_wake(void *user, struct npr_process *process)
 
 void npri_runtime_stop(struct npri_runtime *runtime)
 {
+    uint64_t added;
+
     NPRI_ASSERT(!runtime->stopped && npri_scheduler_worker(&runtime->scheduler) == NULL);
 
-    /* seq_cst: before `unfinished` is read, see struct npri_runtime.  Processes learn of it by the
+    /* seq_cst: before the counts are read, see struct npri_runtime.  Processes learn of it by the
      * poke, new ones by the closed table. */
     atomic_store_explicit(&runtime->stopping, true, memory_order_seq_cst);
-    npri_table_close(&runtime->table, runtime_wake, runtime);
+    added = npri_table_close(&runtime->table, runtime_wake, runtime);
 
     (void)pthread_mutex_lock(&runtime->stop_mutex);
-    while (atomic_load_explicit(&runtime->unfinished, memory_order_seq_cst) != 0) {
+    while (npri_scheduler_finished(&runtime->scheduler) != added) {
         (void)pthread_cond_wait(&runtime->stop_cond, &runtime->stop_mutex);
     }
     (void)pthread_mutex_unlock(&runtime->stop_mutex);
@@ -252,18 +254,7 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
     npri_scheduler_fini(&runtime->scheduler);
     npri_table_fini(&runtime->table);
     npri_names_fini(&runtime->names);
-    while (runtime->functions != NULL) {
-        struct npri_function_name *function = runtime->functions;
-
-        runtime->functions = function->next;
-        npri_free(function);
-    }
-    while (runtime->behaviours != NULL) {
-        struct npri_behaviour_copy *copy = runtime->behaviours;
-
-        runtime->behaviours = copy->next;
-        npri_free(copy);
-    }
+    npri_origins_fini(runtime);
     (void)pthread_mutex_destroy(&runtime->setup_mutex);
     (void)pthread_mutex_destroy(&runtime->stop_mutex);
     (void)pthread_cond_destroy(&runtime->stop_cond);
@@ -441,7 +432,7 @@ npr_status npri_runtime_add_service(struct npri_runtime *runtime,
     if (status == NPR_OK) {
         /* release: pairs with the acquire in runtime_deliver_local(). */
         atomic_store_explicit(&runtime->services_count, count + 1, memory_order_release);
-        *out_pid = runtime_pid(runtime, local);
+        *out_pid = npri_runtime_pid(runtime, local);
     }
     (void)pthread_mutex_unlock(&runtime->setup_mutex);
     return status;
@@ -471,8 +462,7 @@ bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *p
 
 size_t npri_runtime_process_count(struct npri_runtime *runtime)
 {
-    /* relaxed: a figure. */
-    return atomic_load_explicit(&runtime->alive, memory_order_relaxed);
+    return npri_table_count(&runtime->table);
 }
 
 npr_status npri_runtime_register(struct npri_runtime *runtime,
@@ -495,6 +485,6 @@ bool npri_runtime_whereis(struct npri_runtime *runtime, struct npr_bytes name, s
     if (!npri_names_find(&runtime->names, name, &local)) {
         return false;
     }
-    *out = runtime_pid(runtime, local);
+    *out = npri_runtime_pid(runtime, local);
     return true;
 }

@@ -194,6 +194,7 @@ static void *worker_main(void *argument)
     size_t count;
 
     worker_here = worker;
+    npri_pool_enter(&worker->pool, &worker->scheduler->depot);
     do {
         process = queue_take(&worker->queue, false, &count);
         if (process == NULL) {
@@ -204,8 +205,20 @@ static void *worker_main(void *argument)
             worker->scheduler->run(worker, process);
         }
     } while (process != NULL);
+    npri_pool_leave(&worker->pool);
     worker_here = NULL;
     return NULL;
+}
+
+uint64_t npri_scheduler_finished(const struct npri_scheduler *scheduler)
+{
+    uint64_t finished = 0;
+
+    for (unsigned i = 0; i < scheduler->workers_count; i++) {
+        /* seq_cst: see struct npri_runtime. */
+        finished += atomic_load_explicit(&scheduler->workers[i].finished, memory_order_seq_cst);
+    }
+    return finished;
 }
 
 /* ---- Start and stop. */
@@ -249,6 +262,7 @@ npr_status npri_scheduler_start(struct npri_scheduler *scheduler,
     if (scheduler->workers == NULL) {
         return npri_fail(err, NPR_ENOMEM, "no memory for %u workers", wanted);
     }
+    npri_pool_depot_init(&scheduler->depot);
     (void)pthread_mutex_init(&scheduler->idle_mutex, NULL);
     (void)pthread_cond_init(&scheduler->idle_cond, NULL);
     scheduler->workers_count = wanted;
@@ -295,6 +309,7 @@ void npri_scheduler_fini(struct npri_scheduler *scheduler)
     for (unsigned i = 0; i < scheduler->workers_count; i++) {
         worker_fini(&scheduler->workers[i]);
     }
+    npri_pool_depot_fini(&scheduler->depot);
     (void)pthread_mutex_destroy(&scheduler->idle_mutex);
     (void)pthread_cond_destroy(&scheduler->idle_cond);
     npri_free(scheduler->workers);

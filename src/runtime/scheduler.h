@@ -19,6 +19,7 @@
 #include "nprocreg/process.h"
 
 #include "base/bytes.h"
+#include "runtime/pool.h"
 
 struct npri_scheduler;
 struct npri_signal;
@@ -33,6 +34,9 @@ struct npri_queue {
 struct npri_worker {
     struct npri_queue queue; /* any thread, by its rules */
 
+    atomic_uint_fast64_t finished; /* processes freed by this worker, which alone writes it;
+                                    * seq_cst, see struct npri_runtime */
+
     /* Constant. */
     struct npri_scheduler *scheduler;
     unsigned index;
@@ -40,6 +44,7 @@ struct npri_worker {
 
     /* This worker only; meaningful while it runs a process. */
     struct npr_builder *scratch;
+    struct npri_pool pool;
     struct npri_buffer message; /* a term that is made for a callback */
     struct npri_signal *stop;   /* what npr_stop() asked for in this callback */
     uint64_t clock_ns;          /* when its last turn ended, if it had no rest since; else 0 */
@@ -54,6 +59,7 @@ struct npri_scheduler {
     unsigned workers_count;
     unsigned threads_count; /* started; of who starts and stops */
     atomic_uint next_queue; /* of who is no worker */
+    struct npri_pool_depot depot;
 
     atomic_uint searching;
     atomic_uint sleeping; /* written under idle_mutex */
@@ -81,6 +87,9 @@ void npri_scheduler_fini(struct npri_scheduler *scheduler);
 /* The process gets a turn.  The caller must be the one who may say so: it made it, it was told so
  * by its mailbox, or it is its worker. */
 void npri_scheduler_add(struct npri_scheduler *scheduler, struct npr_process *process);
+
+/* Processes that the workers have freed. */
+uint64_t npri_scheduler_finished(const struct npri_scheduler *scheduler);
 
 /* The worker that the calling thread is, or NULL. */
 struct npri_worker *npri_scheduler_worker(const struct npri_scheduler *scheduler);

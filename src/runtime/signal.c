@@ -2,12 +2,27 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
 #include "runtime/mailbox.h"
+#include "runtime/pool.h"
 #include "runtime/words.h"
 
 struct npri_signal npri_mailbox_idle;
 struct npri_signal npri_mailbox_poked;
+
+/* Where a PLAIN ends, and its payload begins. */
+#define PLAIN_BYTES offsetof(struct npri_signal, node)
+
+static struct npri_signal *signal_alloc(size_t bytes)
+{
+    uint8_t room;
+    struct npri_signal *signal = npri_pool_take(bytes, &room);
+
+    if (signal != NULL) {
+        signal->next = NULL;
+        signal->room = room;
+    }
+    return signal;
+}
 
 /* The terms begin right after the struct. */
 static struct npr_term place(uint8_t **at, struct npr_term term)
@@ -34,12 +49,11 @@ struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
     for (size_t i = 0; i < parts_count; i++) {
         bytes += parts[i].size;
     }
-    signal = npri_alloc(bytes);
+    signal = signal_alloc(bytes);
     if (signal == NULL) {
         return NULL;
     }
     at = (uint8_t *)(signal + 1);
-    signal->next = NULL;
     signal->kind = draft->kind;
     signal->id = draft->id;
     signal->node = place(&at, draft->node);
@@ -58,14 +72,29 @@ struct npri_signal *npri_signal_create(const struct npri_signal *draft)
     return npri_signal_create_parts(draft, &draft->payload, draft->payload.data == NULL ? 0 : 1);
 }
 
+struct npri_signal *npri_signal_create_plain(struct npr_term payload)
+{
+    struct npri_signal *signal = signal_alloc(PLAIN_BYTES + payload.size);
+
+    if (signal != NULL) {
+        uint8_t *at = (uint8_t *)signal + PLAIN_BYTES;
+
+        signal->kind = NPRI_SIGNAL_PLAIN;
+        signal->payload = place(&at, payload);
+    }
+    return signal;
+}
+
 void npri_signal_destroy(struct npri_signal *signal)
 {
-    npri_free(signal);
+    if (signal != NULL) {
+        npri_pool_give(signal, signal->room);
+    }
 }
 
 bool npri_signal_answer_dead(struct npri_signal *signal)
 {
-    const struct npr_term asker = signal->from;
+    struct npr_term asker;
 
     switch (signal->kind) {
     case NPRI_SIGNAL_LINK:
@@ -90,8 +119,10 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_SPAWN_REPLY:
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
+    case NPRI_SIGNAL_PLAIN:
         return false;
     }
+    asker = signal->from;
     signal->from = signal->to;
     signal->to = asker;
     signal->node = (struct npr_term){0}; /* the asker is a pid: it tells its node itself */

@@ -25,19 +25,37 @@ enum npri_signal_kind {
     NPRI_SIGNAL_SPAWN_REPLY,   /* to, ref, id = flags, payload = pid or atom */
     NPRI_SIGNAL_NODE_DOWN,     /* to (local), payload = node atom: links and monitors there break */
     NPRI_SIGNAL_TIMER,         /* a timer of the receiver is due (alarms.h); local only */
+    NPRI_SIGNAL_PLAIN,         /* a message from a process here to a process here: payload */
+};
+
+/* A pid of this node and incarnation. */
+struct npri_local {
+    uint32_t id;
+    uint32_t serial;
 };
 
 struct npri_signal {
     struct npri_signal *next; /* of whichever queue holds it */
-    enum npri_signal_kind kind;
+    enum npri_signal_kind kind : 8;
+    unsigned room : 8; /* the size of its block (pool.h) */
+    struct npr_term payload;
+
+    /* Not of what stays among the processes of this node (PLAIN): the block of such a signal has
+     * the fields above and the payload only, one cache line for a short message. */
+
     /* The node it is bound for when that is not told by `to`: a name on another node. */
     struct npr_term node;
     struct npr_term from;
     struct npr_term to;
     struct npr_term ref;
-    struct npr_term payload;
     uint64_t id;
 };
+
+/* What goes to callbacks as a message, and counts as one in a mailbox. */
+static inline bool npri_signal_is_message(const struct npri_signal *signal)
+{
+    return signal->kind == NPRI_SIGNAL_MESSAGE || signal->kind == NPRI_SIGNAL_PLAIN;
+}
 
 /* Copies every term of `draft` (whose `next` is ignored) into one new block.  NULL: no memory. */
 struct npri_signal *npri_signal_create(const struct npri_signal *draft);
@@ -46,6 +64,9 @@ struct npri_signal *npri_signal_create(const struct npri_signal *draft);
 struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
                                              const struct npr_term *parts,
                                              size_t parts_count);
+
+/* A PLAIN with a copy of `payload`.  NULL: no memory. */
+struct npri_signal *npri_signal_create_plain(struct npr_term payload);
 
 /* Turns a signal into what a dead process would answer, in its own memory (it cannot fail):
  *

@@ -4,31 +4,9 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "runtime/internal.h"
+#include "runtime/pool.h"
 
 static const struct npr_term no_term;
-
-/* The kept copy of `text`; NULL: no memory.  There are as many as functions, which are few. */
-static const char *runtime_function(struct npri_runtime *runtime, const char *text)
-{
-    const size_t bytes = strlen(text) + 1;
-    struct npri_function_name *at;
-
-    (void)pthread_mutex_lock(&runtime->setup_mutex);
-    at = runtime->functions;
-    while (at != NULL && strcmp(at->text, text) != 0) {
-        at = at->next;
-    }
-    if (at == NULL) {
-        at = npri_alloc(sizeof(*at) + bytes);
-        if (at != NULL) {
-            memcpy(at->text, text, bytes);
-            at->next = runtime->functions;
-            runtime->functions = at;
-        }
-    }
-    (void)pthread_mutex_unlock(&runtime->setup_mutex);
-    return at == NULL ? NULL : at->text;
-}
 
 static bool process_add_parent(struct npr_process *process, const struct npri_spawn *spawn)
 {
@@ -37,12 +15,13 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
     struct npri_local local;
 
     if (spawn->link) {
-        link = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_LINK,
+        link = npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_LINK,
                                     spawn->parent, no_term, no_term);
     }
     if (spawn->monitor) {
-        watched = npri_relation_create(process->runtime->options.hash_key, NPRI_RELATION_WATCHED,
-                                       spawn->parent, spawn->monitor_ref, no_term);
+        watched =
+            npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_WATCHED,
+                                 spawn->parent, spawn->monitor_ref, no_term);
     }
     if (link != NULL) {
         npri_relations_add(&process->relations, link);
@@ -51,7 +30,7 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
         npri_relations_add(&process->relations, watched);
     }
     if ((spawn->link || spawn->monitor) &&
-        npri_pid_place(process->runtime, spawn->parent, &local) == NPRI_PLACE_AWAY) {
+        npri_pid_place(process->origin->runtime, spawn->parent, &local) == NPRI_PLACE_AWAY) {
         atomic_store_explicit(&process->has_remote, true, memory_order_relaxed);
     }
     return (link != NULL) == spawn->link && (watched != NULL) == spawn->monitor;
@@ -87,7 +66,7 @@ static bool process_add_leader(struct npr_process *process, const struct npri_sp
 
 static bool process_add_idle(struct npr_process *process)
 {
-    const uint64_t idle_ms = process->behaviour->idle_ms;
+    const uint64_t idle_ms = process->origin->behaviour->idle_ms;
 
     if (idle_ms == 0) {
         return true;
@@ -101,41 +80,58 @@ static bool process_add_idle(struct npr_process *process)
     return process->idle != NULL;
 }
 
-npr_status npri_runtime_spawn(struct npri_runtime *runtime,
-                              const struct npri_spawn *spawn,
-                              struct npr_pid *out_pid,
-                              struct npr_error *err)
+static npr_status spawn_check(const struct npri_spawn *spawn, struct npr_error *err)
 {
-    const struct npr_behaviour *behaviour = spawn->behaviour;
-    struct npr_process *process;
-    struct npr_pid pid;
-
-    if (!npri_behaviour_is_valid(behaviour) ||
-        behaviour->state_bytes > SIZE_MAX - sizeof(*process)) {
+    if (!npri_behaviour_is_valid(spawn->behaviour) ||
+        spawn->behaviour->state_bytes > SIZE_MAX - sizeof(struct npr_process)) {
         return npri_fail(err, NPR_EINVAL, "%s: a behaviour of another release", spawn->function);
     }
     if (((spawn->link || spawn->monitor) && npr_term_kind(spawn->parent) != NPR_TERM_PID) ||
         (spawn->monitor && npr_term_kind(spawn->monitor_ref) != NPR_TERM_REF)) {
         return npri_fail(err, NPR_EINVAL, "%s: a link or monitor of nobody", spawn->function);
     }
+    return NPR_OK;
+}
 
-    process = npri_alloc_zeroed(1, sizeof(*process) + behaviour->state_bytes);
+/* NULL: no memory. */
+static struct npr_process *process_create(const struct npri_origin *origin, struct npri_local local)
+{
+    const size_t bytes = sizeof(struct npr_process) + origin->behaviour->state_bytes;
+    uint8_t room;
+    struct npr_process *process = npri_pool_take(bytes, &room);
+
+    if (process != NULL) {
+        memset(process, 0, bytes);
+        process->room = room;
+        npri_mailbox_init(&process->mailbox);
+        process->origin = origin;
+        process->local = local;
+        process->phase = NPRI_PHASE_STARTING;
+    }
+    return process;
+}
+
+npr_status npri_runtime_spawn(struct npri_runtime *runtime,
+                              const struct npri_spawn *spawn,
+                              struct npr_pid *out_pid,
+                              struct npr_error *err)
+{
+    const struct npri_local local = npri_runtime_new_local(runtime);
+    const struct npri_origin *origin;
+    struct npr_process *process = NULL;
+    npr_status status = spawn_check(spawn, err);
+
+    if (status != NPR_OK) {
+        return status;
+    }
+    origin = npri_runtime_origin(runtime, spawn->behaviour, spawn->function);
+    if (origin != NULL) {
+        process = process_create(origin, local);
+    }
     if (process == NULL) {
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
     }
-    pid = npri_runtime_new_pid(runtime);
-    npri_mailbox_init(&process->mailbox);
-    process->runtime = runtime;
-    process->behaviour = npri_runtime_behaviour(runtime, behaviour);
-    process->mailbox_max = process->behaviour == NULL ? 0 : process->behaviour->mailbox_max;
-    process->local = (struct npri_local){.id = pid.id, .serial = pid.serial};
-    process->phase = NPRI_PHASE_STARTING;
-    process->function = runtime_function(runtime, spawn->function);
-    /* seq_cst: see struct npri_runtime. */
-    (void)atomic_fetch_add_explicit(&runtime->unfinished, 1, memory_order_seq_cst);
-
-    if (process->function == NULL || process->behaviour == NULL ||
-        !process_add_parent(process, spawn) || !process_add_start(process, spawn) ||
+    if (!process_add_parent(process, spawn) || !process_add_start(process, spawn) ||
         !process_add_leader(process, spawn) || !process_add_idle(process)) {
         npri_process_free(process);
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
@@ -144,9 +140,7 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
         npri_process_free(process);
         return npri_fail(err, NPR_ECLOSED, "the node is stopping");
     }
-    /* relaxed: a figure. */
-    (void)atomic_fetch_add_explicit(&runtime->alive, 1, memory_order_relaxed);
-    *out_pid = pid; /* before it runs, and may be gone */
+    *out_pid = npri_runtime_pid(runtime, local);
     npri_scheduler_add(&runtime->scheduler, process);
     return NPR_OK;
 }

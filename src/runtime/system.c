@@ -8,7 +8,7 @@
 /* What describe says, or `opaque`.  False: no memory. */
 static bool build_state(struct npr_builder *out, struct npr_process *process)
 {
-    const struct npr_behaviour *behaviour = process->behaviour;
+    const struct npr_behaviour *behaviour = process->origin->behaviour;
     struct npr_builder *state = NULL;
     struct npr_term term = NPRI_WORD_OPAQUE;
 
@@ -45,7 +45,7 @@ static bool build_details(struct npr_builder *out, struct npr_process *process)
     npr_build_atom(out, "data");
     npr_build_list(out, 3);
     build_pair(out, "Function");
-    npr_build_string(out, process->function);
+    npr_build_string(out, process->origin->function);
     build_pair(out, "Messages handled");
     npr_build_uint(out, atomic_load_explicit(&process->taken, memory_order_relaxed));
     build_pair(out, "Messages waiting");
@@ -65,9 +65,9 @@ static bool build_details(struct npr_builder *out, struct npr_process *process)
 static bool build_status(struct npr_builder *out, struct npr_process *process)
 {
     const struct npr_pid self = npr_self(process);
-    const char *colon = strchr(process->function, ':');
-    const size_t module_bytes =
-        colon == NULL ? strlen(process->function) : (size_t)(colon - process->function);
+    const char *colon = strchr(process->origin->function, ':');
+    const size_t module_bytes = colon == NULL ? strlen(process->origin->function)
+                                              : (size_t)(colon - process->origin->function);
     bool complete;
 
     npr_build_tuple(out, 4);
@@ -75,7 +75,7 @@ static bool build_status(struct npr_builder *out, struct npr_process *process)
     npr_build_pid(out, &self);
     npr_build_tuple(out, 2);
     npr_build_atom(out, "module");
-    npr_build_atom_bytes(out, npri_bytes(process->function, module_bytes));
+    npr_build_atom_bytes(out, npri_bytes(process->origin->function, module_bytes));
     npr_build_list(out, 5);
     npr_build_nil(out);
     npr_build_atom(out, process->suspended ? "suspended" : "running");
@@ -176,6 +176,7 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
 
     switch (signal->kind) {
     case NPRI_SIGNAL_MESSAGE:
+    case NPRI_SIGNAL_PLAIN:
         return !(npr_term_get_tuple(signal->payload, 3, parts) &&
                  npr_term_is_atom(parts[0], "system") && npr_term_get_tuple(parts[1], 2, from) &&
                  npr_term_kind(from[0]) == NPR_TERM_PID);

@@ -93,6 +93,7 @@ bool npri_table_add(struct npri_table *table, struct npr_process *process)
         process->table_next = *slot;
         *slot = process;
         shard->count++;
+        shard->added++;
     }
     (void)pthread_mutex_unlock(&shard->mutex);
     return open;
@@ -150,20 +151,34 @@ bool npri_table_has(struct npri_table *table, struct npri_local local)
     return found;
 }
 
+size_t npri_table_count(struct npri_table *table)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < NPRI_TABLE_SHARDS; i++) {
+        struct npri_table_shard *shard = &table->shards[i];
+
+        (void)pthread_mutex_lock(&shard->mutex);
+        count += shard->count;
+        (void)pthread_mutex_unlock(&shard->mutex);
+    }
+    return count;
+}
+
 uint32_t npri_process_waiting(struct npr_process *process)
 {
     /* relaxed: who pushes reads its own count, and one that may lag behind what was taken. */
-    return (uint32_t)(atomic_load_explicit(&process->pushed, memory_order_relaxed) -
-                      atomic_load_explicit(&process->taken, memory_order_relaxed));
+    return atomic_load_explicit(&process->pushed, memory_order_relaxed) -
+           (uint32_t)atomic_load_explicit(&process->taken, memory_order_relaxed);
 }
 
 /* Whether a process with a limit takes one more message. */
 static enum npri_push process_admit(struct npr_process *process)
 {
     const uint32_t waiting = npri_process_waiting(process);
-    const uint64_t limit = process->mailbox_max;
+    const uint64_t limit = process->origin->behaviour->mailbox_max;
 
-    switch ((enum npr_overflow)process->behaviour->overflow) {
+    switch ((enum npr_overflow)process->origin->behaviour->overflow) {
     case NPR_OVERFLOW_UNBOUNDED:
         break;
     case NPR_OVERFLOW_FAIL:
@@ -183,8 +198,8 @@ static enum npri_push process_push(struct npr_process *process,
 {
     enum npri_push outcome = NPRI_PUSH_DONE;
 
-    if (signal->kind == NPRI_SIGNAL_MESSAGE) {
-        if (process->mailbox_max != 0) {
+    if (npri_signal_is_message(signal)) {
+        if (process->origin->behaviour->mailbox_max != 0) {
             outcome = process_admit(process);
         }
         if (outcome != NPRI_PUSH_DONE) {
@@ -292,16 +307,19 @@ static void process_poke(struct npr_process *process, struct npr_process **idle)
     }
 }
 
-void npri_table_close(struct npri_table *table,
-                      void (*wake)(void *user, struct npr_process *process),
-                      void *user)
+uint64_t npri_table_close(struct npri_table *table,
+                          void (*wake)(void *user, struct npr_process *process),
+                          void *user)
 {
+    uint64_t added = 0;
+
     for (unsigned s = 0; s < NPRI_TABLE_SHARDS; s++) {
         struct npri_table_shard *shard = &table->shards[s];
         struct npr_process *idle = NULL;
 
         (void)pthread_mutex_lock(&shard->mutex);
         shard->closed = true;
+        added += shard->added;
         for (uint32_t i = 0; i <= shard->mask; i++) {
             for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
                 process_poke(at, &idle);
@@ -310,6 +328,7 @@ void npri_table_close(struct npri_table *table,
         (void)pthread_mutex_unlock(&shard->mutex);
         wake_all(idle, wake, user);
     }
+    return added;
 }
 
 /* False: no memory. */

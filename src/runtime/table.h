@@ -17,18 +17,13 @@
 
 struct npr_process;
 
-/* A pid of this node and incarnation. */
-struct npri_local {
-    uint32_t id;
-    uint32_t serial;
-};
-
 struct npri_table_shard {
     pthread_mutex_t mutex;
     struct npr_process **buckets;
     uint32_t mask; /* buckets - 1 */
     uint32_t count;
     bool closed;       /* takes no more processes */
+    uint64_t added;    /* processes that it has ever had */
     uint8_t apart[64]; /* keeps the next one's lock off this cache line */
 };
 
@@ -48,6 +43,7 @@ void npri_table_remove(struct npri_table *table, struct npr_process *process);
 bool npri_table_leave(struct npri_table *table, struct npr_process *process);
 
 bool npri_table_has(struct npri_table *table, struct npri_local local);
+size_t npri_table_count(struct npri_table *table);
 
 enum npri_push {
     NPRI_PUSH_NOBODY, /* no such process; the caller still owns the signal */
@@ -84,10 +80,10 @@ bool npri_table_visit_one(struct npri_table *table,
 bool npri_table_set_named(struct npri_table *table, struct npri_local local);
 
 /* Takes no more processes from now on, and pokes each one; `wake` is called for those that the
- * caller must put in a run queue. */
-void npri_table_close(struct npri_table *table,
-                      void (*wake)(void *user, struct npr_process *process),
-                      void *user);
+ * caller must put in a run queue.  Returns how many there have ever been. */
+uint64_t npri_table_close(struct npri_table *table,
+                          void (*wake)(void *user, struct npr_process *process),
+                          void *user);
 
 /* Gives a copy of `draft` to each process that may have relations to other nodes; `wake` as above.
  * False: no memory, some did not get it. */
