@@ -83,10 +83,16 @@ struct npr_behaviour {
      * they are told `opaque`.  What it returns does not end the process; if it fails, they are told
      * `opaque`, too.  It must not change anything: npr_stop() has no effect in it. */
     npr_status (*describe)(struct npr_process *self, const void *state, struct npr_builder *out);
+    /* Whatever the functions above want to know of this behaviour, by npr_user(): so that several
+     * can share them.  Must live as long as the node. */
+    const void *user;
 };
 
 /* The pid of the running process. */
 NPR_API struct npr_pid npr_self(const struct npr_process *self);
+
+/* Its behaviour's `user`. */
+NPR_API const void *npr_user(const struct npr_process *self);
 
 /* Asks the process to end with `reason` once this callback has returned.  The first reason given in
  * a callback counts.  Returns NPR_OK, NPR_EINVAL (no term) or NPR_ENOMEM. */

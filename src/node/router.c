@@ -85,7 +85,8 @@ static bool signal_to_control(const struct npr_node *node,
     case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
-    case NPRI_SIGNAL_PLAIN: /* stays within the runtime */
+    case NPRI_SIGNAL_PLAIN: /* these stay within the runtime */
+    case NPRI_SIGNAL_NUDGE:
         return false;
     }
     return false;
@@ -149,6 +150,7 @@ static bool is_whole(const struct npri_signal *signal)
     case NPRI_SIGNAL_MESSAGE:
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
+    case NPRI_SIGNAL_NUDGE:
         return payload;
     case NPRI_SIGNAL_LINK:
     case NPRI_SIGNAL_UNLINK:

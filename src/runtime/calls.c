@@ -61,6 +61,11 @@ struct npr_pid npr_self(const struct npr_process *self)
     };
 }
 
+const void *npr_user(const struct npr_process *self)
+{
+    return self->origin->behaviour->user;
+}
+
 npr_status npr_stop(struct npr_process *self, struct npr_term reason)
 {
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT, .payload = reason};

@@ -300,6 +300,7 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         return NPRI_KEPT;
     case NPRI_SIGNAL_MESSAGE:       /* not here */
     case NPRI_SIGNAL_PLAIN:         /* likewise */
+    case NPRI_SIGNAL_NUDGE:         /* nor these */
     case NPRI_SIGNAL_SPAWN_REQUEST: /* a node's business */
     case NPRI_SIGNAL_SPAWN_REPLY:   /* processes make no such request */
         return NPRI_GO_ON;

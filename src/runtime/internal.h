@@ -3,7 +3,9 @@
  * Life of a process, which only its worker changes:
  *
  *      STARTING --init succeeds--> LIVE --stop, failure, exit--> ENDING --> freed
- *          |                                                       ^
+ *          |                        |                              ^
+ *          |                        +--the same, and it lingers--> CLOSING (outside.h)
+ *          |                                                       |
  *          +--init fails, or the runtime stops---------------------+
  *
  * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
@@ -47,6 +49,7 @@ enum {
 enum npri_phase {
     NPRI_PHASE_STARTING,
     NPRI_PHASE_LIVE,
+    NPRI_PHASE_CLOSING,
     NPRI_PHASE_ENDING,
 };
 
@@ -104,6 +107,10 @@ struct npr_process {
     bool active;         /* a callback has run since `idle` was looked at */
     bool left;           /* out of the table already */
     bool suspended;      /* by sys */
+    bool paused;         /* as if suspended, by its own behaviour; these four: outside.h */
+    bool deferred;       /* init has returned, the start is not complete */
+    bool awake;          /* not idle, whatever the time */
+    bool lingers;        /* it may not end yet */
     uint8_t room;        /* constant: the size of its block (pool.h) */
     struct npri_worker *worker;
     struct npri_signal *todo; /* taken from the mailbox, oldest first */
@@ -259,6 +266,18 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
 
 /* Forgets that it is suspended: what it held is next. */
 void npri_process_unsuspend(struct npr_process *process);
+
+/* What it held is next, unless it is suspended or paused. */
+void npri_process_release(struct npr_process *process);
+
+/* A NUDGE: runs what it stands for; and a turn of a process that is CLOSING (outside.c). */
+npr_status npri_process_nudged(struct npr_process *process, struct npri_signal *signal);
+enum npri_closing {
+    NPRI_CLOSING_RESTS, /* it must not be touched again */
+    NPRI_CLOSING_GOES_ON,
+    NPRI_CLOSING_DONE,
+};
+enum npri_closing npri_process_closing(struct npr_process *process);
 
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);

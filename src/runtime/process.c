@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "runtime/internal.h"
+#include "runtime/outside.h"
 #include "runtime/words.h"
 
 static struct npr_pid process_pid(const struct npr_process *process)
@@ -123,9 +124,20 @@ static enum npri_verdict process_start(struct npr_process *process)
     }
     if (verdict == NPRI_GO_ON) {
         process->phase = NPRI_PHASE_LIVE;
-        process_tell_started(process, NPR_OK);
+        if (!process->deferred) {
+            process_tell_started(process, NPR_OK);
+        }
     }
     return verdict;
+}
+
+void npri_process_started(struct npr_process *self)
+{
+    if (self->deferred) {
+        self->deferred = false;
+        process_tell_started(self, NPR_OK);
+        npri_process_pause(self, false);
+    }
 }
 
 /* ---- Ending. */
@@ -211,16 +223,12 @@ static void process_finish(struct npr_process *process)
     process_finished(process->worker, process);
 }
 
-static void process_end(struct npr_process *process)
+/* After terminate, and when nothing outside is left of it. */
+static void process_leave(struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
     const struct npr_pid pid = process_pid(process);
 
-    if (process->phase == NPRI_PHASE_LIVE && process->origin->behaviour->terminate != NULL) {
-        process->worker->terminating = true;
-        process->origin->behaviour->terminate(process, process->state, process->end_reason);
-        process->worker->terminating = false;
-    }
     process->phase = NPRI_PHASE_ENDING;
     if (process->own_fault && runtime->options.crashed != NULL &&
         reason_is_a_crash(process->end_reason)) {
@@ -228,8 +236,6 @@ static void process_end(struct npr_process *process)
                                  process->end_reason);
     }
 
-    npri_process_unsuspend(process); /* to be answered with all that waits */
-    npri_process_drop_timers(process);
     if (!process->left) {
         npri_table_remove(&runtime->table, process);
     }
@@ -238,6 +244,38 @@ static void process_end(struct npr_process *process)
     }
     process_tell_started(process, (npr_status)process->start_status);
     process_finish(process);
+}
+
+static void process_end(struct npr_process *process)
+{
+    if (process->phase == NPRI_PHASE_LIVE && process->origin->behaviour->terminate != NULL) {
+        process->worker->terminating = true;
+        process->origin->behaviour->terminate(process, process->state, process->end_reason);
+        process->worker->terminating = false;
+    }
+    process->paused = false;
+    npri_process_unsuspend(process); /* to be answered with all that waits */
+    npri_process_drop_timers(process);
+    if (process->lingers) {
+        process->phase = NPRI_PHASE_CLOSING;
+        npri_scheduler_add(&process->origin->runtime->scheduler, process);
+    } else {
+        process_leave(process);
+    }
+}
+
+/* One turn while it lingers. */
+static void process_close(struct npri_worker *worker, struct npr_process *process)
+{
+    const enum npri_closing closing = npri_process_closing(process);
+
+    worker->terminating = false;
+    worker->clock_ns = 0;
+    if (closing == NPRI_CLOSING_DONE) {
+        process_leave(process);
+    } else if (closing == NPRI_CLOSING_GOES_ON) {
+        npri_scheduler_add(&process->origin->runtime->scheduler, process);
+    }
 }
 
 /* ---- Running. */
@@ -284,16 +322,33 @@ static enum npri_verdict process_act_on_message(struct npr_process *process,
     return verdict;
 }
 
+/* The signal is not ours to free. */
+static enum npri_verdict process_act_on_nudge(struct npr_process *process,
+                                              struct npri_signal *signal)
+{
+    const npr_status status = npri_process_nudged(process, signal);
+
+    if (status == NPR_ENOMEM) {
+        signal->next = process->todo;
+        process->todo = signal;
+        return NPRI_AGAIN;
+    }
+    return process_after(process, status);
+}
+
 static enum npri_verdict process_act(struct npr_process *process)
 {
     struct npri_signal *signal = process->todo;
     enum npri_verdict verdict;
 
     process->todo = signal->next;
-    if (process->suspended && npri_process_holds(process, signal)) {
+    if ((process->suspended || process->paused) && npri_process_holds(process, signal)) {
         signal->next = process->held;
         process->held = signal;
         return NPRI_GO_ON;
+    }
+    if (signal->kind == NPRI_SIGNAL_NUDGE) {
+        return process_act_on_nudge(process, signal);
     }
     verdict = npri_signal_is_message(signal) ? process_act_on_message(process, signal)
                                              : npri_process_on_signal(process, signal);
@@ -342,6 +397,10 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
         process_finish(process);
         return;
     }
+    if (process->phase == NPRI_PHASE_CLOSING) {
+        process_close(worker, process);
+        return;
+    }
     if (worker->clock_ns == 0) {
         worker->clock_ns = npri_now_coarse_ns();
     }
@@ -356,7 +415,8 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
             verdict = process_resume(process);
         } else if (process->todo != NULL) {
             verdict = process_act(process);
-        } else if (process->idle != NULL && !process->suspended && npri_process_is_idle(process)) {
+        } else if (process->idle != NULL && !process->suspended && !process->paused &&
+                   !process->awake && npri_process_is_idle(process)) {
             verdict = npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
         } else if (process_rest(worker, process)) {
             return;

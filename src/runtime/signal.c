@@ -120,6 +120,7 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
     case NPRI_SIGNAL_PLAIN:
+    case NPRI_SIGNAL_NUDGE:
         return false;
     }
     asker = signal->from;

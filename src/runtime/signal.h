@@ -25,6 +25,7 @@ enum npri_signal_kind {
     NPRI_SIGNAL_SPAWN_REPLY,   /* to, ref, id = flags, payload = pid or atom */
     NPRI_SIGNAL_NODE_DOWN,     /* to (local), payload = node atom: links and monitors there break */
     NPRI_SIGNAL_TIMER,         /* a timer of the receiver is due (alarms.h); local only */
+    NPRI_SIGNAL_NUDGE,         /* news from outside (outside.h), which keeps it; local only */
     NPRI_SIGNAL_PLAIN,         /* a message from a process here to a process here: payload */
 };
 

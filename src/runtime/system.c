@@ -128,6 +128,14 @@ static enum npri_verdict process_answer_long(struct npr_process *process,
 void npri_process_unsuspend(struct npr_process *process)
 {
     process->suspended = false;
+    npri_process_release(process);
+}
+
+void npri_process_release(struct npr_process *process)
+{
+    if (process->suspended || process->paused) {
+        return;
+    }
     while (process->held != NULL) { /* the newest first: the oldest ends in front */
         struct npri_signal *signal = process->held;
 
@@ -197,6 +205,7 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
     case NPRI_SIGNAL_SPAWN_REQUEST:
     case NPRI_SIGNAL_SPAWN_REPLY:
     case NPRI_SIGNAL_NODE_DOWN:
+    case NPRI_SIGNAL_NUDGE:
         return false;
     }
     return false;
