@@ -54,14 +54,63 @@ NPR_API NPR_NODISCARD npr_status npr_get_or_start(struct npr_node *node,
                                                   struct npr_found *out,
                                                   struct npr_error *err);
 
-/* Puts the entry `key -> pid` into this node's table, over any other entry of that key here, or
- * takes it out.  The entry goes when the process dies.  Blocks only until the node's loop thread
- * has done it.  Returns NPR_OK, NPR_EINVAL (the key, the pid, or the node is a client), NPR_ENOMEM,
- * NPR_ECLOSED. */
+/* ---- Without waiting. */
+
+/* How an asynchronous get ended: NPR_OK and `found`, or a status of npr_get_or_start(), `found`
+ * NULL and `text` saying why.  Called exactly once, on the node's loop thread, where it must not
+ * block: functions that do are refused with NPR_EINVAL.  What it is given is borrowed for the call.
+ */
+typedef void npr_get_done(void *user,
+                          npr_status status,
+                          const struct npr_found *found,
+                          const char *text);
+
+/* npr_get_or_start() without waiting: `done` is told, by npr_node_stop() at the latest (with
+ * NPR_ECLOSED then).  Copies what it is given.  Does not block.  Returns NPR_OK, or why `done` will
+ * not be called: NPR_EINVAL (the key, the start, or NULL), NPR_EFULL (the gets that wait take more
+ * than 256 MiB), NPR_ENOMEM, NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_get_async(struct npr_node *node,
+                                               struct npr_term key,
+                                               const struct npr_start *start,
+                                               uint32_t timeout_ms,
+                                               npr_get_done *done,
+                                               void *user);
+
+/* The same from a callback of a process.  The answer is one message to its `info`,
+ *
+ *     {nprocreg,Ref,{ok,Pid,Started,Token}}    or    {nprocreg,Ref,{error,Status,Text}}
+ *
+ * with the reference in `*out_ref`, Started true or false, Status an atom as `enotfound`, and Text
+ * a binary.  (Token is 0: there are none yet.)  A process that has ended by then gets nothing.
+ * Does not block.  Returns as npr_get_async(). */
+NPR_API NPR_NODISCARD npr_status npr_get(struct npr_process *self,
+                                         struct npr_term key,
+                                         const struct npr_start *start,
+                                         uint32_t timeout_ms,
+                                         struct npr_ref *out_ref);
+
+/* ---- The table. */
+
+/* Puts the entry `key -> pid` into this node's table, unless another live process has the key
+ * there.  This node's table is all that is looked at: to learn whether the key is in use anywhere,
+ * ask for it first.  The entry goes when the process dies.  Blocks only until the node's loop
+ * thread has done it.  Returns NPR_OK (also when the process had the key before), NPR_EEXIST
+ * (`err` names the process that has it), NPR_EINVAL (the key, the pid, or the node is a client),
+ * NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_register(struct npr_node *node,
                                               struct npr_term key,
                                               const struct npr_pid *pid,
                                               struct npr_error *err);
+
+/* The same over any other entry of that key in this node's table, as the original's register_pid
+ * does it: the process that had the key is not told, and goes on without it. */
+NPR_API NPR_NODISCARD npr_status npr_reregister(struct npr_node *node,
+                                                struct npr_term key,
+                                                const struct npr_pid *pid,
+                                                struct npr_error *err);
+
+/* Takes the entry of `key`, if there is one, out of this node's table; its process goes on.  Blocks
+ * as npr_register().  Returns NPR_OK, NPR_EINVAL (the key), NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_unregister(struct npr_node *node,
                                                 struct npr_term key,
                                                 struct npr_error *err);

@@ -25,6 +25,7 @@
 #define NPRI_KEY_BYTES_MAX         (64u << 10)
 #define NPRI_VIEW_NODES_MAX        4096u
 #define NPRI_WAITING_BYTES_MAX     ((size_t)128 << 20) /* all requests of peers that wait here */
+#define NPRI_ASKED_BYTES_MAX       ((size_t)256 << 20) /* all asynchronous gets of this program */
 #define NPRI_ENDLESS_QUESTIONS_MAX 4096u /* to one node, that wait until it answers or is gone */
 #define NPRI_NAMED_NODES_MAX                                                                       \
     256u /* of them, those that have only been named, or only written to                           \

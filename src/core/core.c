@@ -86,9 +86,11 @@ void npri_core_destroy(struct npri_core *core)
     npri_free(core);
 }
 
-static void on_register(struct npri_core *core, const struct npri_core_event *event)
+static npr_status on_register(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_shared *shared;
+    struct npr_term other;
+    npr_status status = NPR_ENOMEM;
     struct npr_bytes key = {0};
     struct npr_term pid = {0};
     struct npri_text text = {0};
@@ -102,13 +104,18 @@ static void on_register(struct npri_core *core, const struct npri_core_event *ev
     }
     if (text.size > 0) {
         npri_core_log(core, NPRI_LOG_WARNING, &text);
-        return;
+        return NPR_OK;
+    }
+    if (event->keep && npri_directory_find(&core->directory, key, &other) &&
+        !npr_term_equal(other, pid)) {
+        return NPR_EEXIST;
     }
     shared = npri_shared_create(key);
-    if (shared == NULL || npri_directory_put(&core->directory, shared, pid) != NPR_OK) {
-        core->out_of_memory = true;
+    if (shared != NULL) {
+        status = npri_directory_put(&core->directory, shared, pid);
     }
     npri_shared_release(shared);
+    return status;
 }
 
 static void on_unregister(struct npri_core *core, const struct npri_core_event *event)
@@ -158,7 +165,8 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         return;
     case NPRI_EVENT_GET:
     case NPRI_EVENT_START:
-        return; /* npri_core_step() hands them to the requests. */
+    case NPRI_EVENT_REGISTER:
+        return; /* npri_core_step(): they have a status of their own. */
     case NPRI_EVENT_ASKED:
         npri_lookup_on_asked(core, event);
         return;
@@ -167,9 +175,6 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         return;
     case NPRI_EVENT_STARTED:
         npri_start_on_started(core, event);
-        return;
-    case NPRI_EVENT_REGISTER:
-        on_register(core, event);
         return;
     case NPRI_EVENT_UNREGISTER:
         on_unregister(core, event);
@@ -188,6 +193,9 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     }
     if (event->kind == NPRI_EVENT_GET || event->kind == NPRI_EVENT_START) {
         return npri_request_accept(core, event);
+    }
+    if (event->kind == NPRI_EVENT_REGISTER) {
+        return on_register(core, event);
     }
     dispatch(core, event);
     return core->out_of_memory ? NPR_ENOMEM : NPR_OK;

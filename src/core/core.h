@@ -59,7 +59,7 @@ enum npri_event_kind {
     NPRI_EVENT_ASKED,        /* operation; status; term: the pid when NPR_OK; NPR_ENOTFOUND: none */
     NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, started when NPR_OK; else text */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid when NPR_OK; text when not */
-    NPRI_EVENT_REGISTER,     /* key, term: pid.  Overwrites, as the original does */
+    NPRI_EVENT_REGISTER,     /* key, term: pid; keep: not over another process's entry */
     NPRI_EVENT_UNREGISTER,   /* key */
     NPRI_EVENT_PROCESS_DOWN, /* term: pid */
 };
@@ -77,6 +77,7 @@ struct npri_core_event {
     npr_status status;
     enum npr_otp otp;
     bool started; /* the owner has just started it: there was none */
+    bool keep;    /* REGISTER: an entry of another process stays (the original overwrites it) */
     struct npr_term key;
     struct npr_term function; /* a fun of arity 0, or {Module, Function, Arguments} */
     struct npr_term caller;   /* pid on whose node a foreign fun can run; or none */
@@ -124,8 +125,9 @@ struct npri_core_effect {
 struct npri_core *npri_core_create(const struct npri_core_options *options);
 void npri_core_destroy(struct npri_core *core); /* accepts NULL */
 
-/* Returns NPR_OK or NPR_ENOMEM.  When out of memory a GET or START is answered so (by return only),
- * any other event is lost as a message on the wire might be; the core stays consistent. */
+/* Returns NPR_OK, NPR_EEXIST (a REGISTER that was to keep what is there) or NPR_ENOMEM.  When out
+ * of memory a GET or START is answered so (by return only), any other event is lost as a message on
+ * the wire might be; the core stays consistent. */
 NPR_NODISCARD npr_status npri_core_step(struct npri_core *core,
                                         const struct npri_core_event *event);
 

@@ -146,6 +146,9 @@ static bool put_address(const struct npr_address *to,
                         struct npr_node_name *out_peer)
 {
     if (to->name != NULL) {
+        if (!npri_atom_is_possible(npr_bytes_of(to->name))) {
+            return false;
+        }
         npri_put_atom_bytes(out, npr_bytes_of(to->name));
         *out_peer = to->node;
     } else {
@@ -257,7 +260,7 @@ npr_status npr_node_call(struct npr_node *node,
     }
     npri_buffer_init(&address, 0);
     if (!put_address(to, &address, &asking.peer)) {
-        status = npri_fail(err, NPR_EINVAL, "the address has no node");
+        status = npri_fail(err, NPR_EINVAL, "the address has no node, or a name that is no atom");
     } else if (address.failed) {
         status = npri_fail(err, NPR_ENOMEM, "out of memory");
     } else {
@@ -293,6 +296,10 @@ npr_status npr_node_rpc(struct npr_node *node,
     if (peer == NULL || peer->size == 0 || module == NULL || function == NULL || reply == NULL ||
         (npr_term_kind(args) != NPR_TERM_LIST && npr_term_kind(args) != NPR_TERM_NIL)) {
         return npri_fail(err, NPR_EINVAL, "no node, function, list of arguments or builder");
+    }
+    if (!npri_atom_is_possible(npr_bytes_of(module)) ||
+        !npri_atom_is_possible(npr_bytes_of(function))) {
+        return npri_fail(err, NPR_EINVAL, "the name of a module or function is no atom");
     }
     asking.peer = *peer;
     npri_buffer_init(&names[0], 0);

@@ -46,40 +46,6 @@ static void finding_run(struct npri_call *call)
                                                   finding->timeout_ms * NS_PER_MS});
 }
 
-/* `fun m:f/0` when there are no arguments: original nodes understand that too. */
-static void put_start(struct npri_buffer *buffer, const struct npr_start *start)
-{
-    if (start->arguments.data == NULL || npr_term_kind(start->arguments) == NPR_TERM_NIL) {
-        npri_put_export(buffer, npr_bytes_of(start->module), npr_bytes_of(start->function), 0);
-        return;
-    }
-    npri_put_tuple(buffer, 3);
-    npri_put_atom_bytes(buffer, npr_bytes_of(start->module));
-    npri_put_atom_bytes(buffer, npr_bytes_of(start->function));
-    npri_put_term(buffer, start->arguments);
-}
-
-static npr_status check_start(const struct npr_start *start, struct npr_error *err)
-{
-    struct npri_apply apply;
-    struct npri_buffer term;
-    uint32_t arity;
-    npr_status status = NPR_OK;
-
-    if (start->module == NULL || start->function == NULL) {
-        return npri_fail(err, NPR_EINVAL, "a function needs a module and a name");
-    }
-    npri_buffer_init(&term, 0);
-    put_start(&term, start);
-    if (term.failed) {
-        status = npri_fail(err, NPR_ENOMEM, "out of memory");
-    } else if (!npri_startable_read(npri_buffer_term(&term), &apply, &arity)) {
-        status = npri_fail(err, NPR_EINVAL, "the arguments of a start are a list");
-    }
-    npri_buffer_fini(&term);
-    return status;
-}
-
 npr_status npr_get_or_start(struct npr_node *node,
                             struct npr_term key,
                             const struct npr_start *start,
@@ -92,19 +58,17 @@ npr_status npr_get_or_start(struct npr_node *node,
     struct npri_buffer function;
     npr_status status = npri_registry_check_key(key, err);
 
-    if (status == NPR_OK && start != NULL) {
-        status = check_start(start, err);
-    }
     if (status != NPR_OK) {
         return status;
     }
     npri_buffer_init(&function, 0);
     if (start != NULL) {
-        put_start(&function, start);
+        status = npri_startable_put(&function, start, err);
         finding.function = npri_buffer_term(&function);
     }
-    status = function.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
-                             : npri_call_run(node, &finding.call, finding_run);
+    if (status == NPR_OK) {
+        status = npri_call_run(node, &finding.call, finding_run);
+    }
     npri_buffer_fini(&function);
     if (status == NPR_OK) {
         *out = finding.found;
@@ -141,12 +105,49 @@ static void telling_run(struct npri_call *call)
         npr_bytes_of(""));
 }
 
-npr_status npr_register(struct npr_node *node,
-                        struct npr_term key,
-                        const struct npr_pid *pid,
-                        struct npr_error *err)
+/* Who has the key here.  A local process that is dead has it no more, though the loop has not heard
+ * of its end yet: true then, and the core has heard. */
+static bool holder_is_dead(struct npr_node *node, struct npr_term key, struct npr_error *error)
 {
-    struct telling telling = {.call.err = err, .event = {.kind = NPRI_EVENT_REGISTER, .key = key}};
+    struct npri_core *core = node->registry.core;
+    struct npr_term term = {0};
+    struct npr_pid pid;
+
+    if (!npri_core_lookup(core, key, &term) || !npr_term_get_pid(term, &pid)) {
+        return false;
+    }
+    if (npr_node_name_equal(&pid.node, &node->name) && !npri_service_is(node, &pid) &&
+        !npri_runtime_is_alive(node->runtime, &pid)) {
+        (void)npri_registry_step(
+            node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = term});
+        return true;
+    }
+    (void)npri_fail(error, NPR_EEXIST, "already registered: <%.*s.%u.%u> has the key",
+                    (int)pid.node.size, pid.node.text, (unsigned)pid.id, (unsigned)pid.serial);
+    return false;
+}
+
+static void registering_run(struct npri_call *call)
+{
+    struct telling *telling = (struct telling *)call;
+    struct npr_node *node = call->node;
+    struct npr_error error = {0};
+    npr_status status = node->closing ? NPR_ECLOSED : npri_registry_step(node, &telling->event);
+
+    if (status == NPR_EEXIST && holder_is_dead(node, telling->event.key, &error)) {
+        status = npri_registry_step(node, &telling->event);
+    }
+    npri_call_end(call, status, npr_bytes_of(error.text));
+}
+
+static npr_status put_entry(struct npr_node *node,
+                            struct npr_term key,
+                            const struct npr_pid *pid,
+                            bool keep,
+                            struct npr_error *err)
+{
+    struct telling telling = {.call.err = err,
+                              .event = {.kind = NPRI_EVENT_REGISTER, .key = key, .keep = keep}};
     struct npri_buffer term;
     npr_status status = npri_registry_check_key(key, err);
 
@@ -163,9 +164,25 @@ npr_status npr_register(struct npr_node *node,
     npri_put_pid(&term, pid);
     telling.event.term = npri_buffer_term(&term);
     status = term.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
-                         : npri_call_run(node, &telling.call, telling_run);
+                         : npri_call_run(node, &telling.call, registering_run);
     npri_buffer_fini(&term);
     return status;
+}
+
+npr_status npr_register(struct npr_node *node,
+                        struct npr_term key,
+                        const struct npr_pid *pid,
+                        struct npr_error *err)
+{
+    return put_entry(node, key, pid, true, err);
+}
+
+npr_status npr_reregister(struct npr_node *node,
+                          struct npr_term key,
+                          const struct npr_pid *pid,
+                          struct npr_error *err)
+{
+    return put_entry(node, key, pid, false, err);
 }
 
 npr_status npr_unregister(struct npr_node *node, struct npr_term key, struct npr_error *err)

@@ -63,6 +63,9 @@ npr_status npri_call_run(struct npr_node *node,
 {
     npr_status status;
 
+    if (npri_node_is_entered(node)) {
+        return npri_fail(call->err, NPR_EINVAL, "this would block the node's own thread");
+    }
     if (!npri_calls_enter(node)) {
         return npri_fail(call->err, NPR_ECLOSED, "the node stops");
     }

@@ -28,8 +28,9 @@ struct npri_call {
     npr_status status;
 };
 
-/* Runs `run` on the loop thread, waits for npri_call_end(), returns its status.  `call` is the
- * first member of the caller's own struct, zeroed but for `err`. */
+/* Runs `run` on the loop thread, waits for npri_call_end(), returns its status; on the loop thread
+ * itself it is refused with NPR_EINVAL.  `call` is the first member of the caller's own struct,
+ * zeroed but for `err`. */
 npr_status npri_call_run(struct npr_node *node,
                          struct npri_call *call,
                          void (*run)(struct npri_call *call));

@@ -135,6 +135,34 @@ static bool take_term(struct npr_bytes *rest, struct npr_term *out)
     return viewed;
 }
 
+npr_status npri_startable_put(struct npri_buffer *buffer,
+                              const struct npr_start *start,
+                              struct npr_error *err)
+{
+    const struct npr_term arguments = start->arguments;
+    uint32_t count;
+
+    if (start->module == NULL || start->function == NULL) {
+        return npri_fail(err, NPR_EINVAL, "a function needs a module and a name");
+    }
+    if (!npri_atom_is_possible(npr_bytes_of(start->module)) ||
+        !npri_atom_is_possible(npr_bytes_of(start->function))) {
+        return npri_fail(err, NPR_EINVAL, "the name of a module or function is no atom");
+    }
+    if (arguments.data != NULL && !npri_list_count(arguments, &count)) {
+        return npri_fail(err, NPR_EINVAL, "the arguments of a start are a list");
+    }
+    if (arguments.data == NULL || npr_term_kind(arguments) == NPR_TERM_NIL) {
+        npri_put_export(buffer, npr_bytes_of(start->module), npr_bytes_of(start->function), 0);
+    } else {
+        npri_put_tuple(buffer, 3);
+        npri_put_atom_bytes(buffer, npr_bytes_of(start->module));
+        npri_put_atom_bytes(buffer, npr_bytes_of(start->function));
+        npri_put_term(buffer, arguments);
+    }
+    return buffer->failed ? npri_fail(err, NPR_ENOMEM, "out of memory") : NPR_OK;
+}
+
 bool npri_export_terms(struct npr_term fun,
                        struct npr_term *out_module,
                        struct npr_term *out_function)

@@ -3,8 +3,9 @@
 #ifndef NPRI_NODE_LAUNCH_H
 #define NPRI_NODE_LAUNCH_H
 
-#include "nprocreg/module.h"
+#include "nprocreg/registry.h"
 
+#include "base/bytes.h"
 #include "node/questions.h"
 
 /* Starts it; `done` is called later, on the loop thread: NPR_OK and the pid once init has returned,
@@ -32,6 +33,14 @@ bool npri_startable_read(struct npr_term function, struct npri_apply *out, uint3
 
 /* Whether it is one of those two, or a closure of arity 0. */
 bool npri_startable_check(struct npr_term function);
+
+/* Appends what a program names so: `fun m:f/0` when there are no arguments (original nodes
+ * understand that too), else the tuple.  NPR_OK, NPR_EINVAL (no such thing, and `err` says why) or
+ * NPR_ENOMEM.
+ */
+NPR_NODISCARD npr_status npri_startable_put(struct npri_buffer *buffer,
+                                            const struct npr_start *start,
+                                            struct npr_error *err);
 
 /* The module and function of `fun m:f/a`, as terms; false for other terms. */
 bool npri_export_terms(struct npr_term fun,

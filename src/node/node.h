@@ -13,6 +13,7 @@
 #define NPRI_NODE_NODE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "nprocreg/node.h"
 
@@ -55,6 +56,7 @@ struct npr_node {
     bool calls_closed;
 
     struct npri_log_limits log_limits; /* any thread */
+    atomic_size_t asked_bytes;         /* what the gets that wait cost (get_async.c); any thread */
 
     /* Filled by any thread, emptied by the loop thread. */
     struct npri_inbox outbox; /* signals for other nodes */

@@ -246,6 +246,11 @@ struct npr_builder *npr_scratch(struct npr_process *self)
     return self->worker->scratch;
 }
 
+void *npri_process_user(const struct npr_process *process)
+{
+    return process->origin->runtime->options.user;
+}
+
 struct npr_term npri_process_leader(const struct npr_process *process)
 {
     return process->leader == NULL ? (struct npr_term){0} : process->leader->from;

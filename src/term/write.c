@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "term/number.h"
 #include "term/tag.h"
 
@@ -48,6 +49,13 @@ void npri_put_atom_bytes(struct npri_buffer *buffer, struct npr_bytes utf8)
         npri_put_u16(buffer, (uint16_t)utf8.size);
     }
     npri_put_bytes(buffer, utf8);
+}
+
+bool npri_atom_is_possible(struct npr_bytes utf8)
+{
+    size_t chars;
+
+    return npri_utf8_count(utf8, &chars, NULL) && chars <= NPRI_ATOM_CHARS_MAX;
 }
 
 void npri_put_node(struct npri_buffer *buffer, const struct npr_node_name *node)

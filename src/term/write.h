@@ -17,6 +17,8 @@ void npri_put_uint(struct npri_buffer *buffer, uint64_t value);
 void npri_put_double(struct npri_buffer *buffer, double value);
 void npri_put_atom(struct npri_buffer *buffer, const char *utf8); /* a literal, <= 255 characters */
 void npri_put_atom_bytes(struct npri_buffer *buffer, struct npr_bytes utf8); /* likewise, checked */
+/* Whether it is one: UTF-8 of at most 255 characters. */
+bool npri_atom_is_possible(struct npr_bytes utf8);
 void npri_put_node(struct npri_buffer *buffer, const struct npr_node_name *node);
 void npri_put_pid(struct npri_buffer *buffer, const struct npr_pid *pid);
 void npri_put_ref(struct npri_buffer *buffer, const struct npr_ref *ref);

@@ -290,6 +290,31 @@ static void entries_are_listed(void **state)
     host_fini(&host);
 }
 
+/* REGISTER with `keep`: another process's entry stays and its caller hears of it; the same pid
+ * again, or a key that is free, is put. */
+static void what_is_to_be_kept_is_kept(void **state)
+{
+    struct core_host host;
+    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER, .keep = true};
+
+    (void)state;
+    host_init(&host);
+    event.key = host_atom("ka");
+    event.term = host_pid_term("a.1");
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host, "MONITOR a.1\n");
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    event.term = host_pid_term("a.2");
+    assert_int_equal(host_step(&host, event), NPR_EEXIST);
+    CHECK_TRACE(&host, "");
+    host_get(&host, 1, "ka", NULL);
+    CHECK_TRACE(&host, "ANSWER 1 OK a.1\n");
+    event.keep = false;
+    assert_int_equal(host_step(&host, event), NPR_OK);
+    CHECK_TRACE(&host, "DEMONITOR a.1\nMONITOR a.2\n");
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +331,7 @@ int main(void)
         cmocka_unit_test(death_takes_only_its_entries),
         cmocka_unit_test(keys_are_compared_exactly),
         cmocka_unit_test(entries_are_listed),
+        cmocka_unit_test(what_is_to_be_kept_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
