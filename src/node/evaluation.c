@@ -316,7 +316,10 @@ static void launch(struct npri_evaluation *evaluation, const struct npr_function
     if (kept == NULL) {
         return;
     }
-    status = npri_launch(kept->node, function, &kept->apply, launched, kept, 0);
+    status = npri_launch(kept->node, &(struct npri_launch_options){.function = function,
+                                                                   .apply = &kept->apply,
+                                                                   .done = launched,
+                                                                   .user = kept});
     if (status != NPR_OK) {
         npri_evaluation_fail(kept, status, npr_bytes_of(npr_status_text(status)));
     }

@@ -293,7 +293,9 @@ void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct
     if (kept == NULL) {
         return;
     }
-    status = npri_launch(node, function, &apply, spawned, kept, 0);
+    status = npri_launch(node,
+                         &(struct npri_launch_options){
+                             .function = function, .apply = &apply, .done = spawned, .user = kept});
     if (status != NPR_OK) {
         npri_evaluation_fail(kept, status, npr_bytes_of(npr_status_text(status)));
     }

@@ -70,14 +70,7 @@ static void started(void *user,
     npri_loop_post(launch->node->loop, &launch->task);
 }
 
-npr_status npri_launch(struct npr_node *node,
-                       const struct npr_function *function,
-                       const struct npri_apply *apply,
-                       void (*done)(void *user,
-                                    uint64_t number,
-                                    const struct npri_outcome *outcome),
-                       void *user,
-                       uint64_t number)
+npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *options)
 {
     struct launch *launch;
     struct npr_pid pid;
@@ -92,14 +85,15 @@ npr_status npri_launch(struct npr_node *node,
     }
     launch->task.run = launch_end;
     launch->node = node;
-    launch->done = done;
-    launch->user = user;
-    launch->number = number;
-    npri_launch_name(apply, function->arity, launch->name, sizeof(launch->name));
+    launch->done = options->done;
+    launch->user = options->user;
+    launch->number = options->number;
+    npri_launch_name(options->apply, options->function->arity, launch->name, sizeof(launch->name));
     status = npri_runtime_spawn(node->runtime,
-                                &(struct npri_spawn){.behaviour = function->behaviour,
+                                &(struct npri_spawn){.behaviour = options->function->behaviour,
                                                      .function = launch->name,
-                                                     .args = apply->args,
+                                                     .args = options->apply->args,
+                                                     .registered = options->registered,
                                                      .started = started,
                                                      .started_user = launch},
                                 &pid, NULL);

@@ -8,17 +8,20 @@
 #include "base/bytes.h"
 #include "node/questions.h"
 
+struct npri_launch_options {
+    const struct npr_function *function;
+    const struct npri_apply *apply; /* names it; arguments */
+    bool registered;                /* its end is told to the registry, as PROCESS_DOWN */
+    void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
+    void *user;
+    uint64_t number;
+};
+
 /* Starts it; `done` is called later, on the loop thread: NPR_OK and the pid once init has returned,
  * or NPR_EREFUSED or NPR_ENOMEM and why.  Returns NPR_OK, or why `done` is not called: NPR_ENOMEM,
  * NPR_EFULL, NPR_ECLOSED. */
 NPR_NODISCARD npr_status npri_launch(struct npr_node *node,
-                                     const struct npr_function *function,
-                                     const struct npri_apply *apply, /* names it; arguments */
-                                     void (*done)(void *user,
-                                                  uint64_t number,
-                                                  const struct npri_outcome *outcome),
-                                     void *user,
-                                     uint64_t number);
+                                     const struct npri_launch_options *options);
 
 /* "module:function/arity" of an apply, cut to what fits. */
 void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size);

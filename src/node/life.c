@@ -45,6 +45,12 @@ static void on_crashed(void *user,
     npri_buffer_fini(&text);
 }
 
+/* Any worker. */
+static void on_ended(void *user)
+{
+    npri_monitors_on_ended(user);
+}
+
 static void on_up(void *user, const struct npri_peer *peer)
 {
     struct npr_node *node = user;
@@ -225,7 +231,8 @@ static npr_status create_parts(struct npr_node *node,
                                                                     .hash_key = node->hash_key,
                                                                     .user = node,
                                                                     .route = on_route,
-                                                                    .crashed = on_crashed},
+                                                                    .crashed = on_crashed,
+                                                                    .ended = on_ended},
                                      &node->runtime, err);
     }
     if (status != NPR_OK) {

@@ -1,4 +1,8 @@
-/* The registry's monitors: one for each registered process, in the name of the client service. */
+/* How the registry hears of the deaths of registered processes.
+ *
+ * Of those of this node from the runtime, before anybody else does: so a key never leads to a
+ * process whose DOWN has been seen here.  Of those of other nodes by monitors, in the name of the
+ * client service. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -59,6 +63,50 @@ static void tell_down(struct npr_node *node, struct npr_term pid)
         node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = pid});
 }
 
+/* ---- Processes of this node. */
+
+static void tell_end(struct npr_node *node, struct npr_process *process)
+{
+    uint8_t bytes[PID_BYTES_MAX];
+    struct npri_buffer term = {.data = bytes, .capacity = sizeof(bytes)};
+    struct npr_pid pid;
+    struct npr_term reason;
+
+    npri_ended_read(process, &pid, &reason);
+    npri_put_pid(&term, &pid);
+    tell_down(node, npri_buffer_term(&term));
+    npri_runtime_finish(process);
+}
+
+/* A process's start is posted to the loop before its end is pushed, maybe by another worker.  What
+ * is taken now is told in the next turn: by then its start has been heard of. */
+static void ends_run(struct npri_task *task)
+{
+    struct npri_registry *registry = NPRI_CONTAINER_OF(task, struct npri_registry, ends_task);
+    struct npr_node *node = NPRI_CONTAINER_OF(registry, struct npr_node, registry);
+
+    npri_node_enter(node);
+    while (registry->ends != NULL) {
+        struct npr_process *process = registry->ends;
+
+        registry->ends = npri_ended_next(process);
+        tell_end(node, process);
+    }
+    registry->ends = npri_runtime_take_ended(node->runtime);
+    if (registry->ends != NULL) {
+        npri_loop_post(node->loop, task);
+    }
+    npri_node_leave(node);
+}
+
+void npri_monitors_on_ended(struct npr_node *node)
+{
+    node->registry.ends_task.run = ends_run;
+    npri_loop_post(node->loop, &node->registry.ends_task);
+}
+
+/* ---- Processes of other nodes. */
+
 static void forget(struct npr_node *node, struct monitor *monitor)
 {
     npri_map_remove(&node->registry.monitors, &monitor->node);
@@ -80,7 +128,16 @@ void npri_monitor_add(struct npr_node *node, struct npr_term term)
     struct monitor *monitor = NULL;
     struct npr_pid pid;
 
-    if (!npr_term_get_pid(term, &pid) || find(node, &pid) != NULL) {
+    if (!npr_term_get_pid(term, &pid)) {
+        return;
+    }
+    if (npr_node_name_equal(&pid.node, &node->name)) {
+        if (npri_runtime_watch(node->runtime, &pid) == NPRI_WATCH_DEAD) {
+            tell_down(node, term);
+        }
+        return;
+    }
+    if (find(node, &pid) != NULL) {
         return;
     }
     npri_buffer_init(&normal, 0);
@@ -108,12 +165,17 @@ void npri_monitor_remove(struct npr_node *node, struct npr_term term)
     struct monitor *monitor;
     struct npr_pid pid;
 
-    if (npr_term_get_pid(term, &pid)) {
-        monitor = find(node, &pid);
-        if (monitor != NULL) {
-            (void)send_monitor(node, NPRI_SIGNAL_DEMONITOR, monitor);
-            forget(node, monitor);
-        }
+    if (!npr_term_get_pid(term, &pid)) {
+        return;
+    }
+    if (npr_node_name_equal(&pid.node, &node->name)) {
+        npri_runtime_unwatch(node->runtime, &pid);
+        return;
+    }
+    monitor = find(node, &pid);
+    if (monitor != NULL) {
+        (void)send_monitor(node, NPRI_SIGNAL_DEMONITOR, monitor);
+        forget(node, monitor);
     }
 }
 

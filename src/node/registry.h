@@ -14,8 +14,10 @@ struct npri_signal;
 struct npri_registry {
     struct npri_core *core;
     struct npri_timer *timer;
-    struct npri_map gets;     /* unanswered, by number */
-    struct npri_map monitors; /* of registered processes, by pid */
+    struct npri_map gets;       /* unanswered, by number */
+    struct npri_map monitors;   /* of registered processes of other nodes, by pid */
+    struct npri_task ends_task; /* its processes' ends; with the loop while there are any */
+    struct npr_process *ends;   /* taken, told in the next turn */
     uint64_t last_request;
     bool pumping;
 };
@@ -81,6 +83,9 @@ bool npri_monitor_on_down(struct npr_node *node, const struct npri_signal *signa
 /* The connection is lost: every monitored pid of that node is down. */
 void npri_monitors_on_disconnect(struct npr_node *node, const struct npr_node_name *peer);
 void npri_monitors_fini(struct npr_node *node);
+
+/* Registered processes of this node have ended (runtime.h).  Any thread. */
+void npri_monitors_on_ended(struct npr_node *node);
 
 /* NPRI_EFFECT_START. */
 void npri_start_function(struct npr_node *node, const struct npri_core_effect *effect);

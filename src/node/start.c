@@ -24,7 +24,12 @@ static void start_here(struct npr_node *node,
 {
     struct npr_error error = {0};
     const npr_status status =
-        npri_launch(node, function, apply, on_launched, node, effect->operation);
+        npri_launch(node, &(struct npri_launch_options){.function = function,
+                                                        .apply = apply,
+                                                        .registered = true,
+                                                        .done = on_launched,
+                                                        .user = node,
+                                                        .number = effect->operation});
 
     if (status != NPR_OK) {
         (void)npri_fail(&error, status, "%s", npr_status_text(status));

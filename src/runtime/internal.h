@@ -9,15 +9,17 @@
  *          +--init fails, or the runtime stops---------------------+
  *
  * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
- * answer for it), out of the names; what still waits is answered as by a dead process; links and
- * monitors are told.  A process that ends because it is idle leaves the table first, so that it
- * gets nothing any more that it would have to act on.  Without memory to tell them it stays ENDING
- * and tries again at its next turn.
+ * answer for it), out of the names; if it is registered, the registry is told, and says when to go
+ * on (ends.h); what still waits is answered as by a dead process; links and monitors are told.  A
+ * process that ends because it is idle leaves the table first, so that it gets nothing any more
+ * that it would have to act on.  Without memory to tell them it stays ENDING and tries again at its
+ * next turn.
  */
 #ifndef NPRI_RUNTIME_INTERNAL_H
 #define NPRI_RUNTIME_INTERNAL_H
 
 #include "runtime/alarms.h"
+#include "runtime/ends.h"
 #include "runtime/mailbox.h"
 #include "runtime/names.h"
 #include "runtime/relations.h"
@@ -82,15 +84,18 @@ struct npri_origin {
 struct npr_process {
     /* Any thread, by its own rules. */
     struct npri_mailbox mailbox;
-    struct npr_process *table_next; /* under the lock of its shard */
-    struct npr_process *run_next;   /* who may add it to a run queue, then the lock of the queue */
+    struct npr_process *table_next;   /* under the lock of its shard */
+    struct npr_process *run_next;     /* who may add it to a run queue, then the lock of the queue;
+                                       * of a registered one that has ended: ends.h */
     const struct npri_origin *origin; /* constant, like `local` */
     struct npri_local local;
     _Atomic uint32_t pushed; /* messages; under the lock of its shard; read by anybody */
     atomic_bool has_remote;  /* relaxed: read by who walks the table for NODE_DOWN, after it has
                               * learnt of the node's end from the thread that the relation's signal
                               * went through; so it sees what was set before that signal left */
-    bool named;              /* under the lock of its shard */
+    bool named;              /* under the lock of its shard, like these two */
+    bool registered;         /* npri_runtime_watch() */
+    bool gone;               /* dead, and here only to say that its end is being told */
 
     /* Its worker; read by anybody.  relaxed: figures. */
     atomic_uint_fast64_t taken; /* messages out of its mailbox */
@@ -152,6 +157,7 @@ struct npri_runtime {
     /* Each by its own rules. */
     struct npri_table table;
     struct npri_names names;
+    struct npri_ends ends;
     struct npri_scheduler scheduler;
     struct npri_alarms alarms;
 

@@ -243,7 +243,35 @@ static void process_leave(struct npr_process *process)
         npri_names_remove_all(&runtime->names, process->local);
     }
     process_tell_started(process, (npr_status)process->start_status);
-    process_finish(process);
+    if (!process->gone) {
+        process_finish(process);
+    } else if (npri_ends_push(&runtime->ends, process)) {
+        runtime->options.ended(runtime->options.user);
+    }
+}
+
+struct npr_process *npri_runtime_take_ended(struct npri_runtime *runtime)
+{
+    return npri_ends_take(&runtime->ends);
+}
+
+struct npr_process *npri_ended_next(const struct npr_process *process)
+{
+    return process->run_next;
+}
+
+void npri_ended_read(struct npr_process *process,
+                     struct npr_pid *out_pid,
+                     struct npr_term *out_reason)
+{
+    npri_table_forget(&process->origin->runtime->table, process);
+    *out_pid = process_pid(process);
+    *out_reason = process->end_reason;
+}
+
+void npri_runtime_finish(struct npr_process *process)
+{
+    npri_scheduler_add(&process->origin->runtime->scheduler, process);
 }
 
 static void process_end(struct npr_process *process)

@@ -188,6 +188,7 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
     memcpy(runtime->pid_prefix, pid_bytes, runtime->pid_prefix_bytes);
     runtime_write_errors(runtime);
     npri_names_init(&runtime->names);
+    npri_ends_init(&runtime->ends);
     (void)pthread_mutex_init(&runtime->setup_mutex, NULL); /* default attributes: cannot fail */
     (void)pthread_mutex_init(&runtime->stop_mutex, NULL);
     (void)pthread_cond_init(&runtime->stop_cond, NULL);
@@ -450,6 +451,26 @@ static bool local_is_service(struct npri_runtime *runtime, struct npri_local loc
     /* acquire: as in runtime_deliver_local(). */
     return local.serial == 0 && local.id != 0 &&
            local.id <= atomic_load_explicit(&runtime->services_count, memory_order_acquire);
+}
+
+enum npri_watch npri_runtime_watch(struct npri_runtime *runtime, const struct npr_pid *pid)
+{
+    const struct npri_local local = {.id = pid->id, .serial = pid->serial};
+
+    NPRI_ASSERT(runtime->options.ended != NULL);
+    if (!runtime_owns(runtime, pid)) {
+        return NPRI_WATCH_DEAD;
+    }
+    return local_is_service(runtime, local) ? NPRI_WATCH_ON
+                                            : npri_table_watch(&runtime->table, local, true);
+}
+
+void npri_runtime_unwatch(struct npri_runtime *runtime, const struct npr_pid *pid)
+{
+    if (runtime_owns(runtime, pid)) {
+        (void)npri_table_watch(&runtime->table,
+                               (struct npri_local){.id = pid->id, .serial = pid->serial}, false);
+    }
 }
 
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid)

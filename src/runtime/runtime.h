@@ -42,6 +42,10 @@ struct npri_runtime_options {
                     const struct npr_pid *pid,
                     const char *function,
                     struct npr_term reason);
+    /* Registered processes have ended: npri_runtime_take_ended() is to be called, by one thread at
+     * a time, until it returns NULL; then the next end calls this again.  NULL:
+     * npri_runtime_watch() may not be used. */
+    void (*ended)(void *user);
 };
 
 NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *options,
@@ -71,6 +75,7 @@ struct npri_spawn {
     bool link;              /* in place before init runs, */
     bool monitor;           /* like this one, by monitor_ref */
     struct npr_term monitor_ref;
+    bool registered; /* from its birth on: npri_runtime_watch() */
     /* Called once, on a worker, when init has returned: NPR_OK, or its status and the exit reason.
      * NPR_EEXIT: it called npr_stop().  NPR_ECLOSED: the runtime stopped first.  Not NPR_OK: the
      * process is dead by then, and what its links and monitors are told follows this call.  May be
@@ -140,6 +145,33 @@ NPR_NODISCARD npr_status npri_runtime_each(struct npri_runtime *runtime,
 bool npri_runtime_info(struct npri_runtime *runtime,
                        const struct npr_pid *pid,
                        struct npri_process_info *out);
+
+/* ---- Registered processes.  Their end is told to one listener before anybody else hears of it:
+ * the process is dead, out of the table and the names, but its links and monitors are told only
+ * when the listener says so. */
+
+enum npri_watch {
+    NPRI_WATCH_ON,
+    NPRI_WATCH_ENDING, /* it was registered when it ended: npri_ended_read() will tell */
+    NPRI_WATCH_DEAD,   /* no such process, one that ended unregistered, or one that was read */
+};
+
+/* Registers a process of this node, or one of its services, which never end.  Idempotent. */
+enum npri_watch npri_runtime_watch(struct npri_runtime *runtime, const struct npr_pid *pid);
+void npri_runtime_unwatch(struct npri_runtime *runtime, const struct npr_pid *pid);
+
+/* Those that have ended since the last time, oldest first; NULL: none.  Their owner is the caller:
+ * each must be read once, and then finished. */
+struct npr_process *npri_runtime_take_ended(struct npri_runtime *runtime);
+struct npr_process *npri_ended_next(const struct npr_process *process);
+
+/* Who it was.  `*out_reason` lives until the finish. */
+void npri_ended_read(struct npr_process *process,
+                     struct npr_pid *out_pid,
+                     struct npr_term *out_reason);
+
+/* Its links and monitors are told, and it is freed, on a worker.  It must not be touched again. */
+void npri_runtime_finish(struct npr_process *process);
 
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
 size_t npri_runtime_process_count(struct npri_runtime *runtime);

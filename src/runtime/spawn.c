@@ -131,6 +131,7 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
     if (process == NULL) {
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
     }
+    process->registered = spawn->registered;
     if (!process_add_parent(process, spawn) || !process_add_start(process, spawn) ||
         !process_add_leader(process, spawn) || !process_add_idle(process)) {
         npri_process_free(process);

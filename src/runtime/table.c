@@ -66,7 +66,8 @@ static void shard_resize(struct npri_table_shard *shard, uint32_t buckets_count)
     shard->mask = resized.mask;
 }
 
-static struct npr_process *shard_find(struct npri_table_shard *shard, struct npri_local local)
+/* Also one that is gone. */
+static struct npr_process *shard_search(struct npri_table_shard *shard, struct npri_local local)
 {
     struct npr_process *at = *shard_slot(shard, local.id);
 
@@ -74,6 +75,13 @@ static struct npr_process *shard_find(struct npri_table_shard *shard, struct npr
         at = at->table_next;
     }
     return at;
+}
+
+static struct npr_process *shard_find(struct npri_table_shard *shard, struct npri_local local)
+{
+    struct npr_process *process = shard_search(shard, local);
+
+    return process == NULL || process->gone ? NULL : process;
 }
 
 bool npri_table_add(struct npri_table *table, struct npr_process *process)
@@ -115,11 +123,32 @@ static void shard_remove(struct npri_table_shard *shard, struct npr_process *pro
     }
 }
 
+/* Under the lock. */
+static void shard_lose(struct npri_table_shard *shard, struct npr_process *process)
+{
+    process->gone = process->registered;
+    if (process->gone) {
+        shard->gone++;
+    } else {
+        shard_remove(shard, process);
+    }
+}
+
 void npri_table_remove(struct npri_table *table, struct npr_process *process)
 {
     struct npri_table_shard *shard = table_shard(table, process->local.id);
 
     (void)pthread_mutex_lock(&shard->mutex);
+    shard_lose(shard, process);
+    (void)pthread_mutex_unlock(&shard->mutex);
+}
+
+void npri_table_forget(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    shard->gone--;
     shard_remove(shard, process);
     (void)pthread_mutex_unlock(&shard->mutex);
 }
@@ -134,7 +163,7 @@ bool npri_table_leave(struct npri_table *table, struct npr_process *process)
      */
     empty = atomic_load_explicit(&process->mailbox.head, memory_order_relaxed) == NULL;
     if (empty) {
-        shard_remove(shard, process);
+        shard_lose(shard, process);
     }
     (void)pthread_mutex_unlock(&shard->mutex);
     return empty;
@@ -159,7 +188,7 @@ size_t npri_table_count(struct npri_table *table)
         struct npri_table_shard *shard = &table->shards[i];
 
         (void)pthread_mutex_lock(&shard->mutex);
-        count += shard->count;
+        count += shard->count - shard->gone;
         (void)pthread_mutex_unlock(&shard->mutex);
     }
     return count;
@@ -215,6 +244,21 @@ static enum npri_push process_push(struct npr_process *process,
     return outcome;
 }
 
+/* Under the lock.  What a dead process answers comes with its other last words: a DOWN of noproc
+ * must not be seen before the end was told either. */
+static enum npri_push process_push_late(struct npr_process *process,
+                                        struct npri_signal *signal,
+                                        struct npr_process **out_wake)
+{
+    if (npri_signal_is_message(signal)) {
+        return NPRI_PUSH_NOBODY;
+    }
+    if (npri_mailbox_push(&process->mailbox, signal)) {
+        *out_wake = process; /* it is CLOSING */
+    }
+    return NPRI_PUSH_DONE;
+}
+
 enum npri_push npri_table_push(struct npri_table *table,
                                struct npri_local local,
                                struct npri_signal *signal,
@@ -227,8 +271,10 @@ enum npri_push npri_table_push(struct npri_table *table,
 
     *out_wake = NULL;
     (void)pthread_mutex_lock(&shard->mutex);
-    process = shard_find(shard, local);
-    if (process != NULL) {
+    process = shard_search(shard, local);
+    if (process != NULL && process->gone) {
+        outcome = process_push_late(process, signal, out_wake);
+    } else if (process != NULL) {
         if (remote) {
             atomic_store_explicit(&process->has_remote, true, memory_order_relaxed);
         }
@@ -236,6 +282,15 @@ enum npri_push npri_table_push(struct npri_table *table,
     }
     (void)pthread_mutex_unlock(&shard->mutex);
     return outcome;
+}
+
+static void bucket_visit(struct npr_process *first, const struct npri_table_visit *visit)
+{
+    for (struct npr_process *process = first; process != NULL; process = process->table_next) {
+        if (!process->gone) {
+            visit->visit(visit->user, process);
+        }
+    }
 }
 
 void npri_table_visit_shard(struct npri_table *table,
@@ -247,10 +302,7 @@ void npri_table_visit_shard(struct npri_table *table,
     (void)pthread_mutex_lock(&at->mutex);
     if (visit->before == NULL || visit->before(visit->user, at->count)) {
         for (uint32_t i = 0; i <= at->mask; i++) {
-            for (struct npr_process *process = at->buckets[i]; process != NULL;
-                 process = process->table_next) {
-                visit->visit(visit->user, process);
-            }
+            bucket_visit(at->buckets[i], visit);
         }
     }
     (void)pthread_mutex_unlock(&at->mutex);
@@ -286,6 +338,24 @@ bool npri_table_set_named(struct npri_table *table, struct npri_local local)
     return process != NULL;
 }
 
+enum npri_watch npri_table_watch(struct npri_table *table, struct npri_local local, bool registered)
+{
+    struct npri_table_shard *shard = table_shard(table, local.id);
+    enum npri_watch outcome = NPRI_WATCH_DEAD;
+    struct npr_process *process;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    process = shard_search(shard, local);
+    if (process != NULL && process->gone) {
+        outcome = NPRI_WATCH_ENDING;
+    } else if (process != NULL) {
+        process->registered = registered;
+        outcome = NPRI_WATCH_ON;
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return outcome;
+}
+
 /* Not under the lock: `wake` is others' code. */
 static void wake_all(struct npr_process *idle,
                      void (*wake)(void *user, struct npr_process *process),
@@ -299,9 +369,10 @@ static void wake_all(struct npr_process *idle,
     }
 }
 
+/* One that is gone needs no news, and its link is in use. */
 static void process_poke(struct npr_process *process, struct npr_process **idle)
 {
-    if (npri_mailbox_poke(&process->mailbox)) {
+    if (!process->gone && npri_mailbox_poke(&process->mailbox)) {
         process->run_next = *idle;
         *idle = process;
     }
@@ -339,7 +410,7 @@ static bool process_tell(struct npr_process *process,
     struct npri_signal *signal;
 
     /* relaxed: see struct npr_process. */
-    if (!atomic_load_explicit(&process->has_remote, memory_order_relaxed)) {
+    if (process->gone || !atomic_load_explicit(&process->has_remote, memory_order_relaxed)) {
         return true;
     }
     signal = npri_signal_create(draft);

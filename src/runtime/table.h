@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "runtime/signal.h"
+#include "runtime/runtime.h"
 
 #define NPRI_TABLE_SHARDS 64u /* a power of two: ids are dealt out in turn */
 
@@ -22,6 +22,7 @@ struct npri_table_shard {
     struct npr_process **buckets;
     uint32_t mask; /* buckets - 1 */
     uint32_t count;
+    uint32_t gone;     /* of them */
     bool closed;       /* takes no more processes */
     uint64_t added;    /* processes that it has ever had */
     uint8_t apart[64]; /* keeps the next one's lock off this cache line */
@@ -37,7 +38,12 @@ void npri_table_fini(struct npri_table *table); /* empty, or zeroed */
 
 /* False: closed. */
 bool npri_table_add(struct npri_table *table, struct npr_process *process);
+
+/* It is dead: nobody finds it any more.  One that is registered stays `gone` until it is forgotten:
+ * npri_table_watch() tells so, and links and monitors that come are answered with its other last
+ * words. */
 void npri_table_remove(struct npri_table *table, struct npr_process *process);
+void npri_table_forget(struct npri_table *table, struct npr_process *process);
 
 /* The same if nothing is in its mailbox; its worker only.  False: something is. */
 bool npri_table_leave(struct npri_table *table, struct npr_process *process);
@@ -78,6 +84,11 @@ bool npri_table_visit_one(struct npri_table *table,
 
 /* Notes that the process has a name.  False: there is no such process. */
 bool npri_table_set_named(struct npri_table *table, struct npri_local local);
+
+/* Sets whether it is registered. */
+enum npri_watch npri_table_watch(struct npri_table *table,
+                                 struct npri_local local,
+                                 bool registered);
 
 /* Takes no more processes from now on, and pokes each one; `wake` is called for those that the
  * caller must put in a run queue.  Returns how many there have ever been. */

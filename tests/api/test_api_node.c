@@ -535,6 +535,28 @@ static void a_death_removes_all_entries_of_the_process(void **state)
     npr_builder_destroy(reply);
 }
 
+/* A call that fails because the process ended is told so by a monitor.  Would catch: a monitor that
+ * fires while the key still leads to the dead process. */
+static void an_entry_is_gone_before_its_down_is_seen(void **state)
+{
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_address to = {0};
+    struct npr_found found;
+    struct npr_found again;
+
+    (void)state;
+    start_cluster(1);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(get(nodes[0], 1, true, &found), NPR_OK);
+        assert_true(found.started);
+        to.pid = found.pid;
+        assert_int_equal(call_atom(nodes[0], &to, "stop", TIMEOUT_MS, reply), NPR_EEXIT);
+        npr_builder_reset(reply);
+        assert_int_equal(get(nodes[0], 1, false, &again), NPR_ENOTFOUND);
+    }
+    npr_builder_destroy(reply);
+}
+
 static void an_entry_can_be_taken_out(void **state)
 {
     struct npr_builder *builder = npr_builder_create();
@@ -1003,6 +1025,7 @@ int main(void)
         cmocka_unit_test_teardown(a_call_says_how_it_failed, stop_cluster),
         cmocka_unit_test_teardown(functions_are_called_here_and_there, stop_cluster),
         cmocka_unit_test_teardown(a_death_removes_all_entries_of_the_process, stop_cluster),
+        cmocka_unit_test_teardown(an_entry_is_gone_before_its_down_is_seen, stop_cluster),
         cmocka_unit_test_teardown(an_entry_can_be_taken_out, stop_cluster),
         cmocka_unit_test_teardown(a_start_that_fails_says_why, stop_cluster),
         cmocka_unit_test_teardown(a_start_takes_arguments_along, stop_cluster),

@@ -85,6 +85,16 @@ static void on_started(void *user,
     push_note(world, &world->started, pid, status, reason);
 }
 
+static void on_ended(void *user)
+{
+    struct world *world = user;
+
+    (void)pthread_mutex_lock(&world->mutex);
+    world->ended++;
+    (void)pthread_cond_broadcast(&world->cond);
+    (void)pthread_mutex_unlock(&world->mutex);
+}
+
 void world_open(struct world *world, unsigned workers)
 {
     struct npri_runtime_options options = {
@@ -94,6 +104,7 @@ void world_open(struct world *world, unsigned workers)
         .route = on_routed,
         .alias = on_aliased,
         .crashed = on_crashed,
+        .ended = on_ended,
     };
 
     *world = (struct world){0};
@@ -244,6 +255,19 @@ struct npri_signal *world_take(struct world *world, struct world_queue *queue)
     (void)pthread_mutex_unlock(&world->mutex);
     assert_non_null(signal);
     return signal;
+}
+
+void world_await_ended(struct world *world, size_t count)
+{
+    const struct timespec until = deadline();
+    int status = 0;
+
+    (void)pthread_mutex_lock(&world->mutex);
+    while (world->ended < count && status == 0) {
+        status = pthread_cond_timedwait(&world->cond, &world->mutex, &until);
+    }
+    assert_int_equal(world->ended, count);
+    (void)pthread_mutex_unlock(&world->mutex);
 }
 
 size_t world_count(struct world *world, struct world_queue *queue)

@@ -29,6 +29,7 @@ struct world {
     struct world_queue aliased; /* for references of ours */
     struct world_queue crashes; /* payload: the reason; to: the pid */
     struct world_queue started; /* to: the pid; id: -status; payload: the reason */
+    size_t ended;               /* how often options.ended was called; under the mutex */
     struct npr_builder *terms[128];
     size_t terms_count;
 };
@@ -110,6 +111,9 @@ void world_do_term(struct world *world,
                    enum world_deed_kind kind,
                    struct npr_term term);
 void world_settle(struct world *world, const struct npr_pid *puppet);
+
+/* Waits until options.ended has been called `count` times in all. */
+void world_await_ended(struct world *world, size_t count);
 
 /* Makes the probe monitor a process, and waits for its end: the reason, until world_close(). */
 struct npr_term world_await_end(struct world *world, const struct npr_pid *pid);
