@@ -31,6 +31,13 @@
     256u /* of them, those that have only been named, or only written to                           \
           */
 
+/* What peers are told of processes. */
+#define NPRI_SURVEYS_MAX        8u      /* at once */
+#define NPRI_PROCESSES_TOLD_MAX 10000u  /* in one answer: their figures; */
+#define NPRI_PIDS_TOLD_MAX      100000u /* only their pids */
+#define NPRI_KEYS_TOLD_MAX      100u    /* of one process; among others */
+#define NPRI_KEYS_LISTED_MAX    3u      /* this many */
+
 _Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte lengths");
 _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");
 _Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");

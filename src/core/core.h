@@ -146,6 +146,13 @@ size_t npri_core_entries_count(const struct npri_core *core);
 /* Appends `[{Key, Pid}]` of this node, at most `limit` (0: all), in no promised order. */
 void npri_core_put_entries(const struct npri_core *core, size_t limit, struct npri_buffer *out);
 
+/* Appends `[Key]`, those that are registered here for the process `pid` (any checked term), at most
+ * `limit`, in no promised order. */
+void npri_core_put_keys_of(const struct npri_core *core,
+                           struct npr_term pid,
+                           uint32_t limit,
+                           struct npri_buffer *out);
+
 /* Appends the view as a list of atoms in Erlang's order of atoms. */
 void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
 

@@ -107,6 +107,12 @@ static struct npri_process *find_process(const struct npri_directory *directory,
     return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_process, node);
 }
 
+const struct npri_process *npri_directory_find_process(const struct npri_directory *directory,
+                                                       struct npr_term pid)
+{
+    return find_process(directory, pid);
+}
+
 bool npri_directory_find(const struct npri_directory *directory,
                          struct npr_bytes key,
                          struct npr_term *out_pid)

@@ -50,6 +50,10 @@ bool npri_directory_find(const struct npri_directory *directory,
                          struct npr_bytes key,
                          struct npr_term *out_pid);
 
+/* The process of a pid in normal form; NULL: it has no entry here. */
+const struct npri_process *npri_directory_find_process(const struct npri_directory *directory,
+                                                       struct npr_term pid);
+
 /* Puts key -> pid over any other entry of that key.  `key` and `pid` are in normal form; becomes a
  * holder of `key`.  NPR_OK or NPR_ENOMEM (nothing changed). */
 NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,

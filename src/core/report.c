@@ -42,6 +42,32 @@ void npri_core_put_entries(const struct npri_core *core, size_t limit, struct np
     npri_put_nil(out);
 }
 
+void npri_core_put_keys_of(const struct npri_core *core,
+                           struct npr_term pid,
+                           uint32_t limit,
+                           struct npri_buffer *out)
+{
+    const struct npri_process *process = npri_directory_find_process(&core->directory, pid);
+    uint32_t count = 0;
+
+    if (process != NULL) {
+        NPRI_LIST_FOREACH (at, &process->entries) {
+            count += count < limit ? 1 : 0;
+        }
+    }
+    if (count > 0) {
+        npri_put_list(out, count);
+        NPRI_LIST_FOREACH (at, &process->entries) {
+            if (count-- == 0) {
+                break;
+            }
+            npri_put_term(
+                out, npri_shared_term(NPRI_CONTAINER_OF(at, struct npri_entry, of_process)->key));
+        }
+    }
+    npri_put_nil(out);
+}
+
 void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out)
 {
     const struct npri_members *members = &core->members;

@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "node/options.h"
 #include "node/router.h"
+#include "node/survey.h"
 #include "term/write.h"
 
 #define NS_PER_MS          UINT64_C(1000000)
@@ -389,6 +390,7 @@ static void destroy(struct npr_node *node)
     }
     npri_inbox_discard(&node->outbox);
     npri_services_fini(node);
+    npri_surveys_fini(node);
     npri_evaluations_fini(node);
     npri_leaders_fini(&node->leaders);
     npri_registry_fini(node);
@@ -432,6 +434,7 @@ static struct npr_node *allocate(const struct npr_node_options *options,
     node->log = options->log;
     node->log_user = options->log_user;
     npri_log_limits_init(&node->log_limits);
+    npri_list_init(&node->surveys);
     npri_buffer_init(&node->name_term, 0);
     npri_inbox_init(&node->outbox, node, npri_router_handle_outbox);
     NPRI_ASSERT(pthread_mutex_init(&node->calls_lock, NULL) == 0);

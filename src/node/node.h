@@ -69,6 +69,8 @@ struct npr_node {
     struct npri_registry registry;
     struct npri_evaluations evaluations;
     struct npri_leaders leaders;
+    struct npri_link surveys; /* struct npri_survey (node/survey.h) */
+    unsigned surveys_count;
     struct npri_call *registering; /* npr_node_start(), while it waits for epmd */
     unsigned entered;              /* depth of npri_node_enter() */
     bool closing;                  /* npr_node_stop() was called: nothing new is begun */

@@ -1,17 +1,29 @@
 /* What can be told of processes from outside: `nprocreg ps`. */
-#include "base/alloc.h"
 #include "runtime/internal.h"
+#include "runtime/ranking.h"
 
+_Static_assert(NPRI_RUNTIME_PARTS == NPRI_TABLE_SHARDS, "a part is a shard");
+
+static enum npr_process_status process_status(struct npr_process *process)
+{
+    if (npri_process_is_suspended(process)) {
+        return NPR_PROCESS_SUSPENDED;
+    }
+    /* relaxed: a figure. */
+    return atomic_load_explicit(&process->mailbox.head, memory_order_relaxed) == &npri_mailbox_idle
+               ? NPR_PROCESS_WAITING
+               : NPR_PROCESS_RUNNING;
+}
+
+/* Under the lock of its shard. */
 static void process_tell(struct npr_process *process, struct npri_process_info *out)
 {
-    const struct npri_runtime *runtime = process->origin->runtime;
-
     /* relaxed all: figures. */
     *out = (struct npri_process_info){
-        .pid = {.node = runtime->options.node,
-                .id = process->local.id,
-                .serial = process->local.serial,
-                .creation = runtime->options.creation},
+        .id = process->local.id,
+        .serial = process->local.serial,
+        .status = process_status(process),
+        .named = process->named,
         .function = process->origin->function,
         .state_bytes = process->origin->behaviour->state_bytes,
         .waiting = npri_process_waiting(process),
@@ -22,57 +34,41 @@ static void process_tell(struct npr_process *process, struct npri_process_info *
     };
 }
 
-/* The processes of one shard, copied under its lock. */
-struct gathering {
-    struct npri_process_info *infos;
+struct survey {
+    struct npri_ranking *ranking;
     uint32_t count;
-    bool failed;
 };
 
-static bool gathering_before(void *user, uint32_t count)
+static void survey_visit(void *user, struct npr_process *process)
 {
-    struct gathering *gathering = user;
+    struct survey *survey = user;
+    struct npri_process_info info;
 
-    if (count == 0) {
-        return false;
-    }
-    gathering->infos = npri_alloc_zeroed(count, sizeof(*gathering->infos));
-    gathering->failed = gathering->infos == NULL;
-    return !gathering->failed;
+    process_tell(process, &info);
+    npri_ranking_offer(survey->ranking, &info);
+    survey->count++;
 }
 
-static void gathering_visit(void *user, struct npr_process *process)
+uint32_t npri_runtime_rank(struct npri_runtime *runtime,
+                           unsigned part,
+                           struct npri_ranking *ranking)
 {
-    struct gathering *gathering = user;
+    struct survey survey = {.ranking = ranking};
 
-    process_tell(process, &gathering->infos[gathering->count++]);
-}
-
-npr_status npri_runtime_each(struct npri_runtime *runtime,
-                             void (*visit)(void *user, const struct npri_process_info *info),
-                             void *user)
-{
-    bool complete = true;
-
-    for (unsigned shard = 0; shard < NPRI_TABLE_SHARDS; shard++) {
-        struct gathering gathering = {0};
-
-        npri_table_visit_shard(&runtime->table, shard,
-                               &(struct npri_table_visit){.before = gathering_before,
-                                                          .visit = gathering_visit,
-                                                          .user = &gathering});
-        for (uint32_t i = 0; i < gathering.count; i++) {
-            visit(user, &gathering.infos[i]);
-        }
-        npri_free(gathering.infos);
-        complete = complete && !gathering.failed;
-    }
-    return complete ? NPR_OK : NPR_ENOMEM;
+    npri_table_visit_shard(&runtime->table, part,
+                           &(struct npri_table_visit){.visit = survey_visit, .user = &survey});
+    return survey.count;
 }
 
 static void info_visit(void *user, struct npr_process *process)
 {
     process_tell(process, user);
+}
+
+static bool is_ours(const struct npri_runtime *runtime, const struct npr_pid *pid)
+{
+    return pid->creation == runtime->options.creation &&
+           npr_node_name_equal(&pid->node, &runtime->options.node);
 }
 
 bool npri_runtime_info(struct npri_runtime *runtime,
@@ -81,8 +77,24 @@ bool npri_runtime_info(struct npri_runtime *runtime,
 {
     const struct npri_local local = {.id = pid->id, .serial = pid->serial};
 
-    return pid->creation == runtime->options.creation &&
-           npr_node_name_equal(&pid->node, &runtime->options.node) &&
+    return is_ours(runtime, pid) &&
            npri_table_visit_one(&runtime->table, local,
                                 &(struct npri_table_visit){.visit = info_visit, .user = out});
+}
+
+struct npr_pid npri_runtime_pid_of(const struct npri_runtime *runtime, uint32_t id, uint32_t serial)
+{
+    return npri_runtime_pid(runtime, (struct npri_local){.id = id, .serial = serial});
+}
+
+void npri_runtime_names(struct npri_runtime *runtime,
+                        const struct npr_pid *pid,
+                        void (*visit)(void *user, struct npr_bytes name),
+                        void *user)
+{
+    const struct npri_local local = {.id = pid->id, .serial = pid->serial};
+
+    if (is_ours(runtime, pid)) {
+        npri_names_each_of(&runtime->names, local, visit, user);
+    }
 }

@@ -102,6 +102,7 @@ struct npr_process {
     atomic_uint_fast64_t busy_ns;
     _Atomic uint32_t overflowed; /* messages that were dropped; who pushes counts, too */
     _Atomic uint32_t relations_count;
+    atomic_bool suspended; /* by sys */
 
     /* Its worker. */
     uint8_t phase; /* enum npri_phase */
@@ -111,7 +112,6 @@ struct npr_process {
     bool idle_lent;      /* `idle` is armed or on its way here */
     bool active;         /* a callback has run since `idle` was looked at */
     bool left;           /* out of the table already */
-    bool suspended;      /* by sys */
     bool paused;         /* as if suspended, by its own behaviour; these four: outside.h */
     bool deferred;       /* init has returned, the start is not complete */
     bool awake;          /* not idle, whatever the time */
@@ -269,6 +269,12 @@ enum npri_verdict npri_process_system(struct npr_process *process,
                                       struct npr_term request,
                                       struct npri_signal *signal);
 bool npri_process_holds(const struct npr_process *process, const struct npri_signal *signal);
+
+/* Whether sys has suspended it; from any thread it is a figure. */
+static inline bool npri_process_is_suspended(const struct npr_process *process)
+{
+    return atomic_load_explicit(&process->suspended, memory_order_relaxed);
+}
 
 /* Forgets that it is suspended: what it held is next. */
 void npri_process_unsuspend(struct npr_process *process);

@@ -91,6 +91,27 @@ bool npri_names_find(struct npri_names *names, struct npr_bytes name, struct npr
     return entry != NULL;
 }
 
+static bool is_of(const struct npri_name *name, struct npri_local local)
+{
+    return name->local.id == local.id && name->local.serial == local.serial;
+}
+
+void npri_names_each_of(struct npri_names *names,
+                        struct npri_local local,
+                        void (*visit)(void *user, struct npr_bytes name),
+                        void *user)
+{
+    (void)pthread_mutex_lock(&names->mutex);
+    for (size_t i = 0; i < NPRI_NAMES_BUCKETS; i++) {
+        for (const struct npri_name *at = names->buckets[i]; at != NULL; at = at->next) {
+            if (is_of(at, local)) {
+                visit(user, npri_bytes(at->text, at->size));
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&names->mutex);
+}
+
 void npri_names_remove_all(struct npri_names *names, struct npri_local local)
 {
     (void)pthread_mutex_lock(&names->mutex);
@@ -100,7 +121,7 @@ void npri_names_remove_all(struct npri_names *names, struct npri_local local)
         while (*at != NULL) {
             struct npri_name *name = *at;
 
-            if (name->local.id == local.id && name->local.serial == local.serial) {
+            if (is_of(name, local)) {
                 *at = name->next;
                 npri_free(name);
             } else {

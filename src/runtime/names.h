@@ -28,6 +28,12 @@ NPR_NODISCARD npr_status npri_names_add(struct npri_names *names,
                                         struct npri_table *table);
 bool npri_names_find(struct npri_names *names, struct npr_bytes name, struct npri_local *out);
 
+/* Calls `visit` for each name of a process or service, under the lock. */
+void npri_names_each_of(struct npri_names *names,
+                        struct npri_local local,
+                        void (*visit)(void *user, struct npr_bytes name),
+                        void *user);
+
 /* Forgets every name of a process that has left the table. */
 void npri_names_remove_all(struct npri_names *names, struct npri_local local);
 

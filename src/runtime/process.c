@@ -370,7 +370,8 @@ static enum npri_verdict process_act(struct npr_process *process)
     enum npri_verdict verdict;
 
     process->todo = signal->next;
-    if ((process->suspended || process->paused) && npri_process_holds(process, signal)) {
+    if ((npri_process_is_suspended(process) || process->paused) &&
+        npri_process_holds(process, signal)) {
         signal->next = process->held;
         process->held = signal;
         return NPRI_GO_ON;
@@ -443,8 +444,8 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
             verdict = process_resume(process);
         } else if (process->todo != NULL) {
             verdict = process_act(process);
-        } else if (process->idle != NULL && !process->suspended && !process->paused &&
-                   !process->awake && npri_process_is_idle(process)) {
+        } else if (process->idle != NULL && !npri_process_is_suspended(process) &&
+                   !process->paused && !process->awake && npri_process_is_idle(process)) {
             verdict = npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
         } else if (process_rest(worker, process)) {
             return;

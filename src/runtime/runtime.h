@@ -17,6 +17,7 @@
 #ifndef NPRI_RUNTIME_RUNTIME_H
 #define NPRI_RUNTIME_RUNTIME_H
 
+#include "nprocreg/inspect.h"
 #include "nprocreg/process.h"
 
 #include "base/hash.h"
@@ -122,29 +123,40 @@ void *npri_process_user(const struct npr_process *process);
 /* The group leader of the running process; none when it was given none. */
 struct npr_term npri_process_leader(const struct npr_process *process);
 
-/* One process as others see it: figures, which it may have left behind already. */
+/* ---- Processes as others see them (inspect.c): figures, which they may have left behind already.
+ */
+
 struct npri_process_info {
-    struct npr_pid pid;
+    uint32_t id; /* npri_runtime_pid_of() */
+    uint32_t serial;
+    enum npr_process_status status;
+    bool named;
     const char *function; /* lives as long as the runtime */
-    size_t state_bytes;
+    uint64_t state_bytes;
     uint64_t waiting;    /* messages in its mailbox */
     uint64_t handled;    /* messages that it has taken out */
     uint64_t overflowed; /* messages that its full mailbox did not take */
-    uint32_t relations;  /* links and monitors, both ways, as of its last turn */
+    uint64_t relations;  /* links and monitors, both ways, as of its last turn */
     uint64_t busy_ns; /* its turns so far, by a clock that ticks every few ms: right in the mean */
 };
 
-/* Calls `visit` for each process that is there all the time, in no order, under no lock.
- * NPR_ENOMEM: not for all. */
-NPR_NODISCARD npr_status npri_runtime_each(struct npri_runtime *runtime,
-                                           void (*visit)(void *user,
-                                                         const struct npri_process_info *info),
-                                           void *user);
+struct npri_ranking;
+
+/* The processes come in that many parts, so that who looks at all of them can do other things in
+ * between.  Offers those of one part to the ranking and returns how many they are; their senders
+ * wait meanwhile. */
+#define NPRI_RUNTIME_PARTS 64u
+uint32_t npri_runtime_rank(struct npri_runtime *runtime,
+                           unsigned part,
+                           struct npri_ranking *ranking);
 
 /* False: no such process. */
 bool npri_runtime_info(struct npri_runtime *runtime,
                        const struct npr_pid *pid,
                        struct npri_process_info *out);
+struct npr_pid npri_runtime_pid_of(const struct npri_runtime *runtime,
+                                   uint32_t id,
+                                   uint32_t serial);
 
 /* ---- Registered processes.  Their end is told to one listener before anybody else hears of it:
  * the process is dead, out of the table and the names, but its links and monitors are told only
@@ -182,5 +194,11 @@ NPR_NODISCARD npr_status npri_runtime_register(struct npri_runtime *runtime,
                                                struct npr_bytes name,
                                                const struct npr_pid *pid);
 bool npri_runtime_whereis(struct npri_runtime *runtime, struct npr_bytes name, struct npr_pid *out);
+
+/* Calls `visit`, which must not block, for each name of a process or service. */
+void npri_runtime_names(struct npri_runtime *runtime,
+                        const struct npr_pid *pid,
+                        void (*visit)(void *user, struct npr_bytes name),
+                        void *user);
 
 #endif /* NPRI_RUNTIME_RUNTIME_H */

@@ -78,7 +78,7 @@ static bool build_status(struct npr_builder *out, struct npr_process *process)
     npr_build_atom_bytes(out, npri_bytes(process->origin->function, module_bytes));
     npr_build_list(out, 5);
     npr_build_nil(out);
-    npr_build_atom(out, process->suspended ? "suspended" : "running");
+    npr_build_atom(out, npri_process_is_suspended(process) ? "suspended" : "running");
     npr_build_pid(out, &self); /* it has no parent that would be told of as such */
     npr_build_nil(out);
     complete = build_details(out, process);
@@ -127,13 +127,13 @@ static enum npri_verdict process_answer_long(struct npr_process *process,
 
 void npri_process_unsuspend(struct npr_process *process)
 {
-    process->suspended = false;
+    atomic_store_explicit(&process->suspended, false, memory_order_relaxed);
     npri_process_release(process);
 }
 
 void npri_process_release(struct npr_process *process)
 {
-    if (process->suspended || process->paused) {
+    if (npri_process_is_suspended(process) || process->paused) {
         return;
     }
     while (process->held != NULL) { /* the newest first: the oldest ends in front */
@@ -162,7 +162,7 @@ enum npri_verdict npri_process_system(struct npr_process *process,
     if (npr_term_is_atom(request, "suspend") || npr_term_is_atom(request, "resume")) {
         verdict = process_answer(process, from, NPRI_WORD_OK);
         if (verdict == NPRI_GO_ON && npr_term_is_atom(request, "suspend")) {
-            process->suspended = true;
+            atomic_store_explicit(&process->suspended, true, memory_order_relaxed);
         } else if (verdict == NPRI_GO_ON) {
             npri_process_unsuspend(process);
         }

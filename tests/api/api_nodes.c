@@ -68,7 +68,7 @@ struct npr_term nodes_term(const char *text)
     return term;
 }
 
-static size_t view_count(struct npr_node *node)
+size_t nodes_view_count(struct npr_node *node)
 {
     struct npr_address server = {.name = "nprocreg"};
     struct npr_builder *request = npr_builder_create();
@@ -110,7 +110,7 @@ static bool view_is_so(void *user)
 {
     const struct view *view = user;
 
-    return view_count(view->node) == view->count;
+    return nodes_view_count(view->node) == view->count;
 }
 
 void nodes_wait_for_view(struct npr_node *node, size_t count)

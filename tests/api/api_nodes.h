@@ -16,6 +16,9 @@ struct npr_node_options nodes_options(const char *name, const struct npr_module 
 void nodes_start(size_t count, const struct npr_module *module);
 int nodes_stop(void **state); /* a teardown */
 
+/* Members in the view of `node`, asked as an Erlang node would; and waits until they are so many.
+ */
+size_t nodes_view_count(struct npr_node *node);
 void nodes_wait_for_view(struct npr_node *node, size_t count);
 
 /* The term that `text` says; lives until the case ends (nodes_stop()). */
