@@ -88,18 +88,16 @@ void npri_core_destroy(struct npri_core *core)
 
 static npr_status on_register(struct npri_core *core, const struct npri_core_event *event)
 {
-    struct npri_shared *shared;
-    struct npr_term other;
-    npr_status status = NPR_ENOMEM;
     struct npr_bytes key = {0};
-    struct npr_term pid = {0};
+    struct npri_activation activation = {0};
+    struct npri_activation other;
     struct npri_text text = {0};
 
     if (!core->options.member) {
         npri_text_add(&text, "register_ignored reason=\"this node is a client\"");
     } else if (!npri_core_normal_key(core, event->key, &key)) {
         npri_text_add(&text, "register_ignored reason=\"no possible key\"");
-    } else if (!npri_core_normal_pid(core, event->term, &pid)) {
+    } else if (!npri_core_normal_pid(core, event->term, &activation.pid)) {
         npri_text_add(&text, "register_ignored reason=\"not a pid\"");
     }
     if (text.size > 0) {
@@ -107,15 +105,10 @@ static npr_status on_register(struct npri_core *core, const struct npri_core_eve
         return NPR_OK;
     }
     if (event->keep && npri_directory_find(&core->directory, key, &other) &&
-        !npr_term_equal(other, pid)) {
+        !npr_term_equal(other.pid, activation.pid)) {
         return NPR_EEXIST;
     }
-    shared = npri_shared_create(key);
-    if (shared != NULL) {
-        status = npri_directory_put(&core->directory, shared, pid);
-    }
-    npri_shared_release(shared);
-    return status;
+    return npri_directory_put(&core->directory, key, &activation);
 }
 
 static void on_unregister(struct npri_core *core, const struct npri_core_event *event)

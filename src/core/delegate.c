@@ -191,12 +191,12 @@ void npri_delegation_on_looked(struct npri_core *core,
                                struct npri_delegation *delegation,
                                struct npr_term pid)
 {
-    struct npr_term own;
+    struct npri_activation own;
 
     if (pid.data != NULL) {
         end_with_pid(core, delegation, pid, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(delegation->key), &own)) {
-        end_with_pid(core, delegation, own, false);
+        end_with_pid(core, delegation, own.pid, false);
     } else if (delegation->lookup.no_memory) {
         end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&delegation->waiting)) {

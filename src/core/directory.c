@@ -1,210 +1,192 @@
 #include "core/directory.h"
 
+#include <stddef.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "term/write.h"
+
+#define CREATION_BYTES sizeof(uint32_t)
 
 bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
                          const struct npri_core_options *options)
 {
     *directory = (struct npri_directory){.effects = effects, .self = options->self};
-    npri_list_init(&directory->foreign);
-    if (!npri_map_init(&directory->entries, options->hash_key)) {
-        return false;
-    }
-    if (!npri_map_init(&directory->processes, options->hash_key)) {
-        npri_map_fini(&directory->entries);
+    directory->scratch = npri_alloc(NPRI_PID_BYTES_MAX);
+    if (directory->scratch == NULL ||
+        !npri_rows_init(&directory->entries, NPRI_ROWS_BY_KEY, options->hash_key) ||
+        !npri_map_init(&directory->homes, options->hash_key)) {
+        npri_rows_fini(&directory->entries);
+        npri_free(directory->scratch);
+        directory->scratch = NULL;
         return false;
     }
     return true;
 }
 
-static struct npr_term pid_of(const struct npri_process *process)
+/* ---- Names. */
+
+static void home_node(const struct npri_home *home, struct npr_node_name *out)
 {
-    return (struct npr_term){.data = process->pid, .size = process->pid_size};
+    *out = (struct npr_node_name){.size = (uint8_t)(home->name_size - CREATION_BYTES)};
+    memcpy(out->text, home->name + CREATION_BYTES, out->size);
 }
 
-/* Best effort: a monitor that stays behind reports a death that concerns no entry. */
-static void queue_demonitor(struct npri_directory *directory, const struct npri_process *process)
+static struct npr_term pid_term(const struct npri_directory *directory,
+                                const struct npri_home *home,
+                                uint32_t id,
+                                uint32_t serial)
 {
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DEMONITOR, process->pid_size);
+    struct npri_buffer buffer = {
+        .data = directory->scratch, .capacity = NPRI_PID_BYTES_MAX, .size_max = NPRI_PID_BYTES_MAX};
+    struct npr_pid pid = {.id = id, .serial = serial};
 
-    if (effect != NULL) {
-        npri_effect_set_term(effect, pid_of(process));
-        npri_effects_queue(directory->effects, effect);
-    }
+    home_node(home, &pid.node);
+    memcpy(&pid.creation, home->name, CREATION_BYTES);
+    npri_put_pid(&buffer, &pid);
+    NPRI_ASSERT(!buffer.failed);
+    return (struct npr_term){.data = buffer.data, .size = buffer.size};
 }
 
-static void forget_process(struct npri_directory *directory, struct npri_process *process)
+struct npr_term npri_directory_pid(const struct npri_directory *directory,
+                                   const struct npri_entry *entry)
 {
-    npri_map_remove(&directory->processes, &process->node);
-    npri_list_remove(&process->foreign);
-    npri_free(process);
+    return pid_term(directory, entry->home, entry->id, entry->serial);
 }
 
-/* Takes the entry from its process, which goes with its last one. */
-static void unbind(struct npri_directory *directory, struct npri_entry *entry)
-{
-    struct npri_process *process = entry->process;
-
-    npri_list_remove(&entry->of_process);
-    entry->process = NULL;
-    if (npri_list_empty(&process->entries)) {
-        queue_demonitor(directory, process);
-        forget_process(directory, process);
-    }
-}
-
-static void forget_entry(struct npri_directory *directory, struct npri_entry *entry)
-{
-    npri_map_remove(&directory->entries, &entry->node);
-    npri_list_remove(&entry->of_process);
-    npri_shared_release(entry->key);
-    npri_free(entry);
-}
-
-static size_t forget_entries(struct npri_directory *directory, struct npri_process *process)
-{
-    size_t count = 0;
-    struct npri_link *at;
-
-    while ((at = npri_list_take(&process->entries)) != NULL) {
-        forget_entry(directory, NPRI_CONTAINER_OF(at, struct npri_entry, of_process));
-        count++;
-    }
-    return count;
-}
-
-void npri_directory_fini(struct npri_directory *directory)
-{
-    struct npri_map_node *at;
-
-    if (directory->processes.buckets == NULL) {
-        return;
-    }
-    while ((at = npri_map_first(&directory->processes)) != NULL) {
-        struct npri_process *process = NPRI_CONTAINER_OF(at, struct npri_process, node);
-
-        (void)forget_entries(directory, process);
-        forget_process(directory, process);
-    }
-    npri_map_fini(&directory->entries);
-    npri_map_fini(&directory->processes);
-}
+/* ---- Finding. */
 
 static struct npri_entry *find_entry(const struct npri_directory *directory, struct npr_bytes key)
 {
-    struct npri_map_node *at = npri_map_find(&directory->entries, key);
-
-    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_entry, node);
+    return npri_rows_find_key(&directory->entries, key);
 }
 
-static struct npri_process *find_process(const struct npri_directory *directory,
-                                         struct npr_term pid)
+/* The name of a home, in `out`. */
+static struct npr_bytes write_home_name(const struct npr_pid *pid,
+                                        uint8_t out[CREATION_BYTES + NPR_NODE_NAME_BYTES_MAX])
 {
-    struct npri_map_node *at = npri_map_find(&directory->processes, npri_bytes(pid.data, pid.size));
-
-    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_process, node);
+    memcpy(out, &pid->creation, CREATION_BYTES);
+    memcpy(out + CREATION_BYTES, pid->node.text, pid->node.size);
+    return npri_bytes(out, CREATION_BYTES + pid->node.size);
 }
 
-const struct npri_process *npri_directory_find_process(const struct npri_directory *directory,
-                                                       struct npr_term pid)
+static struct npri_home *find_home(const struct npri_directory *directory,
+                                   const struct npr_pid *pid)
 {
-    return find_process(directory, pid);
+    uint8_t bytes[CREATION_BYTES + NPR_NODE_NAME_BYTES_MAX];
+    struct npri_map_node *at = npri_map_find(&directory->homes, write_home_name(pid, bytes));
+
+    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_home, node);
 }
 
 bool npri_directory_find(const struct npri_directory *directory,
                          struct npr_bytes key,
-                         struct npr_term *out_pid)
+                         struct npri_activation *out)
 {
     const struct npri_entry *entry = find_entry(directory, key);
 
     if (entry == NULL) {
         return false;
     }
-    *out_pid = pid_of(entry->process);
+    *out = (struct npri_activation){.pid = npri_directory_pid(directory, entry),
+                                    .token = entry->token};
     return true;
 }
 
-static bool lives_on(const struct npri_process *process, const struct npr_node_name *node)
+const struct npri_entry *npri_directory_next(const struct npri_directory *directory,
+                                             const struct npri_entry *entry)
 {
-    struct npr_pid pid;
-
-    return npr_term_get_pid(pid_of(process), &pid) && npr_node_name_equal(&pid.node, node);
+    return npri_rows_next(&directory->entries, entry);
 }
 
-/* A process without entries yet, in the map, and the effect that will monitor it. */
-static struct npri_process *create_process(struct npri_directory *directory,
-                                           struct npr_term pid,
-                                           struct npri_effect **out_monitor)
+const struct npri_entry *npri_directory_next_of(const struct npri_directory *directory,
+                                                struct npr_term pid,
+                                                const struct npri_entry *entry)
 {
-    struct npri_process *process = npri_alloc(sizeof(*process) + pid.size);
-    struct npri_effect *monitor = npri_effect_create(NPRI_EFFECT_MONITOR, pid.size);
+    const struct npri_home *home;
+    const struct npri_entry *at;
+    struct npr_pid read;
 
-    if (process == NULL || monitor == NULL) {
-        npri_free(process);
-        npri_effect_destroy(monitor);
+    if (!npr_term_get_pid(pid, &read)) {
         return NULL;
     }
-    memset(process, 0, sizeof(*process));
-    npri_list_init(&process->entries);
-    process->pid_size = pid.size;
-    memcpy(process->pid, pid.data, pid.size);
-    npri_map_insert(&directory->processes, &process->node, npri_bytes(process->pid, pid.size));
-    if (!lives_on(process, &directory->self)) {
-        npri_list_append(&directory->foreign, &process->foreign);
+    if (entry == NULL) {
+        home = find_home(directory, &read);
+        return home == NULL ? NULL : npri_rows_find_pid(&home->entries, read.id, read.serial);
     }
-    npri_effect_set_term(monitor, pid);
-    *out_monitor = monitor;
-    return process;
+    at = entry->next[NPRI_ROWS_BY_PID];
+    while (at != NULL && !(at->id == read.id && at->serial == read.serial)) {
+        at = at->next[NPRI_ROWS_BY_PID];
+    }
+    return at;
 }
 
-static struct npri_entry *create_entry(struct npri_directory *directory, struct npri_shared *key)
-{
-    struct npri_entry *entry = npri_alloc_zeroed(1, sizeof(*entry));
+/* ---- Homes. */
 
-    if (entry != NULL) {
-        entry->key = npri_shared_acquire(key);
-        npri_map_insert(&directory->entries, &entry->node, npri_shared_bytes(key));
+static struct npri_home *create_home(struct npri_directory *directory, const struct npr_pid *pid)
+{
+    uint8_t bytes[CREATION_BYTES + NPR_NODE_NAME_BYTES_MAX];
+    const struct npr_bytes name = write_home_name(pid, bytes);
+    struct npri_home *home = npri_alloc(sizeof(*home) + name.size);
+
+    if (home == NULL ||
+        !npri_rows_init(&home->entries, NPRI_ROWS_BY_PID, directory->homes.hash_key)) {
+        npri_free(home);
+        return NULL;
     }
-    return entry;
+    home->name_size = name.size;
+    memcpy(home->name, name.data, name.size);
+    npri_map_insert(&directory->homes, &home->node, npri_bytes(home->name, home->name_size));
+    return home;
 }
 
-npr_status npri_directory_put(struct npri_directory *directory,
-                              struct npri_shared *key,
-                              struct npr_term pid)
+static void drop_home_if_empty(struct npri_directory *directory, struct npri_home *home)
 {
-    struct npri_effect *monitor = NULL;
-    struct npri_process *process = find_process(directory, pid);
-    struct npri_entry *entry = find_entry(directory, npri_shared_bytes(key));
+    if (home->entries.count == 0) {
+        npri_map_remove(&directory->homes, &home->node);
+        npri_rows_fini(&home->entries);
+        npri_free(home);
+    }
+}
 
-    if (entry != NULL && entry->process == process) {
-        return NPR_OK;
+/* ---- Taking out. */
+
+/* Best effort: a monitor that stays behind reports a death that concerns no entry. */
+static void queue_demonitor(struct npri_directory *directory, struct npr_term pid)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DEMONITOR, pid.size);
+
+    if (effect != NULL) {
+        npri_effect_set_term(effect, pid);
+        npri_effects_queue(directory->effects, effect);
     }
-    if (process == NULL) {
-        process = create_process(directory, pid, &monitor);
-        if (process == NULL) {
-            return NPR_ENOMEM;
-        }
+}
+
+/* Frees the entry, and its home after its last one. */
+static void forget(struct npri_directory *directory, struct npri_entry *entry)
+{
+    struct npri_home *home = entry->home;
+
+    npri_rows_remove(&directory->entries, entry);
+    npri_rows_remove(&home->entries, entry);
+    if (npri_rows_find_pid(&home->entries, entry->id, entry->serial) == NULL) {
+        directory->processes_count--;
     }
-    if (entry != NULL) {
-        unbind(directory, entry);
-    } else {
-        entry = create_entry(directory, key);
-        if (entry == NULL) {
-            if (monitor != NULL) {
-                npri_effect_destroy(monitor);
-                forget_process(directory, process);
-            }
-            return NPR_ENOMEM;
-        }
+    npri_free(entry);
+    drop_home_if_empty(directory, home);
+}
+
+/* The process lives on, unwatched if this was its last entry. */
+static void forget_alive(struct npri_directory *directory, struct npri_entry *entry)
+{
+    const size_t processes_count = directory->processes_count;
+    const struct npr_term pid = npri_directory_pid(directory, entry);
+
+    forget(directory, entry);
+    if (directory->processes_count != processes_count) {
+        queue_demonitor(directory, pid);
     }
-    entry->process = process;
-    npri_list_append(&process->entries, &entry->of_process);
-    if (monitor != NULL) {
-        npri_effects_queue(directory->effects, monitor);
-    }
-    return NPR_OK;
 }
 
 bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes key)
@@ -214,67 +196,192 @@ bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes ke
     if (entry == NULL) {
         return false;
     }
-    unbind(directory, entry);
-    forget_entry(directory, entry);
+    forget_alive(directory, entry);
     return true;
 }
 
-size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term pid)
+/* All entries of one process of that home; the last one takes the home along. */
+static size_t forget_process(struct npri_directory *directory,
+                             struct npri_home *home,
+                             uint32_t id,
+                             uint32_t serial)
 {
-    struct npri_process *process = find_process(directory, pid);
-    size_t count;
+    const size_t all = home->entries.count;
+    struct npri_entry *entry;
+    size_t count = 0;
 
-    if (process == NULL) {
+    while (count < all && (entry = npri_rows_find_pid(&home->entries, id, serial)) != NULL) {
+        forget(directory, entry);
+        count++;
+    }
+    return count;
+}
+
+size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term term)
+{
+    struct npri_home *home;
+    struct npr_pid pid;
+
+    if (!npr_term_get_pid(term, &pid)) {
         return 0;
     }
-    count = forget_entries(directory, process);
-    forget_process(directory, process);
+    home = find_home(directory, &pid);
+    return home == NULL ? 0 : forget_process(directory, home, pid.id, pid.serial);
+}
+
+static size_t empty_home(struct npri_directory *directory, struct npri_home *home)
+{
+    const size_t all = home->entries.count;
+    size_t count = 0;
+
+    while (count < all) {
+        const struct npri_entry *entry = npri_rows_next(&home->entries, NULL);
+        const struct npr_term pid = npri_directory_pid(directory, entry);
+
+        queue_demonitor(directory, pid);
+        count += forget_process(directory, home, entry->id, entry->serial);
+    }
     return count;
 }
 
 size_t npri_directory_on_node_down(struct npri_directory *directory,
                                    const struct npr_node_name *node)
 {
-    size_t count = 0;
     struct npri_link *next;
+    size_t count = 0;
 
-    for (struct npri_link *at = directory->foreign.next; at != &directory->foreign; at = next) {
-        struct npri_process *process = NPRI_CONTAINER_OF(at, struct npri_process, foreign);
+    for (struct npri_link *at = directory->homes.order.next; at != &directory->homes.order;
+         at = next) {
+        struct npri_home *home = NPRI_MAP_AT(at, struct npri_home, node);
+        struct npr_node_name name;
 
         next = at->next;
-        if (lives_on(process, node)) {
-            count += forget_entries(directory, process);
-            queue_demonitor(directory, process);
-            forget_process(directory, process);
+        home_node(home, &name);
+        if (npr_node_name_equal(&name, node) && !npr_node_name_equal(&name, &directory->self)) {
+            count += empty_home(directory, home);
         }
     }
     return count;
 }
 
+void npri_directory_fini(struct npri_directory *directory)
+{
+    struct npri_entry *entry;
+
+    if (directory->scratch == NULL) {
+        return;
+    }
+    while ((entry = npri_rows_next(&directory->entries, NULL)) != NULL) {
+        forget(directory, entry);
+    }
+    npri_rows_fini(&directory->entries);
+    npri_map_fini(&directory->homes);
+    npri_free(directory->scratch);
+}
+
+/* ---- Putting in. */
+
+static struct npri_entry *create_entry(struct npr_bytes key,
+                                       const struct npr_pid *pid,
+                                       uint64_t token)
+{
+    struct npri_entry *entry = npri_alloc(offsetof(struct npri_entry, key) + key.size);
+
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->token = token;
+    entry->id = pid->id;
+    entry->serial = pid->serial;
+    entry->key_size = (uint32_t)key.size;
+    memcpy(entry->key, key.data, key.size);
+    return entry;
+}
+
+/* Puts a new entry in, beside an older one of the same key.  `*out_monitor` is to be queued, unless
+ * NULL. */
+static npr_status put_new(struct npri_directory *directory,
+                          struct npr_bytes key,
+                          const struct npr_pid *pid,
+                          const struct npri_activation *activation,
+                          struct npri_effect **out_monitor)
+{
+    struct npri_home *home = find_home(directory, pid);
+    const bool first =
+        home == NULL || npri_rows_find_pid(&home->entries, pid->id, pid->serial) == NULL;
+    struct npri_effect *monitor =
+        first ? npri_effect_create(NPRI_EFFECT_MONITOR, activation->pid.size) : NULL;
+    struct npri_entry *entry = create_entry(key, pid, activation->token);
+
+    if (entry != NULL && (monitor != NULL || !first)) {
+        home = home == NULL ? create_home(directory, pid) : home;
+    }
+    if (entry == NULL || (monitor == NULL && first) || home == NULL) {
+        npri_effect_destroy(monitor);
+        npri_free(entry);
+        return NPR_ENOMEM;
+    }
+    if (first) {
+        npri_effect_set_term(monitor, activation->pid);
+        directory->processes_count++;
+    }
+    entry->home = home;
+    npri_rows_insert(&directory->entries, entry);
+    npri_rows_insert(&home->entries, entry);
+    *out_monitor = monitor;
+    return NPR_OK;
+}
+
+npr_status npri_directory_put(struct npri_directory *directory,
+                              struct npr_bytes key,
+                              const struct npri_activation *activation)
+{
+    struct npri_entry *old = find_entry(directory, key);
+    struct npri_effect *monitor = NULL;
+    struct npr_pid pid = {0};
+    npr_status status;
+
+    NPRI_ASSERT(npr_term_get_pid(activation->pid, &pid));
+    if (old != NULL && old->id == pid.id && old->serial == pid.serial &&
+        old->home == find_home(directory, &pid)) {
+        return NPR_OK;
+    }
+    status = put_new(directory, key, &pid, activation, &monitor);
+    if (status != NPR_OK) {
+        return status;
+    }
+    if (old != NULL) {
+        forget_alive(directory, old);
+    }
+    if (monitor != NULL) {
+        npri_effects_queue(directory->effects, monitor);
+    }
+    return NPR_OK;
+}
+
+/* ---- Checking. */
+
 void npri_directory_check(const struct npri_directory *directory)
 {
     size_t entries_count = 0;
-    size_t foreign_count = 0;
+    size_t processes_count = 0;
 
-    NPRI_LIST_FOREACH (at, &directory->processes.order) {
-        const struct npri_process *process = NPRI_MAP_AT(at, struct npri_process, node);
+    NPRI_LIST_FOREACH (at, &directory->homes.order) {
+        const struct npri_home *home = NPRI_MAP_AT(at, struct npri_home, node);
+        const struct npri_entry *entry = NULL;
+        size_t count = 0;
 
-        NPRI_ASSERT(!npri_list_empty(&process->entries));
-        NPRI_ASSERT(npri_link_is_linked(&process->foreign) == !lives_on(process, &directory->self));
-        foreign_count += npri_link_is_linked(&process->foreign) ? 1 : 0;
-        NPRI_LIST_FOREACH (of_process, &process->entries) {
-            const struct npri_entry *entry =
-                NPRI_CONTAINER_OF(of_process, struct npri_entry, of_process);
-
-            NPRI_ASSERT(entry->process == process);
-            NPRI_ASSERT(find_entry(directory, npri_shared_bytes(entry->key)) == entry);
-            entries_count++;
+        while ((entry = npri_rows_next(&home->entries, entry)) != NULL) {
+            NPRI_ASSERT(entry->home == home);
+            NPRI_ASSERT(find_entry(directory, npri_entry_key(entry)) == entry);
+            /* The newest entry of each process is the one that is found. */
+            processes_count +=
+                npri_rows_find_pid(&home->entries, entry->id, entry->serial) == entry ? 1 : 0;
+            count++;
         }
+        NPRI_ASSERT(count > 0 && count == home->entries.count);
+        entries_count += count;
     }
     NPRI_ASSERT(entries_count == directory->entries.count);
-    NPRI_LIST_FOREACH (at, &directory->foreign) {
-        NPRI_ASSERT(foreign_count > 0);
-        foreign_count--;
-    }
-    NPRI_ASSERT(foreign_count == 0);
+    NPRI_ASSERT(processes_count == directory->processes_count);
 }

@@ -1,42 +1,65 @@
 /* core/directory.h - the entries that this node holds: key -> pid, and back.  Pure.
  *
- *     entry  --> process    one entry per key, many entries per process
- *     process --> entries   so that a death removes exactly its own entries
+ *     key  --> entry      one entry per key
+ *     pid  --> entries    so that a death removes exactly its own entries
+ *     node --> its pids   a home for each incarnation of a node, so that its end walks no others
+ *
+ * An entry is one block of memory with its key in it, and two places in rows of buckets: 52 bytes
+ * and the key, and 8 in each row, up to 16 when many have gone.  A pid is two numbers in a home:
+ * its term is written when it is wanted.
  *
  * Invariants (npri_directory_check):
- *     D1  every process has at least one entry, and each of its entries points back to it;
- *     D2  a process is monitored exactly while it is here: MONITOR when its first entry comes,
+ *     D1  every entry is found under its key, and among its home's by its pid; there are no others;
+ *     D2  a process is monitored exactly while it has an entry: MONITOR when its first one comes,
  *         DEMONITOR when its last one goes for another reason than its death;
- *     D3  `foreign` has exactly the processes of other nodes.
+ *     D3  a home has at least one entry, and only those of its own node and incarnation.
  *
- * Entries are bounded by memory only: they are the product. */
+ * Keys and pids are hashed with the core's key, since peers choose both.  Entries are bounded by
+ * memory only: they are the product. */
 #ifndef NPRI_CORE_DIRECTORY_H
 #define NPRI_CORE_DIRECTORY_H
 
 #include "base/map.h"
 #include "core/effects.h"
+#include "core/rows.h"
 
-struct npri_process {
-    struct npri_map_node node; /* by its pid in normal form: `pid` */
-    struct npri_link entries;  /* of struct npri_entry */
-    struct npri_link foreign;  /* linked when it lives on another node */
-    size_t pid_size;
-    uint8_t pid[];
+/* The pids of one incarnation of a node. */
+struct npri_home {
+    struct npri_map_node node; /* by `name`: the creation's four bytes, then the node's name */
+    struct npri_rows entries;  /* by pid */
+    size_t name_size;
+    uint8_t name[];
 };
 
 struct npri_entry {
-    struct npri_map_node node; /* by its key in normal form */
-    struct npri_link of_process;
-    struct npri_process *process;
-    struct npri_shared *key;
+    struct npri_entry *next[2];      /* enum npri_rows_by */
+    struct npri_entry *pid_previous; /* in the chain by pid; NULL: the first */
+    struct npri_home *home;
+    uint64_t token; /* of this activation of the key; 0: unknown */
+    uint32_t id;    /* the pid's */
+    uint32_t serial;
+    uint32_t key_size;
+    uint8_t key[]; /* in normal form */
 };
 
+static inline struct npr_bytes npri_entry_key(const struct npri_entry *entry)
+{
+    return npri_bytes(entry->key, entry->key_size);
+}
+
 struct npri_directory {
-    struct npri_map entries;
-    struct npri_map processes;
-    struct npri_link foreign;
+    struct npri_rows entries; /* by key */
+    struct npri_map homes;
+    size_t processes_count; /* that have entries */
     struct npri_effects *effects;
     struct npr_node_name self;
+    uint8_t *scratch; /* a pid's term */
+};
+
+/* What lives under a key. */
+struct npri_activation {
+    struct npr_term pid; /* in normal form */
+    uint64_t token;      /* 0: unknown */
 };
 
 /* False when out of memory. */
@@ -45,26 +68,36 @@ bool npri_directory_init(struct npri_directory *directory,
                          const struct npri_core_options *options);
 void npri_directory_fini(struct npri_directory *directory);
 
-/* The pid under `key` (in normal form), valid until the next change; false: none. */
+/* What lives under `key` (in normal form), valid until the next call; false: nothing. */
 bool npri_directory_find(const struct npri_directory *directory,
                          struct npr_bytes key,
-                         struct npr_term *out_pid);
+                         struct npri_activation *out);
 
-/* The process of a pid in normal form; NULL: it has no entry here. */
-const struct npri_process *npri_directory_find_process(const struct npri_directory *directory,
-                                                       struct npr_term pid);
+/* The pid of an entry, valid until the next call. */
+struct npr_term npri_directory_pid(const struct npri_directory *directory,
+                                   const struct npri_entry *entry);
 
-/* Puts key -> pid over any other entry of that key.  `key` and `pid` are in normal form; becomes a
- * holder of `key`.  NPR_OK or NPR_ENOMEM (nothing changed). */
+/* Walks the entries: the one after `entry`, the first one after NULL, NULL at the end.  Nothing may
+ * change meanwhile. */
+const struct npri_entry *npri_directory_next(const struct npri_directory *directory,
+                                             const struct npri_entry *entry);
+
+/* The same for those of one process: any pid, and the entry after `entry`. */
+const struct npri_entry *npri_directory_next_of(const struct npri_directory *directory,
+                                                struct npr_term pid,
+                                                const struct npri_entry *entry);
+
+/* Puts key -> pid over any other entry of that key.  `key` is in normal form and copied.  The same
+ * pid under the same key changes nothing.  NPR_OK or NPR_ENOMEM (nothing changed). */
 NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,
-                                            struct npri_shared *key,
-                                            struct npr_term pid);
+                                            struct npr_bytes key,
+                                            const struct npri_activation *activation);
 
 /* False: there was none. */
 bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes key);
 
-/* The process died: its entries go.  Returns how many. */
-size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term pid);
+/* The process of that pid died: its entries go.  Returns how many. */
+size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term term);
 
 /* The node is gone, and with it all its processes.  Returns how many entries went. */
 size_t npri_directory_on_node_down(struct npri_directory *directory,

@@ -6,10 +6,15 @@
 
 bool npri_core_lookup(const struct npri_core *core, struct npr_term key, struct npr_term *out_pid)
 {
+    struct npri_activation activation;
     struct npr_bytes normal;
 
-    return npri_core_normal_key(core, key, &normal) &&
-           npri_directory_find(&core->directory, normal, out_pid);
+    if (!npri_core_normal_key(core, key, &normal) ||
+        !npri_directory_find(&core->directory, normal, &activation)) {
+        return false;
+    }
+    *out_pid = activation.pid;
+    return true;
 }
 
 size_t npri_core_entries_count(const struct npri_core *core)
@@ -19,6 +24,7 @@ size_t npri_core_entries_count(const struct npri_core *core)
 
 void npri_core_put_entries(const struct npri_core *core, size_t limit, struct npri_buffer *out)
 {
+    const struct npri_entry *entry = NULL;
     size_t count = npri_core_entries_count(core);
 
     count = limit != 0 && limit < count ? limit : count;
@@ -28,16 +34,11 @@ void npri_core_put_entries(const struct npri_core *core, size_t limit, struct np
     if (count > 0) {
         npri_put_list(out, (uint32_t)count);
     }
-    NPRI_LIST_FOREACH (at, &core->directory.entries.order) {
-        const struct npri_entry *entry = NPRI_MAP_AT(at, struct npri_entry, node);
-
-        if (count-- == 0) {
-            break;
-        }
+    for (size_t i = 0; i < count; i++) {
+        entry = npri_directory_next(&core->directory, entry);
         npri_put_tuple(out, 2);
-        npri_put_term(out, npri_shared_term(entry->key));
-        npri_put_term(
-            out, (struct npr_term){.data = entry->process->pid, .size = entry->process->pid_size});
+        npri_put_term(out, (struct npr_term){.data = entry->key, .size = entry->key_size});
+        npri_put_term(out, npri_directory_pid(&core->directory, entry));
     }
     npri_put_nil(out);
 }
@@ -47,23 +48,19 @@ void npri_core_put_keys_of(const struct npri_core *core,
                            uint32_t limit,
                            struct npri_buffer *out)
 {
-    const struct npri_process *process = npri_directory_find_process(&core->directory, pid);
+    const struct npri_directory *directory = &core->directory;
+    const struct npri_entry *entry = NULL;
     uint32_t count = 0;
 
-    if (process != NULL) {
-        NPRI_LIST_FOREACH (at, &process->entries) {
-            count += count < limit ? 1 : 0;
-        }
+    while (count < limit && (entry = npri_directory_next_of(directory, pid, entry)) != NULL) {
+        count++;
     }
     if (count > 0) {
         npri_put_list(out, count);
-        NPRI_LIST_FOREACH (at, &process->entries) {
-            if (count-- == 0) {
-                break;
-            }
-            npri_put_term(
-                out, npri_shared_term(NPRI_CONTAINER_OF(at, struct npri_entry, of_process)->key));
-        }
+    }
+    for (entry = NULL; count > 0; count--) {
+        entry = npri_directory_next_of(directory, pid, entry);
+        npri_put_term(out, (struct npr_term){.data = entry->key, .size = entry->key_size});
     }
     npri_put_nil(out);
 }
@@ -144,7 +141,7 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
     put_count(out, "otp", core->manner.otp == NPR_OTP_25 ? 25 : 26);
     npri_put_atom(out, "otp_source");
     npri_put_atom(out, npri_manner_source_name(core->manner.source));
-    put_count(out, "processes", core->directory.processes.count);
+    put_count(out, "processes", core->directory.processes_count);
     put_count(out, "requests", core->requests_count);
     put_count(out, "settling", members->settling_count);
     put_count(out, "starts", core->starts.count);

@@ -134,12 +134,12 @@ void npri_requests_answer_all(struct npri_core *core,
 
 static bool answer_from_own_table(struct npri_core *core, struct npri_request *request)
 {
-    struct npr_term pid;
+    struct npri_activation own;
 
-    if (!npri_directory_find(&core->directory, npri_shared_bytes(request->key), &pid)) {
+    if (!npri_directory_find(&core->directory, npri_shared_bytes(request->key), &own)) {
         return false;
     }
-    npri_request_answer_pid(core, request, pid, false);
+    npri_request_answer_pid(core, request, own.pid, false);
     return true;
 }
 

@@ -119,12 +119,12 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
  * ask, nothing is started. */
 void npri_start_on_looked(struct npri_core *core, struct npri_start *start, struct npr_term pid)
 {
-    struct npr_term own;
+    struct npri_activation own;
 
     if (pid.data != NULL) {
         end_with_pid(core, start, pid, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
-        end_with_pid(core, start, own, false);
+        end_with_pid(core, start, own.pid, false);
     } else if (start->lookup.no_memory) {
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&start->waiting)) {
@@ -165,16 +165,19 @@ static void on_alive(struct npri_core *core,
                      struct npri_operation *operation,
                      struct npr_term pid)
 {
-    struct npr_term own;
+    const struct npr_bytes key = npri_shared_bytes(start->key);
+    struct npri_activation own;
 
-    if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
-        if (npri_bytes_equal(npri_bytes(own.data, own.size), npri_bytes(pid.data, pid.size))) {
+    if (npri_directory_find(&core->directory, key, &own)) {
+        if (npri_bytes_equal(npri_bytes(own.pid.data, own.pid.size),
+                             npri_bytes(pid.data, pid.size))) {
             end_with_pid(core, start, pid, true);
         } else {
             discard(core, operation, pid);
-            end_with_pid(core, start, own, false);
+            end_with_pid(core, start, own.pid, false);
         }
-    } else if (npri_directory_put(&core->directory, start->key, pid) == NPR_OK) {
+    } else if (npri_directory_put(&core->directory, key, &(struct npri_activation){.pid = pid}) ==
+               NPR_OK) {
         end_with_pid(core, start, pid, true);
     } else {
         discard(core, operation, pid);

@@ -1,0 +1,56 @@
+/* core/rows.h - a hash table of entries by one of their two names, as bare as can be: a million
+ * entries are in two of them.  Pure.
+ *
+ * Chains in a row of buckets that grows and shrinks by one bucket at a time (linear hashing): the
+ * entries of the bucket whose turn it is are dealt out to it and the new last one.  So no change
+ * takes long, however many entries there are.  Without memory for a longer row it keeps the one
+ * that it has, and becomes slower, never wrong.  Hashes are not kept: what has to be read to use
+ * them costs more than they do.
+ *
+ *     half <= buckets_count < 2 * half, a power of two: buckets from buckets_count - half to half
+ *     are yet to be dealt out, and still have what belongs half further
+ *
+ * A key has one entry, a pid may have all of them: so chains by pid can be left in the middle at
+ * once (entry->pid_previous), and a process with very many keys costs no more than others. */
+#ifndef NPRI_CORE_ROWS_H
+#define NPRI_CORE_ROWS_H
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+struct npri_entry;
+
+/* Which of an entry's names and links a table goes by. */
+enum npri_rows_by {
+    NPRI_ROWS_BY_KEY,
+    NPRI_ROWS_BY_PID, /* within a home: id and serial */
+};
+
+struct npri_rows {
+    struct npri_entry **buckets;
+    size_t buckets_count;
+    size_t half;
+    size_t room; /* of buckets */
+    size_t count;
+    struct npri_hash_key hash_key;
+    enum npri_rows_by by;
+};
+
+/* False when out of memory. */
+bool npri_rows_init(struct npri_rows *rows, enum npri_rows_by by, struct npri_hash_key hash_key);
+
+/* The entries are the caller's.  A zeroed table is fine. */
+void npri_rows_fini(struct npri_rows *rows);
+
+void npri_rows_insert(struct npri_rows *rows, struct npri_entry *entry);
+void npri_rows_remove(struct npri_rows *rows, struct npri_entry *entry); /* it is in there */
+
+/* NULL: there is none.  Of several of one pid, the newest. */
+struct npri_entry *npri_rows_find_key(const struct npri_rows *rows, struct npr_bytes key);
+struct npri_entry *npri_rows_find_pid(const struct npri_rows *rows, uint32_t id, uint32_t serial);
+
+/* The entry after `entry`, the first one after NULL; NULL: there are no more.  In the order of
+ * their hashes, and so the same on every run with the same hash key. */
+struct npri_entry *npri_rows_next(const struct npri_rows *rows, const struct npri_entry *entry);
+
+#endif /* NPRI_CORE_ROWS_H */
