@@ -5,6 +5,7 @@
 #include "nprocreg/error.h"
 #include "nprocreg/format.h"
 #include "nprocreg/inspect.h"
+#include "nprocreg/json.h"
 #include "nprocreg/module.h"
 #include "nprocreg/node.h"
 #include "nprocreg/process.h"

@@ -9,6 +9,7 @@
 #define NPRI_ATOM_BYTES_MAX     1020u  /* 4 for each character */
 #define NPRI_DECIMAL_BYTES_MAX  4096u  /* larger integers are printed in base 16 */
 #define NPRI_DECIMAL_DIGITS_MAX 10000u /* longer ones are read only in bases 2, 4, 8, 16 and 32 */
+#define NPRI_JSON_DEPTH_MAX     1024u  /* arrays and objects within each other */
 #define NPRI_MAP_SORTED_MAX     32u    /* pairs up to which OTP keeps a map's keys in term order */
 
 /* Distribution. */
