@@ -58,6 +58,8 @@ struct npr_node_options {
     uint32_t queue_ms_max; /* it, the peer is dropped after that long; 10000.  At twice it, at */
                            /* once */
 
+    uint32_t threads_max; /* thread processes at once; 1024.  Beyond, a start is refused */
+
     /* One event, as "event key=value ...", without a newline.  Called on the node's threads, must
      * not block.  NULL: nothing is logged. */
     void (*log)(void *user, npr_log_level level, const char *line);
@@ -72,7 +74,8 @@ struct npr_node_options {
     X(handshakes_max, 128u)                                                                        \
     X(frame_bytes_max, 64u << 20)                                                                  \
     X(queue_bytes_max, 64u << 20)                                                                  \
-    X(queue_ms_max, 10000u)
+    X(queue_ms_max, 10000u)                                                                        \
+    X(threads_max, 1024u)
 
 #ifdef __cplusplus /* where fields cannot be initialised by name before C++20 */
 static inline struct npr_node_options npr_node_options_init(void)
@@ -103,7 +106,8 @@ NPR_API NPR_NODISCARD npr_status npr_node_start(const struct npr_node_options *o
                                                 struct npr_error *err);
 
 /* Leaves the cluster: ends the processes with reason `shutdown`, closes the connections, frees the
- * node.  Calls under way return NPR_ECLOSED.  Blocks until the callbacks that run have returned.
+ * node.  Calls under way return NPR_ECLOSED.  Blocks until the callbacks that run, and the code of
+ * thread processes, have returned: one that never does holds it for ever.
  * NULL is accepted.  No other thread may use the node from here on. */
 NPR_API void npr_node_stop(struct npr_node *node);
 

@@ -11,6 +11,7 @@
 #include "nprocreg/process.h"
 #include "nprocreg/registry.h"
 #include "nprocreg/term.h"
+#include "nprocreg/thread.h"
 #include "nprocreg/types.h"
 #include "nprocreg/version.h"
 

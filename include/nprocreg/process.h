@@ -4,7 +4,7 @@
  * Threads: callbacks run on the node's worker threads, never two at once for one process, and see
  * each other's writes to the state.  They must not block: other processes wait for the worker.
  * `struct npr_process *self` may be used only inside the callback that it was passed to, on that
- * thread.  No function here blocks.
+ * thread.  No function here blocks.  Code that must block is for nprocreg/thread.h.
  *
  * Terms that are passed in are borrowed for the callback; terms that are passed out are copied. */
 #ifndef NPROCREG_PROCESS_H
@@ -86,6 +86,11 @@ struct npr_behaviour {
     /* Whatever the functions above want to know of this behaviour, by npr_user(): so that several
      * can share them.  Must live as long as the node. */
     const void *user;
+    /* Makes it a thread process (nprocreg/thread.h): init, run and terminate have a thread of their
+     * own, and may block.  run takes its messages with npr_receive(), which is not for init and
+     * terminate.  When it returns NPR_OK the process ends `normal`, or with npr_stop()'s reason.
+     * `args` is what init got.  call, cast, info and resume must be NULL. */
+    npr_status (*run)(struct npr_process *self, void *state, struct npr_term args);
 };
 
 /* The pid of the running process. */

@@ -33,9 +33,9 @@ npr_status npri_module_check(const struct npr_module *module, struct npr_error *
         const struct npr_function *function = &module->functions[i];
 
         status = check_name("a function's", function->name, err);
-        if (status == NPR_OK && !npri_behaviour_is_valid(function->behaviour)) {
-            status = npri_fail(err, NPR_EINVAL, "function %s has no behaviour of this release",
-                               function->name);
+        if (status == NPR_OK && npri_behaviour_fault(function->behaviour) != NULL) {
+            status = npri_fail(err, NPR_EINVAL, "function %s: %s", function->name,
+                               npri_behaviour_fault(function->behaviour));
         }
         if (status != NPR_OK) {
             return npri_fail_prefix(err, status, "module %s: ", module->name);

@@ -96,7 +96,12 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
                                                      .registered = options->registered,
                                                      .started = started,
                                                      .started_user = launch},
-                                &pid, NULL);
+                                &pid, &launch->error);
+    if (status == NPR_EFULL) { /* it says why: to be told as of an init that has failed */
+        launch->error.status = NPR_EREFUSED;
+        npri_loop_post(node->loop, &launch->task);
+        return NPR_OK;
+    }
     if (status != NPR_OK) {
         npri_free(launch);
     }

@@ -226,15 +226,17 @@ static npr_status create_parts(struct npr_node *node,
     }
     status = npri_loop_create(&node->loop, err);
     if (status == NPR_OK) {
-        status = npri_runtime_create(&(struct npri_runtime_options){.node = node->name,
-                                                                    .creation = node->creation,
-                                                                    .workers = options->workers,
-                                                                    .hash_key = node->hash_key,
-                                                                    .user = node,
-                                                                    .route = on_route,
-                                                                    .crashed = on_crashed,
-                                                                    .ended = on_ended},
-                                     &node->runtime, err);
+        status =
+            npri_runtime_create(&(struct npri_runtime_options){.node = node->name,
+                                                               .creation = node->creation,
+                                                               .workers = options->workers,
+                                                               .threads_max = options->threads_max,
+                                                               .hash_key = node->hash_key,
+                                                               .user = node,
+                                                               .route = on_route,
+                                                               .crashed = on_crashed,
+                                                               .ended = on_ended},
+                                &node->runtime, err);
     }
     if (status != NPR_OK) {
         return status;

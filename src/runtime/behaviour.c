@@ -12,24 +12,40 @@
 /* A larger one is no behaviour but a mistake. */
 #define BEHAVIOUR_BYTES_MAX 4096u
 
-bool npri_behaviour_is_valid(const struct npr_behaviour *behaviour)
+/* With the fields that it lacks. */
+static void behaviour_complete(const struct npr_behaviour *behaviour, struct npr_behaviour *out)
+{
+    memset(out, 0, sizeof(*out)); /* padding too: it is compared */
+    memcpy(out, behaviour,
+           behaviour->struct_size < sizeof(*out) ? behaviour->struct_size : sizeof(*out));
+}
+
+const char *npri_behaviour_fault(const struct npr_behaviour *behaviour)
 {
     const uint8_t *bytes = (const uint8_t *)behaviour;
+    struct npr_behaviour complete;
 
-    if (behaviour == NULL || behaviour->struct_size < BEHAVIOUR_BYTES_MIN ||
-        behaviour->struct_size > BEHAVIOUR_BYTES_MAX) {
-        return false;
+    if (behaviour == NULL) {
+        return "no behaviour";
     }
-    if (behaviour->struct_size >= sizeof(*behaviour) &&
-        behaviour->overflow > NPR_OVERFLOW_DROP_OLDEST) {
-        return false;
+    if (behaviour->struct_size < BEHAVIOUR_BYTES_MIN ||
+        behaviour->struct_size > BEHAVIOUR_BYTES_MAX) {
+        return "a behaviour whose struct_size is that of no release";
     }
     for (size_t i = sizeof(*behaviour); i < behaviour->struct_size; i++) {
         if (bytes[i] != 0) {
-            return false; /* it wants something that this release does not know */
+            return "a behaviour that wants something that this release does not know";
         }
     }
-    return true;
+    behaviour_complete(behaviour, &complete);
+    if (complete.overflow > NPR_OVERFLOW_DROP_OLDEST) {
+        return "a behaviour whose overflow is none of enum npr_overflow";
+    }
+    if (complete.run != NULL && (complete.call != NULL || complete.cast != NULL ||
+                                 complete.info != NULL || complete.resume != NULL)) {
+        return "a behaviour with both run and callbacks for messages";
+    }
+    return NULL;
 }
 
 /* `behaviour`, which is valid, with all fields of this release.  NULL: no memory.  Under the setup
@@ -43,9 +59,7 @@ static const struct npr_behaviour *runtime_complete(struct npri_runtime *runtime
     if (behaviour->struct_size >= sizeof(*behaviour)) {
         return behaviour;
     }
-    memset(&complete, 0, sizeof(complete)); /* padding too: it is compared */
-    memcpy(&complete, behaviour, behaviour->struct_size);
-
+    behaviour_complete(behaviour, &complete);
     at = runtime->behaviours;
     while (at != NULL && memcmp(&at->behaviour, &complete, sizeof(complete)) != 0) {
         at = at->next;

@@ -14,8 +14,7 @@ bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
            npr_node_name_equal(&pid->node, &self->origin->runtime->options.node);
 }
 
-/* Before a signal that makes a relation leaves: see has_remote. */
-static void process_note_peer(struct npr_process *self, const struct npr_pid *peer)
+void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer)
 {
     if (!npr_node_name_equal(&peer->node, &self->origin->runtime->options.node)) {
         atomic_store_explicit(&self->has_remote, true, memory_order_relaxed);
@@ -146,7 +145,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
         npri_relations_add(&self->relations, created);
     }
     link->unlink_id = 0; /* a new link: the acknowledgement on its way is not for it */
-    process_note_peer(self, to);
+    npri_process_note_peer(self, to);
     npri_runtime_deliver(self->origin->runtime, signal);
     return NPR_OK;
 }
@@ -203,7 +202,7 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
         return NPR_ENOMEM;
     }
     npri_relations_add(&self->relations, watching);
-    process_note_peer(self, to);
+    npri_process_note_peer(self, to);
     npri_runtime_deliver(self->origin->runtime, signal);
     *out_ref = ref;
     return NPR_OK;

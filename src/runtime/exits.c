@@ -10,6 +10,12 @@
 
 static const struct npr_term no_term;
 
+/* Whether messages of these kinds go anywhere. */
+static bool process_hears(const struct npr_process *process)
+{
+    return process->origin->behaviour->info != NULL || npri_process_has_thread(process);
+}
+
 /* Writes a tuple of `count` terms into the worker's message buffer.  False: no memory. */
 static bool message_write(struct npr_process *process, const struct npr_term *parts, uint8_t count)
 {
@@ -41,7 +47,7 @@ static enum npri_verdict process_on_exit(struct npr_process *process,
     if (!process->traps_exit) {
         return npri_process_set_end(process, reason, block);
     }
-    if (process->origin->behaviour->info == NULL) {
+    if (!process_hears(process)) {
         return NPRI_GO_ON;
     }
     if (!message_write(process, parts, 3)) {
@@ -187,14 +193,18 @@ static enum npri_verdict process_fire(struct npr_process *process,
         npri_relation_peer(watching),
         reason,
     };
+    enum npri_verdict verdict = NPRI_GO_ON;
 
-    if (process->origin->behaviour->info != NULL && !message_write(process, parts, 5)) {
+    if (process_hears(process) && !message_write(process, parts, 5)) {
         return NPRI_AGAIN;
     }
-    npri_relation_destroy(watching);
-    return process->origin->behaviour->info == NULL
-               ? NPRI_GO_ON
-               : npri_process_info(process, message_term(process));
+    if (process_hears(process)) {
+        verdict = npri_process_info(process, message_term(process));
+    }
+    if (verdict != NPRI_AGAIN) {
+        npri_relation_destroy(watching);
+    }
+    return verdict;
 }
 
 static enum npri_verdict process_on_down(struct npr_process *process,

@@ -8,6 +8,8 @@
  *          |                                                       |
  *          +--init fails, or the runtime stops---------------------+
  *
+ * What is said of its worker holds for the thread of a thread process (thread.h).
+ *
  * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
  * answer for it), out of the names; if it is registered, the registry is told, and says when to go
  * on (ends.h); what still waits is answered as by a dead process; links and monitors are told.  A
@@ -25,6 +27,7 @@
 #include "runtime/relations.h"
 #include "runtime/runtime.h"
 #include "runtime/scheduler.h"
+#include "runtime/thread.h"
 
 /* Bytes of the largest pid or reference that this program writes (a node name of 255 bytes). */
 #define NPRI_IDENTITY_BYTES_MAX 320u
@@ -107,18 +110,18 @@ struct npr_process {
     /* Its worker. */
     uint8_t phase; /* enum npri_phase */
     bool traps_exit;
-    bool own_fault;      /* ENDING by its own doing, not by an exit signal */
-    int8_t start_status; /* npr_status */
-    bool idle_lent;      /* `idle` is armed or on its way here */
-    bool active;         /* a callback has run since `idle` was looked at */
-    bool left;           /* out of the table already */
-    bool paused;         /* as if suspended, by its own behaviour; these four: outside.h */
-    bool deferred;       /* init has returned, the start is not complete */
-    bool awake;          /* not idle, whatever the time */
-    bool lingers;        /* it may not end yet */
-    uint8_t room;        /* constant: the size of its block (pool.h) */
-    struct npri_worker *worker;
-    struct npri_signal *todo; /* taken from the mailbox, oldest first */
+    bool own_fault;             /* ENDING by its own doing, not by an exit signal */
+    int8_t start_status;        /* npr_status */
+    bool idle_lent;             /* `idle` is armed or on its way here */
+    bool active;                /* a callback has run since `idle` was looked at */
+    bool left;                  /* out of the table already */
+    bool paused;                /* as if suspended, by its own behaviour; these four: outside.h */
+    bool deferred;              /* init has returned, the start is not complete */
+    bool awake;                 /* not idle, whatever the time */
+    bool lingers;               /* it may not end yet */
+    uint8_t room;               /* constant: the size of its block (pool.h) */
+    struct npri_worker *worker; /* of a thread process: that of its thread, all its life */
+    struct npri_signal *todo;   /* taken from the mailbox, oldest first */
     struct npri_relations relations;
     struct npr_term end_reason;
     struct npri_signal *end_block; /* what end_reason points into, or NULL */
@@ -160,6 +163,7 @@ struct npri_runtime {
     struct npri_ends ends;
     struct npri_scheduler scheduler;
     struct npri_alarms alarms;
+    struct npri_threads threads;
 
     struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
     atomic_uint services_count;  /* release after the entry is written, acquire before it is read */
@@ -171,8 +175,8 @@ struct npri_runtime {
     atomic_uint_fast64_t next_ref;
     atomic_uint_fast64_t next_unlink;
 
-    /* seq_cst: who frees a process counts it (struct npri_worker), then reads this; who stops
-     * writes this, then reads the counts. */
+    /* seq_cst: who frees a process counts it (struct npri_worker, npri_threads), then reads this;
+     * who stops writes this, then reads the counts. */
     atomic_bool stopping;
     pthread_mutex_t stop_mutex;
     pthread_cond_t stop_cond;
@@ -313,6 +317,46 @@ static inline struct npri_relation *npri_process_relation(const struct npr_proce
     return npri_relations_find(&process->relations, process->origin->runtime->options.hash_key,
                                kind, key, peer);
 }
+
+static inline bool npri_process_has_thread(const struct npr_process *process)
+{
+    return process->origin->behaviour->run != NULL;
+}
+
+/* ---- Thread processes; but for the questions about messages, their own thread only. */
+
+/* {'$gen_call',{Pid,Tag},Request}; {system,{Pid,Tag},Request}; that or {io_request,Pid,_,_}: what
+ * is answered without code of the process's own (messages.c). */
+bool npri_message_is_call(struct npr_term message,
+                          struct npr_from *out_from,
+                          struct npr_term *out_request);
+bool npri_message_is_system(struct npr_term message);
+bool npri_message_is_for_runtime(struct npr_term message);
+
+/* Runs it from init to its end.  True: it is freed.  False: it is woken once more, when its end has
+ * been told to the registry, or at once for lack of memory; then npri_process_end_again()
+ * (process.c). */
+bool npri_process_live(struct npr_process *process);
+bool npri_process_end_again(struct npr_process *process);
+
+/* Acts on the next of what was taken from the mailbox; false: there is nothing.  Figures as of now.
+ * Whether the oldest message is one too many. */
+bool npri_process_next(struct npr_process *process, enum npri_verdict *out);
+void npri_process_account(struct npr_process *process);
+bool npri_process_overflows(struct npr_process *process);
+
+/* Keeps, for a later receive: a MESSAGE (may answer it instead); a copy of a message made here; a
+ * copy of what a timer sends.  And: drops what a timer that is cancelled has sent (receive.c). */
+enum npri_verdict npri_receive_on_message(struct npr_process *process, struct npri_signal *signal);
+enum npri_verdict npri_receive_keep(struct npr_process *process, struct npr_term message);
+enum npri_verdict npri_receive_keep_timer(struct npr_process *process,
+                                          const struct npri_alarm *timer);
+void npri_receive_forget_timer(struct npr_process *process, uint64_t number);
+
+/* ---- */
+
+/* Before a signal that makes a relation with `peer` leaves: see has_remote (calls.c). */
+void npri_process_note_peer(struct npr_process *process, const struct npr_pid *peer);
 
 /* Delivers a copy of `draft`, from the process unless it says from whom, with the payload made of
  * `parts`.  NPR_OK, NPR_ENOMEM. */

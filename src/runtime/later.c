@@ -78,7 +78,8 @@ static enum npri_verdict timer_act(struct npr_process *process, struct npri_alar
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = timer->signal.to};
 
     if (timer->to_owner) {
-        return npri_process_on_message(process, &timer->signal);
+        return npri_process_has_thread(process) ? npri_receive_keep_timer(process, timer)
+                                                : npri_process_on_message(process, &timer->signal);
     }
     return npri_process_send(process, &draft, &timer->signal.payload, 1) == NPR_ENOMEM ? NPRI_AGAIN
                                                                                        : NPRI_GO_ON;
@@ -254,6 +255,9 @@ bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref)
     }
     timer = NPRI_CONTAINER_OF(node, struct npri_alarm, by_number);
     timer_leave(self, timer);
+    if (npri_process_has_thread(self)) {
+        npri_receive_forget_timer(self, number);
+    }
     if (npri_alarm_disarm(&self->origin->runtime->alarms, timer)) {
         npri_signal_destroy(&timer->signal);
     } else {

@@ -6,6 +6,7 @@
  *      EMPTY --push--> signals                   it is in a run queue or running: nothing to do
  *      EMPTY --poke--> POKED                     the worker comes round once more before it rests
  *      EMPTY --rest--> IDLE                      the worker lets go of the process
+ *      IDLE --reclaim--> EMPTY                   its own thread takes it back (thread.h)
  *
  *      operation | thread           | order on the word
  *      ----------+------------------+---------------------
@@ -13,6 +14,7 @@
  *      poke      | any              | acq_rel
  *      take      | the one worker   | acquire
  *      rest      | the one worker   | release
+ *      reclaim   | its own thread   | relaxed: it sees what it wrote itself
  *
  * Signals of one sender come out in the order in which they were pushed: a stack of what came since
  * the last take, reversed, after all that was taken before. */
@@ -99,6 +101,15 @@ static inline bool npri_mailbox_rest(struct npri_mailbox *mailbox)
      * reads nothing through the pointer: take() acquires. */
     return atomic_compare_exchange_strong_explicit(&mailbox->head, &empty, &npri_mailbox_idle,
                                                    memory_order_release, memory_order_relaxed);
+}
+
+/* Becomes EMPTY.  False: it was not IDLE any more; who has changed it is about to say so. */
+static inline bool npri_mailbox_reclaim(struct npri_mailbox *mailbox)
+{
+    struct npri_signal *idle = &npri_mailbox_idle;
+
+    return atomic_compare_exchange_strong_explicit(&mailbox->head, &idle, NULL,
+                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
 #endif /* NPRI_RUNTIME_MAILBOX_H */

@@ -26,18 +26,51 @@ static bool tag_alias(struct npr_term tag, struct npr_term *out_ref)
     return true;
 }
 
-/* The call that `message` is, if it is one. */
-static bool message_is_call(struct npr_term message, struct npr_from *out)
+/* {Word,{Pid,Tag},Request} */
+static bool message_is_request(struct npr_term message,
+                               const char *word,
+                               struct npr_from *out_from,
+                               struct npr_term *out_request)
 {
     struct npr_term parts[3];
     struct npr_term from[2];
 
-    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_is_atom(parts[0], "$gen_call") ||
+    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_is_atom(parts[0], word) ||
         !npr_term_get_tuple(parts[1], 2, from) || npr_term_kind(from[0]) != NPR_TERM_PID) {
         return false;
     }
-    *out = (struct npr_from){.pid = from[0], .tag = from[1]};
+    *out_from = (struct npr_from){.pid = from[0], .tag = from[1]};
+    *out_request = parts[2];
     return true;
+}
+
+bool npri_message_is_call(struct npr_term message,
+                          struct npr_from *out_from,
+                          struct npr_term *out_request)
+{
+    return message_is_request(message, "$gen_call", out_from, out_request);
+}
+
+bool npri_message_is_system(struct npr_term message)
+{
+    struct npr_from from;
+    struct npr_term request;
+
+    return message_is_request(message, "system", &from, &request);
+}
+
+static bool message_is_io(struct npr_term message, struct npr_term out_parts[4])
+{
+    return npr_term_get_tuple(message, 4, out_parts) &&
+           npr_term_is_atom(out_parts[0], "io_request") &&
+           npr_term_kind(out_parts[1]) == NPR_TERM_PID;
+}
+
+bool npri_message_is_for_runtime(struct npr_term message)
+{
+    struct npr_term parts[4];
+
+    return npri_message_is_system(message) || message_is_io(message, parts);
 }
 
 void npri_runtime_refuse(struct npri_runtime *runtime,
@@ -49,8 +82,9 @@ void npri_runtime_refuse(struct npri_runtime *runtime,
     struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE};
     struct npri_signal *answer = NULL;
     struct npr_from caller;
+    struct npr_term request;
 
-    if (message_is_call(signal->payload, &caller)) {
+    if (npri_message_is_call(signal->payload, &caller, &request)) {
         const struct npr_term parts[] = {
             {.data = pair_header, .size = sizeof(pair_header)},
             caller.tag,
@@ -151,8 +185,7 @@ enum npri_verdict npri_process_on_message(struct npr_process *process, struct np
     if (npr_term_get_tuple(message, 2, parts) && npr_term_is_atom(parts[0], "$gen_cast")) {
         return npri_process_cast(process, parts[1]);
     }
-    if (npr_term_get_tuple(message, 4, parts) && npr_term_is_atom(parts[0], "io_request") &&
-        npr_term_kind(parts[1]) == NPR_TERM_PID) {
+    if (message_is_io(message, parts)) {
         return after_answer(process_answer_io(process, parts));
     }
     return npri_process_info(process, message);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "runtime/internal.h"
 #include "runtime/outside.h"
+#include "runtime/thread.h"
 #include "runtime/words.h"
 
 static struct npr_pid process_pid(const struct npr_process *process)
@@ -62,6 +63,9 @@ static enum npri_verdict process_after(struct npr_process *process, npr_status s
 
 enum npri_verdict npri_process_info(struct npr_process *process, struct npr_term message)
 {
+    if (npri_process_has_thread(process)) {
+        return npri_receive_keep(process, message);
+    }
     if (process->origin->behaviour->info == NULL) {
         return NPRI_GO_ON;
     }
@@ -178,12 +182,17 @@ void npri_process_free(struct npr_process *process)
 static void process_finished(struct npri_worker *worker, struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
+    const bool has_thread = npri_process_has_thread(process);
 
     npri_process_free(process);
-    /* seq_cst both, see struct npri_runtime. */
-    atomic_store_explicit(&worker->finished,
-                          atomic_load_explicit(&worker->finished, memory_order_relaxed) + 1,
-                          memory_order_seq_cst);
+    /* seq_cst all, see struct npri_runtime. */
+    if (has_thread) {
+        (void)atomic_fetch_add_explicit(&runtime->threads.finished, 1, memory_order_seq_cst);
+    } else {
+        atomic_store_explicit(&worker->finished,
+                              atomic_load_explicit(&worker->finished, memory_order_relaxed) + 1,
+                              memory_order_seq_cst);
+    }
     if (atomic_load_explicit(&runtime->stopping, memory_order_seq_cst)) {
         (void)pthread_mutex_lock(&runtime->stop_mutex);
         (void)pthread_cond_broadcast(&runtime->stop_cond);
@@ -191,8 +200,8 @@ static void process_finished(struct npri_worker *worker, struct npr_process *pro
     }
 }
 
-/* Tells everyone, and frees the process when all is told. */
-static void process_finish(struct npr_process *process)
+/* Tells everyone, and frees the process when all is told: then true. */
+static bool process_finish(struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
     struct npri_signal *signal = process->todo;
@@ -218,13 +227,14 @@ static void process_finish(struct npr_process *process)
     if (!npri_process_announce_end(process) &&
         !atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
         npri_scheduler_add(&runtime->scheduler, process);
-        return;
+        return false;
     }
     process_finished(process->worker, process);
+    return true;
 }
 
-/* After terminate, and when nothing outside is left of it. */
-static void process_leave(struct npr_process *process)
+/* After terminate, and when nothing outside is left of it.  True as of process_finish(). */
+static bool process_leave(struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
     const struct npr_pid pid = process_pid(process);
@@ -242,12 +252,17 @@ static void process_leave(struct npr_process *process)
     if (process->named) {
         npri_names_remove_all(&runtime->names, process->local);
     }
+    if (npri_process_has_thread(process)) {
+        npri_threads_release(&runtime->threads);
+    }
     process_tell_started(process, (npr_status)process->start_status);
     if (!process->gone) {
-        process_finish(process);
-    } else if (npri_ends_push(&runtime->ends, process)) {
+        return process_finish(process);
+    }
+    if (npri_ends_push(&runtime->ends, process)) {
         runtime->options.ended(runtime->options.user);
     }
+    return false; /* npri_runtime_finish() */
 }
 
 struct npr_process *npri_runtime_take_ended(struct npri_runtime *runtime)
@@ -274,7 +289,8 @@ void npri_runtime_finish(struct npr_process *process)
     npri_scheduler_add(&process->origin->runtime->scheduler, process);
 }
 
-static void process_end(struct npr_process *process)
+/* True as of process_finish(). */
+static bool process_end(struct npr_process *process)
 {
     if (process->phase == NPRI_PHASE_LIVE && process->origin->behaviour->terminate != NULL) {
         process->worker->terminating = true;
@@ -287,9 +303,9 @@ static void process_end(struct npr_process *process)
     if (process->lingers) {
         process->phase = NPRI_PHASE_CLOSING;
         npri_scheduler_add(&process->origin->runtime->scheduler, process);
-    } else {
-        process_leave(process);
+        return false;
     }
+    return process_leave(process);
 }
 
 /* One turn while it lingers. */
@@ -300,7 +316,7 @@ static void process_close(struct npri_worker *worker, struct npr_process *proces
     worker->terminating = false;
     worker->clock_ns = 0;
     if (closing == NPRI_CLOSING_DONE) {
-        process_leave(process);
+        (void)process_leave(process);
     } else if (closing == NPRI_CLOSING_GOES_ON) {
         npri_scheduler_add(&process->origin->runtime->scheduler, process);
     }
@@ -319,12 +335,18 @@ static enum npri_verdict process_resume(struct npr_process *process)
     return process_after(process, status);
 }
 
+bool npri_process_overflows(struct npr_process *process)
+{
+    const struct npr_behaviour *behaviour = process->origin->behaviour;
+
+    return behaviour->mailbox_max != 0 && behaviour->overflow == NPR_OVERFLOW_DROP_OLDEST &&
+           npri_process_waiting(process) > behaviour->mailbox_max;
+}
+
 /* Whether this message, the oldest, is one too many. */
 static bool process_drops_oldest(struct npr_process *process)
 {
-    if (process->origin->behaviour->mailbox_max == 0 ||
-        process->origin->behaviour->overflow != NPR_OVERFLOW_DROP_OLDEST ||
-        npri_process_waiting(process) <= process->origin->behaviour->mailbox_max) {
+    if (!npri_process_overflows(process)) {
         return false;
     }
     /* relaxed: a figure, which who pushes raises too. */
@@ -337,9 +359,13 @@ static enum npri_verdict process_act_on_message(struct npr_process *process,
 {
     /* relaxed both: a figure that only this thread writes. */
     const uint_fast64_t taken = atomic_load_explicit(&process->taken, memory_order_relaxed);
-    const bool drops = process_drops_oldest(process);
     enum npri_verdict verdict = NPRI_GO_ON;
+    bool drops;
 
+    if (npri_process_has_thread(process)) {
+        return npri_receive_on_message(process, signal);
+    }
+    drops = process_drops_oldest(process);
     atomic_store_explicit(&process->taken, taken + 1, memory_order_relaxed);
     if (!drops) {
         verdict = npri_process_on_message(process, signal);
@@ -423,7 +449,7 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
     process->worker = worker;
     if (process->phase == NPRI_PHASE_ENDING) {
         worker->clock_ns = 0;
-        process_finish(process);
+        (void)process_finish(process);
         return;
     }
     if (process->phase == NPRI_PHASE_CLOSING) {
@@ -455,10 +481,70 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
         }
     }
     if (verdict == NPRI_END) {
-        process_end(process);
+        (void)process_end(process);
         worker->clock_ns = 0;
     } else {
         process_account(worker, process);
         npri_scheduler_add(&runtime->scheduler, process);
     }
+}
+
+/* ---- On a thread of its own. */
+
+void npri_process_account(struct npr_process *process)
+{
+    process_account(process->worker, process);
+}
+
+bool npri_process_next(struct npr_process *process, enum npri_verdict *out)
+{
+    /* relaxed: as in npri_process_run(). */
+    if (atomic_load_explicit(&process->origin->runtime->stopping, memory_order_relaxed)) {
+        *out = npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
+        return true;
+    }
+    if (process->todo == NULL) {
+        return false;
+    }
+    *out = process_act(process);
+    return true;
+}
+
+/* The end that a receive has told has the last word. */
+static void process_run_code(struct npr_process *process, struct npri_thread *thread)
+{
+    npr_status status;
+
+    thread->running = true;
+    status = process->origin->behaviour->run(process, process->state, thread->args);
+    thread->running = false;
+    if (thread->ended) {
+        npri_signal_destroy(thread->worker.stop);
+        thread->worker.stop = NULL;
+    } else if (process_after(process, status) == NPRI_GO_ON) {
+        (void)npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
+    }
+}
+
+bool npri_process_live(struct npr_process *process)
+{
+    struct npri_thread *thread = npri_thread_of(process);
+
+    thread->worker.clock_ns = npri_now_coarse_ns();
+    /* relaxed: as in npri_process_run(). */
+    if (atomic_load_explicit(&process->origin->runtime->stopping, memory_order_relaxed)) {
+        process->start_status = NPR_ECLOSED;
+        (void)npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
+    } else if (process_start(process) == NPRI_GO_ON) {
+        process_run_code(process, thread);
+    }
+    thread->ended = true;
+    npri_thread_hold(thread);
+    process_account(&thread->worker, process);
+    return process_end(process);
+}
+
+bool npri_process_end_again(struct npr_process *process)
+{
+    return process_finish(process);
 }

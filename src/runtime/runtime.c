@@ -189,6 +189,7 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
     runtime_write_errors(runtime);
     npri_names_init(&runtime->names);
     npri_ends_init(&runtime->ends);
+    npri_threads_init(&runtime->threads, options->threads_max);
     (void)pthread_mutex_init(&runtime->setup_mutex, NULL); /* default attributes: cannot fail */
     (void)pthread_mutex_init(&runtime->stop_mutex, NULL);
     (void)pthread_cond_init(&runtime->stop_cond, NULL);
@@ -228,7 +229,8 @@ void npri_runtime_stop(struct npri_runtime *runtime)
 {
     uint64_t added;
 
-    NPRI_ASSERT(!runtime->stopped && npri_scheduler_worker(&runtime->scheduler) == NULL);
+    NPRI_ASSERT(!runtime->stopped && npri_scheduler_worker(&runtime->scheduler) == NULL &&
+                !npri_threads_is_here(&runtime->threads));
 
     /* seq_cst: before the counts are read, see struct npri_runtime.  Processes learn of it by the
      * poke, new ones by the closed table. */
@@ -236,10 +238,13 @@ void npri_runtime_stop(struct npri_runtime *runtime)
     added = npri_table_close(&runtime->table, runtime_wake, runtime);
 
     (void)pthread_mutex_lock(&runtime->stop_mutex);
-    while (npri_scheduler_finished(&runtime->scheduler) != added) {
+    while (npri_scheduler_finished(&runtime->scheduler) +
+               atomic_load_explicit(&runtime->threads.finished, memory_order_seq_cst) !=
+           added) {
         (void)pthread_cond_wait(&runtime->stop_cond, &runtime->stop_mutex);
     }
     (void)pthread_mutex_unlock(&runtime->stop_mutex);
+    npri_threads_stop(&runtime->threads);
     npri_alarms_stop(&runtime->alarms);
     npri_scheduler_stop(&runtime->scheduler);
     runtime->stopped = true;
@@ -251,6 +256,7 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
         return;
     }
     NPRI_ASSERT(runtime->stopped);
+    npri_threads_fini(&runtime->threads);
     npri_alarms_fini(&runtime->alarms);
     npri_scheduler_fini(&runtime->scheduler);
     npri_table_fini(&runtime->table);

@@ -13,7 +13,8 @@
  *   other node     | options.route
  *
  * A process's links, monitors and state belong to the worker that runs it at the moment; nobody
- * else touches them, which is why everything is a signal. */
+ * else touches them, which is why everything is a signal.  A thread process has one worker of its
+ * own. */
 #ifndef NPRI_RUNTIME_RUNTIME_H
 #define NPRI_RUNTIME_RUNTIME_H
 
@@ -29,6 +30,7 @@ struct npri_runtime_options {
     struct npr_node_name node;
     uint32_t creation;
     unsigned workers;              /* 0: one per core */
+    unsigned threads_max;          /* thread processes */
     struct npri_hash_key hash_key; /* of links and monitors: unpredictable to peers */
     void *user; /* of the functions below, which any worker may call; they must not block */
     /* Takes ownership of a signal to a pid, name or alias of another node. */
@@ -54,17 +56,18 @@ NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *
                                              struct npr_error *err);
 
 /* Ends every process with reason `shutdown`, trapped or not, waits for the callbacks that are
- * running, joins the workers.  Messages that wait are dropped; links and monitors elsewhere are
- * told through `route` before it returns.  From then on every process is dead; services still get
- * what is delivered.  Once, not from a worker. */
+ * running, and for thread processes until their code has returned, joins the threads.  Messages
+ * that wait are dropped; links and monitors elsewhere are told through `route` before it returns.
+ * From then on every process is dead; services still get what is delivered.  Once, not from a
+ * worker. */
 void npri_runtime_stop(struct npri_runtime *runtime);
 
 /* After stop, when no other thread uses it any more.  Accepts NULL. */
 void npri_runtime_destroy(struct npri_runtime *runtime);
 
-/* Whether this release can run it: one that is older, or newer without using what is unknown here.
- */
-bool npri_behaviour_is_valid(const struct npr_behaviour *behaviour);
+/* Why this release cannot run it; NULL: it can, also when it is older, or newer without using what
+ * is unknown here. */
+const char *npri_behaviour_fault(const struct npr_behaviour *behaviour);
 
 /* How to start a process.  Everything is borrowed for the call. */
 struct npri_spawn {
@@ -88,8 +91,9 @@ struct npri_spawn {
     void *started_user;
 };
 
-/* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_ECLOSED, NPR_EINVAL
- * (a behaviour that is not valid, a link or monitor without parent or reference). */
+/* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_ECLOSED, NPR_EFULL
+ * (no thread for a thread process), NPR_EINVAL (a behaviour that is not valid, a link or monitor
+ * without parent or reference). */
 NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
                                             const struct npri_spawn *spawn,
                                             struct npr_pid *out_pid,

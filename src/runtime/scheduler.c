@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "runtime/internal.h"
+#include "runtime/thread.h"
 
 /* How often a worker looks at all queues before it sleeps: about as long as waking it would take.
  */
@@ -105,6 +106,10 @@ void npri_scheduler_add(struct npri_scheduler *scheduler, struct npr_process *pr
 {
     struct npri_worker *worker = npri_scheduler_worker(scheduler);
 
+    if (npri_process_has_thread(process)) {
+        npri_thread_wake(process);
+        return;
+    }
     if (worker == NULL) {
         /* relaxed: any queue will do. */
         const unsigned next =
@@ -230,9 +235,7 @@ static unsigned cores_count(void)
     return count < 1 ? 1 : (unsigned)count;
 }
 
-static bool worker_init(struct npri_worker *worker,
-                        struct npri_scheduler *scheduler,
-                        unsigned index)
+bool npri_worker_init(struct npri_worker *worker, struct npri_scheduler *scheduler, unsigned index)
 {
     (void)pthread_mutex_init(&worker->queue.mutex, NULL); /* default attributes: cannot fail */
     worker->scheduler = scheduler;
@@ -242,7 +245,7 @@ static bool worker_init(struct npri_worker *worker,
     return worker->scratch != NULL;
 }
 
-static void worker_fini(struct npri_worker *worker)
+void npri_worker_fini(struct npri_worker *worker)
 {
     npr_builder_destroy(worker->scratch);
     npri_buffer_fini(&worker->message);
@@ -267,7 +270,7 @@ npr_status npri_scheduler_start(struct npri_scheduler *scheduler,
     (void)pthread_cond_init(&scheduler->idle_cond, NULL);
     scheduler->workers_count = wanted;
     for (unsigned i = 0; i < wanted; i++) {
-        complete = worker_init(&scheduler->workers[i], scheduler, i) && complete;
+        complete = npri_worker_init(&scheduler->workers[i], scheduler, i) && complete;
     }
     if (!complete) {
         npri_scheduler_stop(scheduler);
@@ -307,7 +310,7 @@ void npri_scheduler_fini(struct npri_scheduler *scheduler)
     }
     NPRI_ASSERT(scheduler->threads_count == 0);
     for (unsigned i = 0; i < scheduler->workers_count; i++) {
-        worker_fini(&scheduler->workers[i]);
+        npri_worker_fini(&scheduler->workers[i]);
     }
     npri_pool_depot_fini(&scheduler->depot);
     (void)pthread_mutex_destroy(&scheduler->idle_mutex);

@@ -91,6 +91,10 @@ void npri_scheduler_add(struct npri_scheduler *scheduler, struct npr_process *pr
 /* Processes that the workers have freed. */
 uint64_t npri_scheduler_finished(const struct npri_scheduler *scheduler);
 
+/* A zeroed worker becomes whole.  False: no memory; fini() it all the same. */
+bool npri_worker_init(struct npri_worker *worker, struct npri_scheduler *scheduler, unsigned index);
+void npri_worker_fini(struct npri_worker *worker);
+
 /* The worker that the calling thread is, or NULL. */
 struct npri_worker *npri_scheduler_worker(const struct npri_scheduler *scheduler);
 

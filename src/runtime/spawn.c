@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "runtime/internal.h"
 #include "runtime/pool.h"
+#include "runtime/thread.h"
 
 static const struct npr_term no_term;
 
@@ -82,9 +83,11 @@ static bool process_add_idle(struct npr_process *process)
 
 static npr_status spawn_check(const struct npri_spawn *spawn, struct npr_error *err)
 {
-    if (!npri_behaviour_is_valid(spawn->behaviour) ||
-        spawn->behaviour->state_bytes > SIZE_MAX - sizeof(struct npr_process)) {
-        return npri_fail(err, NPR_EINVAL, "%s: a behaviour of another release", spawn->function);
+    const char *fault = npri_behaviour_fault(spawn->behaviour);
+
+    if (fault != NULL || spawn->behaviour->state_bytes > SIZE_MAX - sizeof(struct npr_process)) {
+        return npri_fail(err, NPR_EINVAL, "%s: %s", spawn->function,
+                         fault == NULL ? "a state of that size" : fault);
     }
     if (((spawn->link || spawn->monitor) && npr_term_kind(spawn->parent) != NPR_TERM_PID) ||
         (spawn->monitor && npr_term_kind(spawn->monitor_ref) != NPR_TERM_REF)) {
@@ -109,6 +112,26 @@ static struct npr_process *process_create(const struct npri_origin *origin, stru
         process->phase = NPRI_PHASE_STARTING;
     }
     return process;
+}
+
+/* Its thread, if it has one, and its place in the table. */
+static npr_status process_enter(struct npr_process *process,
+                                const struct npri_spawn *spawn,
+                                struct npr_error *err)
+{
+    const bool has_thread = npri_process_has_thread(process);
+    npr_status status = NPR_OK;
+
+    if (has_thread) {
+        status = npri_thread_create(process, spawn->args, err);
+    }
+    if (status == NPR_OK && !npri_table_add(&process->origin->runtime->table, process)) {
+        if (has_thread) {
+            npri_thread_discard(process);
+        }
+        status = npri_fail(err, NPR_ECLOSED, "the node is stopping");
+    }
+    return status;
 }
 
 npr_status npri_runtime_spawn(struct npri_runtime *runtime,
@@ -137,9 +160,10 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
         npri_process_free(process);
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
     }
-    if (!npri_table_add(&runtime->table, process)) {
+    status = process_enter(process, spawn, err);
+    if (status != NPR_OK) {
         npri_process_free(process);
-        return npri_fail(err, NPR_ECLOSED, "the node is stopping");
+        return status;
     }
     *out_pid = npri_runtime_pid(runtime, local);
     npri_scheduler_add(&runtime->scheduler, process);

@@ -179,15 +179,10 @@ enum npri_verdict npri_process_system(struct npr_process *process,
  * must not break what is made after it. */
 bool npri_process_holds(const struct npr_process *process, const struct npri_signal *signal)
 {
-    struct npr_term parts[3];
-    struct npr_term from[2];
-
     switch (signal->kind) {
     case NPRI_SIGNAL_MESSAGE:
     case NPRI_SIGNAL_PLAIN:
-        return !(npr_term_get_tuple(signal->payload, 3, parts) &&
-                 npr_term_is_atom(parts[0], "system") && npr_term_get_tuple(parts[1], 2, from) &&
-                 npr_term_kind(from[0]) == NPR_TERM_PID);
+        return !npri_message_is_system(signal->payload);
     case NPRI_SIGNAL_TIMER:
         return process->idle == NULL || signal != &process->idle->signal;
     case NPRI_SIGNAL_DOWN:

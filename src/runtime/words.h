@@ -12,6 +12,7 @@
 
 #define NPRI_WORD_EXIT         NPRI_WORD("\x04", "EXIT")
 #define NPRI_WORD_DOWN         NPRI_WORD("\x04", "DOWN")
+#define NPRI_WORD_GEN_CALL     NPRI_WORD("\x09", "$gen_call")
 #define NPRI_WORD_IO_REPLY     NPRI_WORD("\x08", "io_reply")
 #define NPRI_WORD_KILLED       NPRI_WORD("\x06", "killed")
 #define NPRI_WORD_NOCONNECTION NPRI_WORD("\x0c", "noconnection")

@@ -150,7 +150,8 @@ start_native(Short) ->
     Command =
         [os:getenv("NPROCREG_COMMAND"), "node", "--name", atom_to_list(name(Short)),
          "--cookie-file", in_directory(".erlang.cookie"),
-         "--module", os:getenv("NPROCREG_COUNTER"), "--log-level", "debug",
+         "--module", os:getenv("NPROCREG_COUNTER"),
+         "--module", os:getenv("NPROCREG_BLOCKING"), "--log-level", "debug",
          "--net-ticktime", setting(ticktime)]
         ++ ["--join", atom_to_list(name(hd(erlangs())))],
     Child = interop_child:start(script(), log_file(Short), Command, environment()),

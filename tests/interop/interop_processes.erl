@@ -3,6 +3,7 @@
 -module(interop_processes).
 -export([cluster/0, cases/0]).
 -export([wait/0]).
+-export([init/1, handle_call/3, handle_cast/2]).
 
 -include("interop.hrl").
 
@@ -26,6 +27,7 @@ cases() ->
      {"a link to a dead process", fun link_to_the_dead/0},
      {"exit/2", fun exit2/0},
      {"what sys asks of a native process", fun sys_requests/0},
+     {"a process with a thread of its own", fun thread_process/0},
      {"spawn, spawn_link and spawn_monitor of an exported function", fun spawns/0},
      {"spawn of what is not exported", fun spawn_unknown/0},
      {"a spawned process is no entry, a started one is", fun spawned_is_no_entry/0},
@@ -105,6 +107,51 @@ sys_requests() ->
                            ok = sys:terminate(Pid, bye),
                            interop_check:down(Ref, Pid)
                        end)).
+
+%% Would catch: a thread process that is not called, monitored or ended as any other; calls of its own
+%% that Erlang does not understand; one that holds others up while it blocks.
+thread_process() ->
+    Key = key(),
+    Blocking = ?ON(a, nprocreg:get_pid(Key, fun blocking:start/0)),
+    ?EQUAL(native(), node(Blocking)),
+    ?EQUAL({error, unknown}, ?ON(b, gen_server:call(Blocking, nonsense))),
+    ?EQUAL({ok, 7}, ?ON(b, begin
+                               {ok, Echo} = gen_server:start(interop_processes, [], []),
+                               gen_server:call(Blocking, {ask, Echo, {add, 7}})
+                           end)),
+    Counter = counter(),
+    ?EQUAL({ok, 3}, ?ON(a, gen_server:call(Blocking, {ask, Counter, {add, 3}}))),
+    ?EQUAL({error, "no such process"},
+           ?ON(a, begin
+                      {Dead, Ref} = spawn_monitor(fun() -> ok end),
+                      receive {'DOWN', Ref, process, Dead, _} -> ok end,
+                      gen_server:call(Blocking, {ask, Dead, x})
+                  end)),
+    ?EQUAL({timeout, 5, ok},
+           ?ON(a, begin
+                      Timeout = try gen_server:call(Blocking, {sleep, 300}, 10)
+                                catch exit:{timeout, _} -> timeout
+                                end,
+                      {Timeout, gen_server:call(Counter, {add, 2}),
+                       gen_server:call(Blocking, {sleep, 0})}
+                  end)),
+    ?EQUAL(ok, ?ON(a, gen_server:call(Counter, stop))),
+    ?EQUAL(opaque, ?ON(b, sys:get_state(Blocking))),
+    ?EQUAL(killed, ?ON(a, begin
+                              Ref = monitor(process, Blocking),
+                              exit(Blocking, kill),
+                              interop_check:down(Ref, Blocking)
+                          end)).
+
+%% A gen_server for it to call.
+init([]) ->
+    {ok, none}.
+
+handle_call({add, N}, _From, State) ->
+    {reply, N, State}.
+
+handle_cast(_Message, State) ->
+    {noreply, State}.
 
 casts_are_counted() ->
     Pid = counter(),

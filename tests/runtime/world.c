@@ -100,6 +100,7 @@ void world_open(struct world *world, unsigned workers)
     struct npri_runtime_options options = {
         .creation = 7,
         .workers = workers,
+        .threads_max = WORLD_THREADS_MAX,
         .user = world,
         .route = on_routed,
         .alias = on_aliased,

@@ -12,6 +12,9 @@
 #include "runtime/words.h"
 #include "support/check.h"
 
+/* Thread processes that a world has room for. */
+#define WORLD_THREADS_MAX 16
+
 /* Signals in the order of their coming. */
 struct world_queue {
     struct npri_signal *first;

@@ -1,0 +1,122 @@
+/* blocking.c - a module: blocking:start/0 starts a process with a thread of its own, whose code may
+ * wait for whatever it likes.
+ *
+ *      call  {sleep,Ms}     -> ok, when the time is over; meanwhile it does nothing else
+ *      call  {ask,Pid,Term} -> {ok,Reply} of another process, which it calls and waits for, or
+ *                              {error,Why}
+ *      call  else           -> {error,unknown}
+ *
+ *      nprocreg node --name a@127.0.0.1 --module blocking.so */
+#include <time.h>
+
+#include "nprocreg/format.h"
+#include "nprocreg/module.h"
+#include "nprocreg/thread.h"
+
+#define ASK_MS 5000
+
+static npr_status answer(struct npr_process *self,
+                         const struct npr_from *from,
+                         struct npr_builder *built)
+{
+    struct npr_term reply;
+    npr_status status = npr_builder_finish(built, &reply, NULL);
+
+    return status == NPR_OK ? npr_reply(self, from, reply) : status;
+}
+
+static npr_status sleep_and_answer(struct npr_process *self,
+                                   const struct npr_from *from,
+                                   int64_t ms)
+{
+    const struct timespec span = {.tv_sec = (time_t)(ms / 1000),
+                                  .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct npr_builder *built;
+
+    (void)nanosleep(&span, NULL);
+    built = npr_scratch(self);
+    NPR_BUILD(built, "ok");
+    return answer(self, from, built);
+}
+
+/* While it waits for the answer everything else waits for it. */
+static npr_status ask_and_answer(struct npr_process *self,
+                                 const struct npr_from *from,
+                                 const struct npr_pid *pid,
+                                 struct npr_term question)
+{
+    const struct npr_address to = {.pid = *pid};
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_builder *built = npr_scratch(self);
+    struct npr_term term;
+    npr_status status;
+
+    if (reply == NULL) {
+        return NPR_ENOMEM;
+    }
+    status = npr_receive_call(self, &to, question, ASK_MS, reply, NULL);
+    if (status == NPR_OK && npr_builder_finish(reply, &term, NULL) == NPR_OK) {
+        NPR_BUILD(built, "{ok,~t}", term);
+    } else {
+        NPR_BUILD(built, "{error,~s}", npr_status_text(status));
+    }
+    status = answer(self, from, built);
+    npr_builder_destroy(reply);
+    return status;
+}
+
+static npr_status handle_call(struct npr_process *self, const struct npr_received *call)
+{
+    const struct npr_from from = call->from;
+    struct npr_builder *built;
+    struct npr_term term;
+    struct npr_pid pid;
+    int64_t ms;
+
+    if (NPR_MATCH(call->term, "{sleep,~i}", &ms) && ms >= 0) {
+        return sleep_and_answer(self, &from, ms);
+    }
+    if (NPR_MATCH(call->term, "{ask,~p,~t}", &pid, &term)) {
+        return ask_and_answer(self, &from, &pid, term);
+    }
+    built = npr_scratch(self);
+    NPR_BUILD(built, "{error,unknown}");
+    return answer(self, &from, built);
+}
+
+/* Until it is ended; `received` lives until the next receive. */
+static npr_status blocking_run(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct npr_received received;
+    npr_status status;
+
+    (void)state;
+    (void)args;
+    while ((status = npr_receive(self, NPR_FOREVER, NULL, NULL, &received)) == NPR_OK) {
+        if (received.kind == NPR_RECEIVED_CALL) {
+            status = handle_call(self, &received);
+        }
+        if (status != NPR_OK) {
+            return status;
+        }
+    }
+    return status == NPR_EEXIT ? NPR_OK : status;
+}
+
+static const struct npr_behaviour blocking_behaviour = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .run = blocking_run,
+};
+
+static const struct npr_function functions[] = {
+    {.name = "start", .behaviour = &blocking_behaviour},
+};
+
+static const struct npr_module module = {
+    .abi = NPR_MODULE_ABI,
+    .name = "blocking",
+    .functions = functions,
+    .functions_count = sizeof(functions) / sizeof(functions[0]),
+};
+
+NPR_MODULE(module)
