@@ -15,5 +15,8 @@ extern const struct command command_register;
 extern const struct command command_unregister;
 extern const struct command command_send;
 extern const struct command command_call;
+extern const struct command command_ps;
+extern const struct command command_info;
+extern const struct command command_kill;
 
 #endif /* NPR_CLI_COMMANDS_H */

@@ -38,7 +38,8 @@ static const struct option_spec specs[] = {
     {OPTION_FRAME_BYTES, 0, "frame-bytes-max", "N", "largest message from a peer (64 MiB)"},
     {OPTION_QUEUE_BYTES, 0, "queue-bytes-max", "N", "output kept for a slow peer (64 MiB)"},
     {OPTION_LOG_LEVEL, 0, "log-level", "LEVEL", "error, warning, info or debug (default info)"},
-    {OPTION_LIMIT, 0, "limit", "N", "show at most so many (default: all)"},
+    {OPTION_LIMIT, 0, "limit", "N", "show at most so many (default: all; ps: 50)"},
+    {OPTION_SORT, 0, "sort", "COLUMN", "pid, mailbox, handled, dropped, time, state or links"},
 };
 #define SPECS_COUNT (sizeof(specs) / sizeof(specs[0]))
 
@@ -227,6 +228,9 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
         return parse_log_level(value, &out->log_level);
     case OPTION_LIMIT:
         return parse_u32(value, &out->limit);
+    case OPTION_SORT:
+        out->sort = value;
+        return true;
     }
     return false;
 }

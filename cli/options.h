@@ -42,6 +42,7 @@ enum option_id {
     OPTION_QUEUE_BYTES,
     OPTION_LOG_LEVEL,
     OPTION_LIMIT,
+    OPTION_SORT,
 };
 
 /* What was given.  Strings are the program's own arguments. */
@@ -68,7 +69,8 @@ struct arguments {
     size_t frame_bytes_max;
     size_t queue_bytes_max;
     npr_log_level log_level;
-    uint32_t limit;
+    uint32_t limit; /* 0: not given */
+    const char *sort;
     char **positional;
     int positional_count;
 };

@@ -5,11 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void output_no_memory(void)
+{
+    (void)fprintf(stderr, "nprocreg: out of memory\n");
+    exit(EXIT_REFUSED); /* NOLINT(concurrency-mt-unsafe): nothing to unwind. */
+}
+
 static void *or_die(void *memory)
 {
     if (memory == NULL) {
-        (void)fprintf(stderr, "nprocreg: out of memory\n");
-        exit(EXIT_REFUSED); /* NOLINT(concurrency-mt-unsafe): nothing to unwind. */
+        output_no_memory();
     }
     return memory;
 }

@@ -6,8 +6,10 @@
 
 #include "nprocreg/term.h"
 
-/* A term as Erlang text, owned by the caller.  Ends the program when out of memory: a command has
- * nothing better to do. */
+/* Says so and ends the program: a command has nothing better to do.  All here do it. */
+_Noreturn void output_no_memory(void);
+
+/* A term as Erlang text, owned by the caller. */
 char *output_text(struct npr_term term);
 
 /* The same as a JSON string. */

@@ -1,9 +1,10 @@
-# What an installed copy consists of: the command (cli/), both libraries, the headers, and how
-# pkg-config and CMake find them.  All paths are relative, so the copy may be moved.
+# What an installed copy consists of: the command (cli/) and its manual page, both libraries, the headers,
+# and how pkg-config and CMake find them.  All paths are relative, so the copy may be moved.
 include(CMakePackageConfigHelpers)
 set(npri_package ${CMAKE_INSTALL_LIBDIR}/cmake/nprocreg)
 
 install(DIRECTORY include/nprocreg DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES docs/man/nprocreg.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 set_target_properties(nprocreg_shared PROPERTIES EXPORT_NAME nprocreg)
 set_target_properties(nprocreg_static PROPERTIES EXPORT_NAME static)
 install(TARGETS nprocreg_shared EXPORT nprocregTargets

@@ -147,6 +147,12 @@ NPR_API NPR_NODISCARD npr_status npr_node_cast(struct npr_node *node,
                                                const struct npr_address *to,
                                                struct npr_term message);
 
+/* exit/2: an exit signal to a process, which ends with `reason` unless it traps exits; `kill`
+ * cannot be trapped, `normal` ends nobody else.  As npr_node_send(). */
+NPR_API NPR_NODISCARD npr_status npr_node_exit(struct npr_node *node,
+                                               const struct npr_pid *pid,
+                                               struct npr_term reason);
+
 /* gen_server:call.  The reply is appended to `reply` as one element, also for NPR_EEXIT, where it
  * is the exit reason.  Blocks up to `timeout_ms`.
  *

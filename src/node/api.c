@@ -158,9 +158,10 @@ static bool put_address(const struct npr_address *to,
     return out_peer->size > 0;
 }
 
-static npr_status send_term(struct npr_node *node,
-                            const struct npr_address *to,
-                            struct npr_term message)
+static npr_status send_signal(struct npr_node *node,
+                              enum npri_signal_kind kind,
+                              const struct npr_address *to,
+                              struct npr_term payload)
 {
     struct npri_signal *signal = NULL;
     npr_status status = NPR_ENOMEM;
@@ -177,13 +178,13 @@ static npr_status send_term(struct npr_node *node,
     npri_put_node(&name, &peer);
     if (!address.failed && !name.failed) {
         signal = npri_signal_create(&(struct npri_signal){
-            .kind = NPRI_SIGNAL_MESSAGE,
+            .kind = kind,
             .node = to->name != NULL && !npr_node_name_equal(&peer, &node->name)
                         ? npri_buffer_term(&name)
                         : (struct npr_term){0},
             .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
             .to = npri_buffer_term(&address),
-            .payload = message});
+            .payload = payload});
     }
     if (signal != NULL) {
         npri_runtime_deliver(node->runtime, signal);
@@ -207,7 +208,24 @@ npr_status npr_node_send(struct npr_node *node,
     if (!npri_calls_enter(node)) {
         return NPR_ECLOSED;
     }
-    status = send_term(node, to, message);
+    status = send_signal(node, NPRI_SIGNAL_MESSAGE, to, message);
+    npri_calls_leave(node);
+    return status;
+}
+
+npr_status npr_node_exit(struct npr_node *node, const struct npr_pid *pid, struct npr_term reason)
+{
+    struct npr_address to = {0};
+    npr_status status;
+
+    if (pid == NULL || reason.data == NULL) {
+        return NPR_EINVAL;
+    }
+    to.pid = *pid;
+    if (!npri_calls_enter(node)) {
+        return NPR_ECLOSED;
+    }
+    status = send_signal(node, NPRI_SIGNAL_EXIT, &to, reason);
     npri_calls_leave(node);
     return status;
 }

@@ -59,3 +59,4 @@ check "$dir/project/build/by_cmake_static"
 
 [ "$("$copy/bin/nprocreg" --version)" = "$(pkg-config --modversion nprocreg | sed 's/^/nprocreg /')" ] ||
     fail "the command and nprocreg.pc say different versions"
+[ -s "$copy/share/man/man1/nprocreg.1" ] || fail "the manual page is not installed"

@@ -23,6 +23,7 @@ cases() ->
      {"nodes, keys and status", fun questions/0},
      {"register and unregister", fun register_and_unregister/0},
      {"send and call, by key and by pid, Erlang and native processes", fun send_and_call/0},
+     {"ps, info and kill, Erlang and native processes", fun processes/0},
      {"why, offline: encoding, hash and owner as Erlang computes them", fun why_offline/0},
      {"why, online: who was asked, and what each answered", fun why_online/0},
      {"term reads what Erlang prints, and prints what Erlang reads", fun term/0},
@@ -180,6 +181,27 @@ send_and_call() ->
                                       Taker ! {ask, self()},
                                       receive Got -> Got after 10000 -> silence end
                                   end)).
+
+%% Would catch: a pid that is asked about on the wrong node, and figures that Erlang has under
+%% another name.
+processes() ->
+    [begin
+         Key = fresh(Owner),
+         Pid = ?ON(a, nprocreg:get_pid(Key, fun counter:start/0)),
+         {?FOUND, Table} = run(["ps", "--node", Owner, "--limit", "1000"]),
+         ?TRUE(string:find(Table, pid_text(Pid)) =/= nomatch),
+         {?FOUND, _} = run(["ps", "--node", Owner, "--sort", "links", "--limit", "2", "--json"]),
+         {?FOUND, Told} = ask(Asked, ["info", text(Key)]),
+         ?EQUAL({pid_text(Pid), <<"waiting">>, <<"0">>},
+                {field("pid", Told), field("status", Told), field("mailbox", Told)}),
+         {?FOUND, Told} = ask(Asked, ["info", pid_text(Pid)]),
+         Watcher = ?ON(b, interop_processes:watcher(Pid)),
+         {?REFUSED, _} = ask(Asked, ["kill", pid_text(Pid), "normal", "--timeout", "200ms"]),
+         {?FOUND, _} = ask(Asked, ["kill", text(Key), "{moved, away}"]),
+         ?EQUAL({moved, away}, ?ON(b, interop_processes:reason_seen_by(Watcher))),
+         {?NOT_FOUND, _} = ask(Asked, ["kill", pid_text(Pid)]),
+         {?NOT_FOUND, _} = ask(Asked, ["info", pid_text(Pid)])
+     end || Owner <- members(), Asked <- members()].
 
 %% Keys that are no pids, since those have no text that stands for them.
 why_offline() ->

@@ -2,7 +2,7 @@
 %% and what becomes of the functions that Erlang callers hand to a native owner.
 -module(interop_processes).
 -export([cluster/0, cases/0]).
--export([wait/0]).
+-export([wait/0, watcher/1, reason_seen_by/1]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 -include("interop.hrl").

@@ -2,7 +2,7 @@
 # Exit codes and help: what a script can rely on when no cluster is there.
 . "$(dirname "$0")/lib.sh"
 
-for command in node get why term keys nodes status register unregister send call; do
+for command in node get why term keys nodes status register unregister send call ps info kill; do
     expect_exit 0 "$nprocreg" $command --help
     expect_out "^usage: nprocreg $command"
     expect_exit 2 "$nprocreg" $command --no-such-option
