@@ -21,6 +21,7 @@ struct npri_question {
     struct npri_link ending; /* while the questions to a lost node are being ended */
     enum npri_question_kind kind;
     struct npr_node_name peer;
+    bool undelivered;           /* ends at once */
     struct npri_debtor *debtor; /* of a question without a deadline; else NULL */
     struct npri_buffer ref;     /* a term in normal form */
     struct npri_buffer target;  /* a term: what is monitored; empty: nothing yet */

@@ -193,9 +193,14 @@ static void on_timer(void *user)
     npri_node_enter(node);
     while ((request = first_due(node)) != NULL && request->deadline.key <= now_ns) {
         npri_question_demonitor(node, request);
-        npri_question_end(node, request,
-                          &(struct npri_outcome){.status = NPR_ETIMEDOUT,
-                                                 .text = npr_bytes_of("no answer in time")});
+        npri_question_end(
+            node, request,
+            request->undelivered
+                ? &(struct npri_outcome){.status = NPR_EUNREACHABLE,
+                                         .text = npr_bytes_of("the last attempt to connect to it "
+                                                              "has just failed")}
+                : &(struct npri_outcome){.status = NPR_ETIMEDOUT,
+                                         .text = npr_bytes_of("no answer in time")});
     }
     set_timer(&node->questions);
     npri_node_leave(node);
@@ -261,6 +266,18 @@ static void end_all(struct npr_node *node,
 void npri_questions_on_up(struct npr_node *node, const struct npr_node_name *peer)
 {
     end_all(node, peer, true, &(struct npri_outcome){.status = NPR_OK});
+}
+
+void npri_questions_on_undelivered(struct npr_node *node, struct npr_term ref)
+{
+    struct npri_question *request = npri_question_find(node, ref);
+
+    if (request != NULL) {
+        request->undelivered = true;
+        npri_heap_remove(&node->questions.deadlines, &request->deadline);
+        npri_heap_insert(&node->questions.deadlines, &request->deadline, 0);
+        set_timer(&node->questions);
+    }
 }
 
 void npri_questions_on_down(struct npr_node *node,

@@ -79,6 +79,10 @@ NPR_NODISCARD npr_status npri_question_connect(struct npr_node *node,
 bool npri_questions_on_signal(struct npr_node *node, const struct npri_signal *signal);
 
 void npri_questions_on_up(struct npr_node *node, const struct npr_node_name *peer);
+/* A message that waited for a connection came back.  The question that it was of ends, too: with
+ * the reason that npri_questions_on_down() brings in this turn; without one (the last attempt has
+ * just failed, and no other is made so soon), as NPR_EUNREACHABLE. */
+void npri_questions_on_undelivered(struct npr_node *node, struct npr_term ref);
 void npri_questions_on_down(struct npr_node *node,
                             const struct npr_node_name *peer,
                             const struct npr_error *reason);

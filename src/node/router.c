@@ -114,8 +114,8 @@ static void answer_noconnection(struct npr_node *node,
     }
 }
 
-/* What the sender of an undelivered message must be told.  Requests of our own are told by the
- * connection's `down`, which knows why. */
+/* What the sender of an undelivered message must be told.  Questions of our own are told by the
+ * connection's `down`, which knows why, or by npri_questions_on_undelivered(). */
 static void answer_undelivered(struct npr_node *node, const struct npri_control *control)
 {
     if (control->kind == NPRI_CONTROL_LINK) {
@@ -133,6 +133,9 @@ void npri_router_undelivered(struct npr_node *node,
 {
     (void)peer;
     answer_undelivered(node, control);
+    if (control->ref.data != NULL) {
+        npri_questions_on_undelivered(node, control->ref);
+    }
 }
 
 /* Whether all terms that its kind needs are there.  One is missing when there was no memory to

@@ -124,6 +124,7 @@ static void a_lost_node_ends_calls_to_it(void **state)
 static void connecting_says_why_it_failed(void **state)
 {
     struct npr_node_options options = counters_options("x@127.0.0.1");
+    struct npr_builder *reply = npr_builder_create();
     char peer[64];
     struct npr_error err;
     struct npr_pid pid = {.id = 7};
@@ -150,6 +151,13 @@ static void connecting_says_why_it_failed(void **state)
     assert_int_equal(npr_node_connect(nodes[1], "y@127.0.0.1:1", TIMEOUT_MS, &err),
                      NPR_EUNREACHABLE);
     assert_non_null(strstr(err.text, "127.0.0.1"));
+
+    /* No other attempt is made for half a second: that is no reason to wait for the time-out. */
+    assert_int_equal(npr_node_name_parse(npr_bytes_of("y@127.0.0.1"), &pid.node, &err), NPR_OK);
+    assert_int_equal(npr_node_rpc(nodes[1], &pid.node, "erlang", "node", nodes_term("[]"),
+                                  TIMEOUT_MS, reply, &err),
+                     NPR_EUNREACHABLE);
+    npr_builder_destroy(reply);
 }
 
 /* A client asks, but is no member: nothing is placed on it. */
