@@ -1,4 +1,4 @@
-/* nprocreg keys, nodes, status: what one node knows. */
+/* nprocreg nodes, status: what one node knows of the others and of itself. */
 #include "commands.h"
 #include "get.h"
 #include "output.h"
@@ -57,65 +57,6 @@ static npr_status call_server(struct session *session,
     }
     npr_builder_destroy(builder);
     return status;
-}
-
-/* ets:tab2list(nprocreg_data): the table of entries, which native nodes answer for as well. */
-static npr_status ask_keys(struct session *session,
-                           struct npr_builder *reply,
-                           struct npr_error *err)
-{
-    struct npr_builder *args = npr_builder_create();
-    struct npr_term term = {0};
-    npr_status status;
-
-    if (args == NULL) {
-        return fail(err, NPR_ENOMEM, "out of memory");
-    }
-    npr_build_list(args, 1);
-    npr_build_atom(args, "nprocreg_data");
-    npr_build_nil(args);
-    status = npr_builder_finish(args, &term, err);
-    if (status == NPR_OK) {
-        status = session_rpc(session, "ets", "tab2list", term, reply, err);
-    }
-    npr_builder_destroy(args);
-    return status;
-}
-
-static void print_keys(const struct arguments *arguments,
-                       const struct session *session,
-                       struct npr_term answer)
-{
-    json_t *list = json_array();
-    uint32_t left = arguments->limit == 0 ? UINT32_MAX : arguments->limit;
-    struct npr_term_walk walk;
-    struct npr_term item;
-    struct npr_term entry[2];
-
-    if (npr_term_list(answer, &walk)) {
-        while (left-- > 0 && npr_term_next(&walk, &item)) {
-            if (!npr_term_get_tuple(item, 2, entry)) {
-                continue;
-            }
-            if (arguments->json) {
-                (void)json_array_append_new(list,
-                                            json_pack("{s:o, s:o}", "key", output_term(entry[0]),
-                                                      "pid", output_term(entry[1])));
-            } else {
-                char *key = output_text(entry[0]);
-                char *pid = output_text(entry[1]);
-
-                (void)printf("%s\t%s\n", key, pid);
-                free(key);
-                free(pid);
-            }
-        }
-    }
-    if (arguments->json) {
-        output_json(json_pack("{s:o, s:o}", "node", output_node(&session->peer), "keys",
-                              json_incref(list)));
-    }
-    json_decref(list);
 }
 
 static npr_status ask_nodes(struct session *session,
@@ -259,11 +200,6 @@ static void print_status(const struct arguments *arguments,
     }
 }
 
-static enum exit_code run_keys(const struct arguments *arguments)
-{
-    return run_question(arguments, ask_keys, print_keys);
-}
-
 static enum exit_code run_nodes(const struct arguments *arguments)
 {
     return run_question(arguments, ask_nodes, print_nodes);
@@ -274,20 +210,8 @@ static enum exit_code run_status(const struct arguments *arguments)
     return run_question(arguments, ask_status, print_status);
 }
 
-static const enum option_id keys_options[] = {
-    OPTION_NODE, OPTION_LIMIT, OPTION_TIMEOUT, OPTION_COOKIE_FILE, OPTION_JSON, OPTION_END,
-};
 static const enum option_id options[] = {
     OPTION_NODE, OPTION_TIMEOUT, OPTION_COOKIE_FILE, OPTION_JSON, OPTION_END,
-};
-
-const struct command command_keys = {
-    .name = "keys",
-    .synopsis = "",
-    .summary = "List the entries that one node holds",
-    .details = "",
-    .options = keys_options,
-    .run = run_keys,
 };
 
 const struct command command_nodes = {

@@ -40,6 +40,9 @@ static const struct option_spec specs[] = {
     {OPTION_LOG_LEVEL, 0, "log-level", "LEVEL", "error, warning, info or debug (default info)"},
     {OPTION_LIMIT, 0, "limit", "N", "show at most so many (default: all; ps: 50)"},
     {OPTION_SORT, 0, "sort", "COLUMN", "pid, mailbox, handled, dropped, time, state or links"},
+    {OPTION_PREFIX, 0, "prefix", "TERM", "only keys that begin so"},
+    {OPTION_MATCH, 0, "match", "PATTERN", "only keys that look so"},
+    {OPTION_COUNT, 0, "count", NULL, "only say how many there are"},
 };
 #define SPECS_COUNT (sizeof(specs) / sizeof(specs[0]))
 
@@ -230,6 +233,15 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
         return parse_u32(value, &out->limit);
     case OPTION_SORT:
         out->sort = value;
+        return true;
+    case OPTION_PREFIX:
+        out->prefix = value;
+        return true;
+    case OPTION_MATCH:
+        out->match = value;
+        return true;
+    case OPTION_COUNT:
+        out->count = true;
         return true;
     }
     return false;

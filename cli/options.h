@@ -43,6 +43,9 @@ enum option_id {
     OPTION_LOG_LEVEL,
     OPTION_LIMIT,
     OPTION_SORT,
+    OPTION_PREFIX,
+    OPTION_MATCH,
+    OPTION_COUNT,
 };
 
 /* What was given.  Strings are the program's own arguments. */
@@ -71,6 +74,9 @@ struct arguments {
     npr_log_level log_level;
     uint32_t limit; /* 0: not given */
     const char *sort;
+    const char *prefix;
+    const char *match;
+    bool count;
     char **positional;
     int positional_count;
 };

@@ -36,6 +36,21 @@ json_t *output_term(struct npr_term term)
     return or_die(value);
 }
 
+char *output_pid(const struct npr_pid *pid)
+{
+    struct npr_builder *builder = or_die(npr_builder_create());
+    struct npr_term term = {0};
+    char *text;
+
+    npr_build_pid(builder, pid);
+    if (npr_builder_finish(builder, &term, NULL) != NPR_OK) {
+        (void)or_die(NULL);
+    }
+    text = output_text(term);
+    npr_builder_destroy(builder);
+    return text;
+}
+
 json_t *output_node(const struct npr_node_name *node)
 {
     return or_die(json_stringn_nocheck(node->text, node->size));

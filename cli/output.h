@@ -15,7 +15,10 @@ char *output_text(struct npr_term term);
 /* The same as a JSON string. */
 json_t *output_term(struct npr_term term);
 
-/* A pid as <node.id.serial>, and the node in it. */
+/* A pid as <node.id.serial>, owned by the caller. */
+char *output_pid(const struct npr_pid *pid);
+
+/* A node's name. */
 json_t *output_node(const struct npr_node_name *node);
 
 /* Bytes in hexadecimal, owned by the caller. */

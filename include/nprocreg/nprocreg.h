@@ -6,6 +6,7 @@
 #include "nprocreg/format.h"
 #include "nprocreg/inspect.h"
 #include "nprocreg/json.h"
+#include "nprocreg/keys.h"
 #include "nprocreg/module.h"
 #include "nprocreg/node.h"
 #include "nprocreg/process.h"

@@ -28,6 +28,7 @@
 #include "base/hash.h"
 
 struct npri_core;
+struct npri_select;
 
 typedef void (*npri_digest_fn)(const void *data, size_t size, uint8_t out[16]);
 
@@ -152,6 +153,15 @@ void npri_core_put_keys_of(const struct npri_core *core,
                            struct npr_term pid,
                            uint32_t limit,
                            struct npri_buffer *out);
+/* A part of this node's entries that `select` means, at most NPRI_PAGE_BYTES_MAX of them (and some
+ * more), after looking at NPRI_PAGE_STEPS_MAX at the most.  `*cursor` is 0 for the first part, and
+ * 0 again after the last one; any other is good for as long as the node lives.  An entry that is
+ * there all the time comes exactly once.  Appends {Key, Pid, Token} for each to `out` (unless that
+ * is NULL), without a list around them, and returns how many there are. */
+uint32_t npri_core_put_page(const struct npri_core *core,
+                            const struct npri_select *select,
+                            uint64_t *cursor,
+                            struct npri_buffer *out);
 
 /* Appends the view as a list of atoms in Erlang's order of atoms. */
 void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "term/write.h"
 
 #define CREATION_BYTES sizeof(uint32_t)
@@ -98,6 +99,31 @@ const struct npri_entry *npri_directory_next(const struct npri_directory *direct
                                              const struct npri_entry *entry)
 {
     return npri_rows_next(&directory->entries, entry);
+}
+
+void npri_directory_walk(const struct npri_directory *directory,
+                         uint64_t *cursor,
+                         uint32_t budget,
+                         bool (*visit)(void *user, const struct npri_entry *entry),
+                         void *user)
+{
+    const struct npri_rows *rows = &directory->entries;
+    bool more = true;
+
+    do {
+        const uint64_t from = *cursor;
+        uint64_t cost = 1;
+        bool whole;
+
+        for (const struct npri_entry *entry = npri_rows_step(rows, cursor, &whole); entry != NULL;
+             entry = entry->next[NPRI_ROWS_BY_KEY]) {
+            if (whole || npri_rows_place(rows, npri_entry_key(entry)) >= from) {
+                more = visit(user, entry) && more;
+                cost += 1 + entry->key_size / NPRI_PAGE_STEP_BYTES;
+            }
+        }
+        budget = cost < budget ? budget - (uint32_t)cost : 0;
+    } while (more && budget > 0 && *cursor != 0);
 }
 
 const struct npri_entry *npri_directory_next_of(const struct npri_directory *directory,

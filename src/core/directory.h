@@ -82,6 +82,16 @@ struct npr_term npri_directory_pid(const struct npri_directory *directory,
 const struct npri_entry *npri_directory_next(const struct npri_directory *directory,
                                              const struct npri_entry *entry);
 
+/* Walks the entries in the order of npri_rows_step(), as far as `budget` goes: each one looked at
+ * costs 1 and some for a long key, an empty bucket 1, too.  `visit` may end the walk, which then
+ * stops behind the bucket that it is in.  `*cursor` as npri_rows_step() has it; nothing may change
+ * meanwhile. */
+void npri_directory_walk(const struct npri_directory *directory,
+                         uint64_t *cursor,
+                         uint32_t budget,
+                         bool (*visit)(void *user, const struct npri_entry *entry),
+                         void *user);
+
 /* The same for those of one process: any pid, and the entry after `entry`. */
 const struct npri_entry *npri_directory_next_of(const struct npri_directory *directory,
                                                 struct npr_term pid,

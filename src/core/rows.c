@@ -215,3 +215,39 @@ struct npri_entry *npri_rows_next(const struct npri_rows *rows, const struct npr
     }
     return bucket < rows->buckets_count ? rows->buckets[bucket] : NULL;
 }
+
+/* ---- Walking while it changes.
+ *
+ * A bucket has the entries whose hashes end in the same bits: one more of them once it was split.
+ * Read backwards, such hashes are a range of numbers, and splitting a bucket cuts its range in two.
+ */
+
+static uint64_t backwards(uint64_t bits)
+{
+    static const uint64_t masks[] = {UINT64_C(0x5555555555555555), UINT64_C(0x3333333333333333),
+                                     UINT64_C(0x0f0f0f0f0f0f0f0f), UINT64_C(0x00ff00ff00ff00ff),
+                                     UINT64_C(0x0000ffff0000ffff), UINT64_C(0x00000000ffffffff)};
+
+    for (unsigned i = 0; i < 6; i++) {
+        bits = (bits >> (1u << i) & masks[i]) | (bits & masks[i]) << (1u << i);
+    }
+    return bits;
+}
+
+struct npri_entry *npri_rows_step(const struct npri_rows *rows, uint64_t *cursor, bool *out_whole)
+{
+    const size_t bucket = bucket_of(rows, backwards(*cursor));
+    const bool split = bucket < rows->buckets_count - rows->half || bucket >= rows->half;
+    /* The width of the bucket's range: 2^64 by the number of buckets that are as full. */
+    const uint64_t width = (UINT64_MAX / rows->half + 1) / (split ? 2 : 1);
+    const uint64_t start = *cursor & ~(width - 1);
+
+    *out_whole = *cursor == start;
+    *cursor = start + width; /* 0 after the last one */
+    return rows->buckets[bucket];
+}
+
+uint64_t npri_rows_place(const struct npri_rows *rows, struct npr_bytes key)
+{
+    return backwards(hash_of_key(rows, key));
+}

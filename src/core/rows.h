@@ -49,6 +49,16 @@ void npri_rows_remove(struct npri_rows *rows, struct npri_entry *entry); /* it i
 struct npri_entry *npri_rows_find_key(const struct npri_rows *rows, struct npr_bytes key);
 struct npri_entry *npri_rows_find_pid(const struct npri_rows *rows, uint32_t id, uint32_t serial);
 
+/* Of a table by key: walks it a bucket at a time while it may change in between.  `*cursor` is 0
+ * for the first step, and 0 again after the last one.  Returns the chain of this step; unless
+ * `*out_whole`, only those of its entries count whose npri_rows_place() is not below what `*cursor`
+ * was.  An entry that is there all the time comes exactly once: buckets are split and joined, but
+ * their entries keep the order of their places. */
+struct npri_entry *npri_rows_step(const struct npri_rows *rows, uint64_t *cursor, bool *out_whole);
+
+/* Where a key comes in that order: below `*cursor`, and its entry has had its turn. */
+uint64_t npri_rows_place(const struct npri_rows *rows, struct npr_bytes key);
+
 /* The entry after `entry`, the first one after NULL; NULL: there are no more.  In the order of
  * their hashes, and so the same on every run with the same hash key. */
 struct npri_entry *npri_rows_next(const struct npri_rows *rows, const struct npri_entry *entry);

@@ -215,6 +215,8 @@ static const struct npri_builtin builtins[] = {
     {NPRI_NATIVE_NAME, "start", 4, npri_function_native_start},
     {NPRI_NATIVE_NAME, "status", 0, npri_function_native_status},
     {NPRI_NATIVE_NAME, "spawn", 1, npri_function_native_spawn},
+    {NPRI_NATIVE_NAME, "keys", 2, npri_function_native_keys},
+    {NPRI_NATIVE_NAME, "count", 2, npri_function_native_count},
 };
 
 const struct npri_builtin *npri_builtin_find(struct npr_bytes module,

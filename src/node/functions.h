@@ -24,5 +24,8 @@ void npri_function_processes_by(struct npri_evaluation *evaluation, const struct
 void npri_function_info(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_process_info(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_process_info_of(struct npri_evaluation *evaluation, const struct npr_term *args);
+/* functions_keys.c: nprocreg_native:keys/2, count/2. */
+void npri_function_native_keys(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_count(struct npri_evaluation *evaluation, const struct npr_term *args);
 
 #endif /* NPRI_NODE_FUNCTIONS_H */
