@@ -76,68 +76,13 @@ uint8_t *npri_buffer_extend(struct npri_buffer *buffer, size_t size)
     return at;
 }
 
-void npri_put_u8(struct npri_buffer *buffer, uint8_t value)
-{
-    uint8_t *at = npri_buffer_extend(buffer, 1);
-
-    if (at != NULL) {
-        at[0] = value;
-    }
-}
-
-void npri_put_u16(struct npri_buffer *buffer, uint16_t value)
-{
-    uint8_t *at = npri_buffer_extend(buffer, 2);
-
-    if (at != NULL) {
-        at[0] = (uint8_t)(value >> 8);
-        at[1] = (uint8_t)value;
-    }
-}
-
-static void write_u32(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 24);
-    at[1] = (uint8_t)(value >> 16);
-    at[2] = (uint8_t)(value >> 8);
-    at[3] = (uint8_t)value;
-}
-
-void npri_put_u32(struct npri_buffer *buffer, uint32_t value)
-{
-    uint8_t *at = npri_buffer_extend(buffer, 4);
-
-    if (at != NULL) {
-        write_u32(at, value);
-    }
-}
-
-void npri_put_u64(struct npri_buffer *buffer, uint64_t value)
-{
-    npri_put_u32(buffer, (uint32_t)(value >> 32));
-    npri_put_u32(buffer, (uint32_t)value);
-}
-
-void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes bytes)
-{
-    uint8_t *at;
-
-    if (bytes.size == 0) {
-        return;
-    }
-    at = npri_buffer_extend(buffer, bytes.size);
-    if (at != NULL) {
-        memcpy(at, bytes.data, bytes.size);
-    }
-}
-
 void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value)
 {
     if (buffer->failed) {
         return;
     }
     NPRI_ASSERT(offset + 4 <= buffer->size);
-    write_u32(buffer->data + offset, value);
+    npri_write_u32(buffer->data + offset, value);
 }
 
 void npri_buffer_consume(struct npri_buffer *buffer, size_t size)

@@ -55,11 +55,70 @@ uint8_t *npri_buffer_extend(struct npri_buffer *buffer, size_t size);
 /* Makes sure that `size` more bytes can be appended without allocating; false sets `failed`. */
 bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size);
 
-void npri_put_u8(struct npri_buffer *buffer, uint8_t value);
-void npri_put_u16(struct npri_buffer *buffer, uint16_t value);
-void npri_put_u32(struct npri_buffer *buffer, uint32_t value);
-void npri_put_u64(struct npri_buffer *buffer, uint64_t value);
-void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes bytes);
+/* The writers are inline, and so is what they need when there is room: messages are made of them.
+ */
+
+/* npri_buffer_extend() for the usual case. */
+static inline uint8_t *npri_buffer_room(struct npri_buffer *buffer, size_t size)
+{
+    if (buffer->failed || size > buffer->capacity - buffer->size ||
+        (buffer->size_max != 0 && size + buffer->size > buffer->size_max)) {
+        return npri_buffer_extend(buffer, size);
+    }
+    buffer->size += size;
+    return buffer->data + buffer->size - size;
+}
+
+static inline void npri_write_u32(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)(value >> 24);
+    at[1] = (uint8_t)(value >> 16);
+    at[2] = (uint8_t)(value >> 8);
+    at[3] = (uint8_t)value;
+}
+
+static inline void npri_put_u8(struct npri_buffer *buffer, uint8_t value)
+{
+    uint8_t *at = npri_buffer_room(buffer, 1);
+
+    if (at != NULL) {
+        at[0] = value;
+    }
+}
+
+static inline void npri_put_u16(struct npri_buffer *buffer, uint16_t value)
+{
+    uint8_t *at = npri_buffer_room(buffer, 2);
+
+    if (at != NULL) {
+        at[0] = (uint8_t)(value >> 8);
+        at[1] = (uint8_t)value;
+    }
+}
+
+static inline void npri_put_u32(struct npri_buffer *buffer, uint32_t value)
+{
+    uint8_t *at = npri_buffer_room(buffer, 4);
+
+    if (at != NULL) {
+        npri_write_u32(at, value);
+    }
+}
+
+static inline void npri_put_u64(struct npri_buffer *buffer, uint64_t value)
+{
+    npri_put_u32(buffer, (uint32_t)(value >> 32));
+    npri_put_u32(buffer, (uint32_t)value);
+}
+
+static inline void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes bytes)
+{
+    uint8_t *at = bytes.size == 0 ? NULL : npri_buffer_room(buffer, bytes.size);
+
+    if (at != NULL) {
+        memcpy(at, bytes.data, bytes.size);
+    }
+}
 
 /* Overwrites four bytes that were written before (a length known only afterwards). */
 void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value);

@@ -76,6 +76,10 @@ bool npri_utf8_count(struct npr_bytes text, size_t *out_count, bool *out_latin1)
     size_t count = 0;
     bool latin1 = true;
 
+    while (count < text.size && text.data[count] < 0x80) { /* ASCII, as most is */
+        count++;
+    }
+    text = npri_bytes(text.data + count, text.size - count);
     while (text.size > 0) {
         uint32_t code;
         const size_t size = npri_utf8_take(text, &code);

@@ -9,11 +9,18 @@
 #include "term/read.h"
 #include "term/write.h"
 
+/* Tuples that cannot be too deep, whatever they are in. */
+#define PLAIN_TUPLES_MAX 64u
+
 /* One term in the making.  `missing` counts the terms that must still be written to make it whole;
  * it is 1 at the start.  Invariant: once `error.status` is set nothing more is written. */
 struct npr_builder {
     struct npri_buffer written;
     struct npri_buffer normal; /* what finish gives out when `written` is not in normal form */
+    /* False: what has been written is in normal form, and need not be looked at again: a few
+     * tuples, numbers, atoms, binaries, pids and references, which are written that way. */
+    bool unsure;
+    uint32_t tuples;
     uint64_t missing;
     uint64_t calls; /* to name the wrong one */
     struct npr_error error;
@@ -46,9 +53,12 @@ void npr_builder_reset(struct npr_builder *builder)
 {
     npri_buffer_reset(&builder->written);
     npri_buffer_reset(&builder->normal);
+    builder->unsure = false;
+    builder->tuples = 0;
     builder->missing = 1;
     builder->calls = 0;
-    builder->error = (struct npr_error){.status = NPR_OK};
+    builder->error.status = NPR_OK;
+    builder->error.text[0] = '\0';
 }
 
 /* Counts a call that writes one term with `children` still to follow and at most `bytes` bytes now.
@@ -153,6 +163,7 @@ void npr_build_string(struct npr_builder *builder, const char *utf8)
     struct npr_bytes text = npr_bytes_of(utf8);
     size_t chars;
 
+    builder->unsure = true;
     if (!npri_utf8_count(text, &chars, NULL)) {
         refuse(builder, "string", "the text is not UTF-8");
         return;
@@ -217,12 +228,14 @@ void npr_build_export(struct npr_builder *builder,
 void npr_build_tuple(struct npr_builder *builder, uint32_t arity)
 {
     if (begin(builder, "tuple", arity, HEAD_BYTES_MAX)) {
+        builder->tuples++;
         npri_put_tuple(&builder->written, arity);
     }
 }
 
 void npr_build_list(struct npr_builder *builder, uint32_t count)
 {
+    builder->unsure = true;
     if (begin(builder, "list", (uint64_t)count + 1, HEAD_BYTES_MAX) && count > 0) {
         npri_put_list(&builder->written, count);
     }
@@ -237,6 +250,7 @@ void npr_build_nil(struct npr_builder *builder)
 
 void npr_build_map(struct npr_builder *builder, uint32_t pairs)
 {
+    builder->unsure = true;
     if (begin(builder, "map", 2 * (uint64_t)pairs, HEAD_BYTES_MAX)) {
         npri_put_map(&builder->written, pairs);
     }
@@ -244,6 +258,7 @@ void npr_build_map(struct npr_builder *builder, uint32_t pairs)
 
 void npr_build_term(struct npr_builder *builder, struct npr_term term)
 {
+    builder->unsure = true; /* how deep is it? */
     if (term.data == NULL) {
         refuse(builder, "term", "there is no term");
     } else if (begin(builder, "term", 0, term.size)) {
@@ -274,6 +289,10 @@ npr_status npr_builder_finish(struct npr_builder *builder,
         return npri_fail(err, NPR_EINVAL, "the term is not whole: at least %llu more must follow",
                          (unsigned long long)builder->missing);
     }
+    if (!builder->unsure && builder->tuples <= PLAIN_TUPLES_MAX) {
+        *out = (struct npr_term){.data = builder->written.data, .size = builder->written.size};
+        return NPR_OK;
+    }
     npri_buffer_reset(&builder->normal);
     status =
         npri_term_read(npri_buffer_bytes(&builder->written), &builder->normal, out, &used, err);
@@ -296,6 +315,7 @@ npr_status npri_builder_append(struct npr_builder *builder,
     const size_t size = builder->written.size;
     npr_status status;
 
+    builder->unsure = true;
     if (!begin(builder, call, 0, 0)) {
         return report(builder, err);
     }
@@ -319,6 +339,7 @@ void npri_builder_make(struct npr_builder *builder,
 {
     npr_status status;
 
+    builder->unsure = true;
     if (!begin(builder, call, 0, 0) || builder->written.failed) {
         return;
     }

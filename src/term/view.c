@@ -89,6 +89,14 @@ bool npr_term_get_int64(struct npr_term term, int64_t *out)
     uint64_t magnitude;
     bool negative;
 
+    if (term.data != NULL && term.data[0] == NPRI_TAG_SMALL_INTEGER) {
+        *out = term.data[1];
+        return true;
+    }
+    if (term.data != NULL && term.data[0] == NPRI_TAG_INTEGER) {
+        *out = (int32_t)npri_get_u32(term.data + 1);
+        return true;
+    }
     if (!get_magnitude(term, &negative, &magnitude) || magnitude > (uint64_t)INT64_MAX + negative) {
         return false;
     }
@@ -320,14 +328,21 @@ bool npr_term_tail(struct npr_term_walk *walk, struct npr_term *out)
 
 bool npr_term_get_tuple(struct npr_term term, uint32_t arity, struct npr_term *out)
 {
-    struct npr_term_walk walk;
-    uint32_t count;
+    const uint8_t *at;
+    uint64_t count;
 
-    if (!npr_term_tuple(term, &walk, &count) || count != arity) {
+    if (npr_term_kind(term) != NPR_TERM_TUPLE) {
+        return false;
+    }
+    at = term.data + npri_tag_head(term.data, &count);
+    if (count != arity) {
         return false;
     }
     for (uint32_t i = 0; i < arity; i++) {
-        (void)npr_term_next(&walk, &out[i]);
+        const uint8_t *end = npri_tag_skip(at, 1);
+
+        out[i] = (struct npr_term){.data = at, .size = (size_t)(end - at)};
+        at = end;
     }
     return true;
 }

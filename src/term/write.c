@@ -18,12 +18,26 @@ static void put_magnitude(struct npri_buffer *buffer, bool negative, uint64_t va
 
 void npri_put_int(struct npri_buffer *buffer, int64_t value)
 {
+    if (value >= 0 && value <= UINT8_MAX) {
+        npri_put_u8(buffer, NPRI_TAG_SMALL_INTEGER);
+        npri_put_u8(buffer, (uint8_t)value);
+        return;
+    }
+    if (value >= INT32_MIN && value <= INT32_MAX) {
+        npri_put_u8(buffer, NPRI_TAG_INTEGER);
+        npri_put_u32(buffer, (uint32_t)value);
+        return;
+    }
     put_magnitude(buffer, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void npri_put_uint(struct npri_buffer *buffer, uint64_t value)
 {
-    put_magnitude(buffer, false, value);
+    if (value <= INT32_MAX) {
+        npri_put_int(buffer, (int64_t)value);
+    } else {
+        put_magnitude(buffer, false, value);
+    }
 }
 
 void npri_put_double(struct npri_buffer *buffer, double value)
