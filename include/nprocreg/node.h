@@ -129,6 +129,15 @@ NPR_API NPR_NODISCARD npr_status npr_node_complete_pid(struct npr_node *node,
                                                        uint32_t timeout_ms,
                                                        struct npr_error *err);
 
+/* Starts a process on this node that no key leads to, as npr_spawn() does for a process; link and
+ * monitor must be false: a program's thread has no mailbox.  Does not block, and may be called from
+ * callbacks.  Returns NPR_OK (it exists; its init runs later), NPR_EINVAL, NPR_ENOMEM, NPR_ECLOSED.
+ */
+NPR_API NPR_NODISCARD npr_status npr_node_spawn(struct npr_node *node,
+                                                const struct npr_spawn *spawn,
+                                                struct npr_pid *out_pid,
+                                                struct npr_error *err);
+
 /* A process by its pid, or by its registered name on a node. */
 struct npr_address {
     struct npr_pid pid;        /* used when `name` is NULL */

@@ -93,6 +93,25 @@ struct npr_behaviour {
     npr_status (*run)(struct npr_process *self, void *state, struct npr_term args);
 };
 
+/* A process that no key leads to. */
+struct npr_spawn {
+    const struct npr_behaviour *behaviour;
+    const char *function;      /* what it is called in logs, e.g. "room:member" */
+    struct npr_term arguments; /* the list that init gets; none stands for [] */
+    bool link;                 /* with who starts it; in place before init runs, */
+    bool monitor;              /* like this one, by the reference that npr_spawn() gives */
+};
+
+/* Starts a process on this node.  Returns when it exists: its init runs later, on any worker, and
+ * when that fails links and monitors are told why, as of any other end.  `*out_ref` is the
+ * monitor's (left alone without one); either out parameter may be NULL.  Returns NPR_OK, NPR_EINVAL
+ * (no behaviour or function, one of another release, arguments that are no list), NPR_ENOMEM, or
+ * NPR_ECLOSED (the node is stopping). */
+NPR_API npr_status npr_spawn(struct npr_process *self,
+                             const struct npr_spawn *spawn,
+                             struct npr_pid *out_pid,
+                             struct npr_ref *out_ref);
+
 /* The pid of the running process. */
 NPR_API struct npr_pid npr_self(const struct npr_process *self);
 

@@ -138,6 +138,35 @@ npr_status npr_node_complete_pid(struct npr_node *node,
     return status;
 }
 
+/* ---- Starting a process. */
+
+npr_status npr_node_spawn(struct npr_node *node,
+                          const struct npr_spawn *spawn,
+                          struct npr_pid *out_pid,
+                          struct npr_error *err)
+{
+    struct npri_spawn complete;
+    struct npr_pid pid;
+    npr_status status;
+
+    if (!npri_spawn_complete(spawn, &complete)) {
+        return npri_fail(err, NPR_EINVAL,
+                         "no behaviour, no function, or arguments that are no list");
+    }
+    if (spawn->link || spawn->monitor) {
+        return npri_fail(err, NPR_EINVAL, "a program's thread has no links or monitors");
+    }
+    if (!npri_calls_enter(node)) {
+        return npri_fail(err, NPR_ECLOSED, "the node stops");
+    }
+    status = npri_runtime_spawn(node->runtime, &complete, &pid, err);
+    npri_calls_leave(node);
+    if (status == NPR_OK && out_pid != NULL) {
+        *out_pid = pid;
+    }
+    return status;
+}
+
 /* ---- Sending. */
 
 /* Writes the address as a term; false: it is none. */

@@ -7,11 +7,24 @@ static bool pid_is_valid(const struct npr_pid *pid)
     return pid != NULL && pid->node.size != 0;
 }
 
+bool npri_runtime_is_local(const struct npri_runtime *runtime,
+                           const struct npr_pid *pid,
+                           struct npri_local *out)
+{
+    if (pid->creation != runtime->options.creation ||
+        !npr_node_name_equal(&pid->node, &runtime->options.node)) {
+        return false;
+    }
+    *out = (struct npri_local){.id = pid->id, .serial = pid->serial};
+    return true;
+}
+
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
 {
-    return pid->id == self->local.id && pid->serial == self->local.serial &&
-           pid->creation == self->origin->runtime->options.creation &&
-           npr_node_name_equal(&pid->node, &self->origin->runtime->options.node);
+    struct npri_local local;
+
+    return npri_runtime_is_local(self->origin->runtime, pid, &local) &&
+           local.id == self->local.id && local.serial == self->local.serial;
 }
 
 void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer)
@@ -91,11 +104,16 @@ npr_status npr_reply(struct npr_process *self, const struct npr_from *from, stru
 npr_status npr_send(struct npr_process *self, const struct npr_pid *to, struct npr_term message)
 {
     uint8_t to_bytes[NPRI_IDENTITY_BYTES_MAX];
-    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE};
+    struct npri_signal draft;
+    struct npri_local local;
 
     if (self == NULL || !pid_is_valid(to) || message.data == NULL) {
         return NPR_EINVAL;
     }
+    if (npri_runtime_is_local(self->origin->runtime, to, &local)) {
+        return npri_runtime_send_local(self->origin->runtime, self->local, local, &message, 1);
+    }
+    draft = (struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE};
     draft.to = npri_pid_term(to, to_bytes);
     return npri_process_send(self, &draft, &message, 1);
 }

@@ -245,6 +245,19 @@ enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term
 enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal);
 enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npri_signal *signal);
 
+/* Whether `pid` is one of this node and incarnation: then `*out` (calls.c). */
+bool npri_runtime_is_local(const struct npri_runtime *runtime,
+                           const struct npr_pid *pid,
+                           struct npri_local *out);
+
+/* Gives a message, the bytes of `parts` in order, from one process here to another.  NPR_OK, also
+ * when there is no such process, or NPR_ENOMEM (runtime.c). */
+NPR_NODISCARD npr_status npri_runtime_send_local(struct npri_runtime *runtime,
+                                                 struct npri_local from,
+                                                 struct npri_local to,
+                                                 const struct npr_term *parts,
+                                                 size_t parts_count);
+
 /* Whether `pid` is the process's own (calls.c). */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
 

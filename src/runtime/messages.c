@@ -1,5 +1,7 @@
 /* Messages as Erlang's gen_server takes them: calls, casts, and the requests that every process of
  * an Erlang node answers without its own doing. */
+#include <string.h>
+
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
@@ -26,20 +28,52 @@ static bool tag_alias(struct npr_term tag, struct npr_term *out_ref)
     return true;
 }
 
-/* {Word,{Pid,Tag},Request} */
-static bool message_is_request(struct npr_term message,
-                               const char *word,
-                               struct npr_from *out_from,
-                               struct npr_term *out_request)
+/* Which of Erlang's own forms a message may have, by its first bytes alone: nearly all have none.
+ * Messages are in normal form, so that each form begins in one way. */
+enum message_form {
+    FORM_PLAIN,
+    FORM_CALL,   /* {'$gen_call',{Pid,Tag},Request} */
+    FORM_CAST,   /* {'$gen_cast',Message} */
+    FORM_SYSTEM, /* {system,{Pid,Tag},Request} */
+    FORM_IO,     /* {io_request,Pid,ReplyAs,Request} */
+};
+
+static enum message_form message_form(struct npr_term message)
+{
+    static const struct {
+        enum message_form form;
+        uint8_t size;
+        const char *head; /* SMALL_TUPLE_EXT, arity, SMALL_ATOM_UTF8_EXT, length, atom */
+    } forms[] = {
+        {FORM_CALL, 13, "\x68\x03\x77\x09$gen_call"},
+        {FORM_CAST, 13, "\x68\x02\x77\x09$gen_cast"},
+        {FORM_SYSTEM, 10, "\x68\x03\x77\x06system"},
+        {FORM_IO, 14, "\x68\x04\x77\x0aio_request"},
+    };
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        /* The length of the atom tells them apart from most others at one glance. */
+        if (message.size > forms[i].size && message.data[3] == (uint8_t)forms[i].head[3] &&
+            memcmp(message.data, forms[i].head, forms[i].size) == 0) {
+            return forms[i].form;
+        }
+    }
+    return FORM_PLAIN;
+}
+
+/* {Tag,{Pid,_},Request}: who asks, and what. */
+static bool read_request(struct npr_term message,
+                         struct npr_from *out,
+                         struct npr_term *out_request)
 {
     struct npr_term parts[3];
     struct npr_term from[2];
 
-    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_is_atom(parts[0], word) ||
-        !npr_term_get_tuple(parts[1], 2, from) || npr_term_kind(from[0]) != NPR_TERM_PID) {
+    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_get_tuple(parts[1], 2, from) ||
+        npr_term_kind(from[0]) != NPR_TERM_PID) {
         return false;
     }
-    *out_from = (struct npr_from){.pid = from[0], .tag = from[1]};
+    *out = (struct npr_from){.pid = from[0], .tag = from[1]};
     *out_request = parts[2];
     return true;
 }
@@ -48,7 +82,7 @@ bool npri_message_is_call(struct npr_term message,
                           struct npr_from *out_from,
                           struct npr_term *out_request)
 {
-    return message_is_request(message, "$gen_call", out_from, out_request);
+    return message_form(message) == FORM_CALL && read_request(message, out_from, out_request);
 }
 
 bool npri_message_is_system(struct npr_term message)
@@ -56,13 +90,12 @@ bool npri_message_is_system(struct npr_term message)
     struct npr_from from;
     struct npr_term request;
 
-    return message_is_request(message, "system", &from, &request);
+    return message_form(message) == FORM_SYSTEM && read_request(message, &from, &request);
 }
 
-static bool message_is_io(struct npr_term message, struct npr_term out_parts[4])
+static bool read_io(struct npr_term message, struct npr_term out_parts[4])
 {
     return npr_term_get_tuple(message, 4, out_parts) &&
-           npr_term_is_atom(out_parts[0], "io_request") &&
            npr_term_kind(out_parts[1]) == NPR_TERM_PID;
 }
 
@@ -70,7 +103,8 @@ bool npri_message_is_for_runtime(struct npr_term message)
 {
     struct npr_term parts[4];
 
-    return npri_message_is_system(message) || message_is_io(message, parts);
+    return npri_message_is_system(message) ||
+           (message_form(message) == FORM_IO && read_io(message, parts));
 }
 
 void npri_runtime_refuse(struct npri_runtime *runtime,
@@ -115,8 +149,12 @@ npr_status npri_process_reply(struct npr_process *process,
         reply,
     };
     struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = pid};
+    struct npri_local local;
 
-    (void)tag_alias(tag, &draft.to); /* else it stays the pid */
+    if (!tag_alias(tag, &draft.to) && /* else it stays the pid */
+        npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE) {
+        return npri_runtime_send_local(process->origin->runtime, process->local, local, parts, 3);
+    }
     return npri_process_send(process, &draft, parts, 3);
 }
 
@@ -145,48 +183,36 @@ static enum npri_verdict after_answer(npr_status status)
     return status == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
 }
 
-/* True: `*out` is how it went. */
-static bool process_on_triple(struct npr_process *process,
-                              struct npri_signal *signal,
-                              enum npri_verdict *out)
-{
-    const struct npr_term message = signal->payload;
-    struct npr_term parts[3];
-    struct npr_term from[2];
-
-    if (!npr_term_get_tuple(message, 3, parts) || !npr_term_get_tuple(parts[1], 2, from) ||
-        npr_term_kind(from[0]) != NPR_TERM_PID) {
-        return false;
-    }
-    if (npr_term_is_atom(parts[0], "$gen_call")) {
-        const struct npr_from caller = {.pid = from[0], .tag = from[1]};
-
-        *out = npri_process_call(process, &caller, parts[2]);
-        return true;
-    }
-    if (npr_term_is_atom(parts[0], "system")) {
-        const struct npr_from asker = {.pid = from[0], .tag = from[1]};
-
-        *out = npri_process_system(process, &asker, parts[2], signal);
-        return true;
-    }
-    return false;
-}
-
 enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal)
 {
     const struct npr_term message = signal->payload;
+    struct npr_from from;
+    struct npr_term request;
     struct npr_term parts[4];
-    enum npri_verdict verdict;
 
-    if (process_on_triple(process, signal, &verdict)) {
-        return verdict;
-    }
-    if (npr_term_get_tuple(message, 2, parts) && npr_term_is_atom(parts[0], "$gen_cast")) {
-        return npri_process_cast(process, parts[1]);
-    }
-    if (message_is_io(message, parts)) {
-        return after_answer(process_answer_io(process, parts));
+    switch (message_form(message)) {
+    case FORM_PLAIN:
+        break;
+    case FORM_CALL:
+        if (read_request(message, &from, &request)) {
+            return npri_process_call(process, &from, request);
+        }
+        break;
+    case FORM_SYSTEM:
+        if (read_request(message, &from, &request)) {
+            return npri_process_system(process, &from, request, signal);
+        }
+        break;
+    case FORM_CAST:
+        if (npr_term_get_tuple(message, 2, parts)) {
+            return npri_process_cast(process, parts[1]);
+        }
+        break;
+    case FORM_IO:
+        if (read_io(message, parts)) {
+            return after_answer(process_answer_io(process, parts));
+        }
+        break;
     }
     return npri_process_info(process, message);
 }

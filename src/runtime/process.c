@@ -485,7 +485,7 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
         worker->clock_ns = 0;
     } else {
         process_account(worker, process);
-        npri_scheduler_add(&runtime->scheduler, process);
+        npri_scheduler_again(worker, process);
     }
 }
 

@@ -289,26 +289,15 @@ static bool signal_makes_remote_relation(const struct npri_runtime *runtime,
            npri_pid_place(runtime, signal->from, &local) == NPRI_PLACE_AWAY;
 }
 
-static void runtime_deliver_local(struct npri_runtime *runtime,
-                                  struct npri_local local,
-                                  struct npri_signal *signal)
+/* To a process of this node. */
+static void runtime_push(struct npri_runtime *runtime,
+                         struct npri_local local,
+                         struct npri_signal *signal,
+                         bool remote)
 {
     struct npr_process *wake;
 
-    if (local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX) {
-        const struct npri_service *service = &runtime->services[local.id - 1];
-
-        /* acquire: pairs with the release in npri_runtime_add_service(). */
-        if (local.id > atomic_load_explicit(&runtime->services_count, memory_order_acquire) ||
-            signal->kind == NPRI_SIGNAL_UNLINK) {
-            runtime_answer_dead(runtime, signal);
-        } else {
-            service->deliver(service->user, signal);
-        }
-        return;
-    }
-    switch (npri_table_push(&runtime->table, local, signal,
-                            signal_makes_remote_relation(runtime, signal), &wake)) {
+    switch (npri_table_push(&runtime->table, local, signal, remote, &wake)) {
     case NPRI_PUSH_DONE:
         if (wake != NULL) {
             npri_scheduler_add(&runtime->scheduler, wake);
@@ -324,6 +313,58 @@ static void runtime_deliver_local(struct npri_runtime *runtime,
         npri_signal_destroy(signal);
         return;
     }
+}
+
+static bool local_may_be_service(struct npri_local local)
+{
+    return local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX;
+}
+
+static void runtime_deliver_local(struct npri_runtime *runtime,
+                                  struct npri_local local,
+                                  struct npri_signal *signal)
+{
+    if (local_may_be_service(local)) {
+        const struct npri_service *service = &runtime->services[local.id - 1];
+
+        /* acquire: pairs with the release in npri_runtime_add_service(). */
+        if (local.id > atomic_load_explicit(&runtime->services_count, memory_order_acquire) ||
+            signal->kind == NPRI_SIGNAL_UNLINK) {
+            runtime_answer_dead(runtime, signal);
+        } else {
+            service->deliver(service->user, signal);
+        }
+        return;
+    }
+    runtime_push(runtime, local, signal, signal_makes_remote_relation(runtime, signal));
+}
+
+npr_status npri_runtime_send_local(struct npri_runtime *runtime,
+                                   struct npri_local from,
+                                   struct npri_local to,
+                                   const struct npr_term *parts,
+                                   size_t parts_count)
+{
+    uint8_t pids[2][NPRI_IDENTITY_BYTES_MAX];
+    struct npri_signal *signal;
+
+    if (local_may_be_service(to)) {
+        /* A service is shown all that a node would be. */
+        signal = npri_signal_create_parts(
+            &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
+                                  .from = npri_local_pid(runtime, from, pids[0]),
+                                  .to = npri_local_pid(runtime, to, pids[1])},
+            parts, parts_count);
+        if (signal != NULL) {
+            runtime_deliver_local(runtime, to, signal);
+        }
+    } else {
+        signal = npri_signal_create_plain(parts, parts_count);
+        if (signal != NULL) {
+            runtime_push(runtime, to, signal, false);
+        }
+    }
+    return signal == NULL ? NPR_ENOMEM : NPR_OK;
 }
 
 /* Whether `atom` names another node; none is this one. */

@@ -91,6 +91,9 @@ struct npri_spawn {
     void *started_user;
 };
 
+/* What the public form says.  False: it is not valid.  Borrows from `spawn`. */
+bool npri_spawn_complete(const struct npr_spawn *spawn, struct npri_spawn *out);
+
 /* Returns NPR_OK (the process exists; init runs on a worker), NPR_ENOMEM, NPR_ECLOSED, NPR_EFULL
  * (no thread for a thread process), NPR_EINVAL (a behaviour that is not valid, a link or monitor
  * without parent or reference). */

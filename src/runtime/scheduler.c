@@ -1,6 +1,7 @@
 #include "runtime/scheduler.h"
 
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -13,6 +14,14 @@
 /* How often a worker looks at all queues before it sleeps: about as long as waking it would take.
  */
 #define SEARCH_ROUNDS 16u
+
+/* How long a process may sit beside a worker that sleeps. */
+#define WATCH_NS UINT64_C(1000000)
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Processes that are run from the seat before the queue has its turn. */
+#define SEAT_RUNS_MAX 16u
 
 static _Thread_local struct npri_worker *worker_here;
 
@@ -102,6 +111,24 @@ static void scheduler_wake_one(struct npri_scheduler *scheduler)
     (void)pthread_mutex_unlock(&scheduler->idle_mutex);
 }
 
+static void worker_append(struct npri_worker *worker, struct npr_process *process)
+{
+    process->run_next = NULL;
+    queue_append(&worker->queue, process, 1);
+    scheduler_wake_one(worker->scheduler);
+}
+
+/* Who was in the seat; NULL: nobody. */
+static struct npr_process *worker_seat(struct npri_worker *worker, struct npr_process *process)
+{
+    /* relaxed: an empty seat is not worth an exchange; who sees it so knows nothing else. */
+    if (process == NULL && atomic_load_explicit(&worker->seat, memory_order_relaxed) == NULL) {
+        return NULL;
+    }
+    /* acq_rel: pairs with itself, between who sits down and who is run. */
+    return atomic_exchange_explicit(&worker->seat, process, memory_order_acq_rel);
+}
+
 void npri_scheduler_add(struct npri_scheduler *scheduler, struct npr_process *process)
 {
     struct npri_worker *worker = npri_scheduler_worker(scheduler);
@@ -110,36 +137,72 @@ void npri_scheduler_add(struct npri_scheduler *scheduler, struct npr_process *pr
         npri_thread_wake(process);
         return;
     }
-    if (worker == NULL) {
+    if (worker != NULL) {
+        process = worker_seat(worker, process);
+    } else {
         /* relaxed: any queue will do. */
         const unsigned next =
             atomic_fetch_add_explicit(&scheduler->next_queue, 1, memory_order_relaxed);
 
         worker = &scheduler->workers[next % scheduler->workers_count];
     }
-    process->run_next = NULL;
-    queue_append(&worker->queue, process, 1);
-    scheduler_wake_one(scheduler);
+    if (process != NULL) {
+        worker_append(worker, process);
+    }
 }
 
-/* Sleeps unless there is work.  False: the workers are to end. */
-static bool worker_sleep(struct npri_scheduler *scheduler)
+void npri_scheduler_again(struct npri_worker *worker, struct npr_process *process)
 {
-    bool go_on = true;
+    worker_append(worker, process);
+}
+
+/* Waits to be woken, but not longer than WATCH_NS if others are busy and nobody else keeps watch.
+ * Under idle_mutex. */
+static bool scheduler_wait(struct npri_scheduler *scheduler)
+{
+    /* relaxed both: written under the mutex.  Who only searches counts as busy: he will be the next
+     * to come here. */
+    const bool all_sleep = atomic_load_explicit(&scheduler->sleeping, memory_order_relaxed) ==
+                           scheduler->workers_count;
+    const uint64_t until_ns = npri_now_ns() + WATCH_NS;
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                                   .tv_nsec = (long)(until_ns % NS_PER_S)};
+    bool keeps_watch;
+
+    if (all_sleep || atomic_load_explicit(&scheduler->watched, memory_order_relaxed)) {
+        (void)pthread_cond_wait(&scheduler->idle_cond, &scheduler->idle_mutex);
+        return false;
+    }
+    atomic_store_explicit(&scheduler->watched, true, memory_order_relaxed);
+    keeps_watch =
+        pthread_cond_timedwait(&scheduler->idle_cond, &scheduler->idle_mutex, &until) != 0;
+    atomic_store_explicit(&scheduler->watched, false, memory_order_relaxed);
+    return keeps_watch;
+}
+
+enum rest {
+    REST_OVER,    /* there may be work in the queues */
+    REST_WATCHED, /* there may be somebody in a seat */
+    REST_FOR_EVER,
+};
+
+static enum rest worker_sleep(struct npri_scheduler *scheduler)
+{
+    enum rest rest = REST_OVER;
 
     (void)pthread_mutex_lock(&scheduler->idle_mutex);
     /* seq_cst: raised before the counts are read. */
     (void)atomic_fetch_add_explicit(&scheduler->sleeping, 1, memory_order_seq_cst);
     if (!scheduler_has_work(scheduler)) {
         if (scheduler->quit) {
-            go_on = false;
-        } else {
-            (void)pthread_cond_wait(&scheduler->idle_cond, &scheduler->idle_mutex);
+            rest = REST_FOR_EVER;
+        } else if (scheduler_wait(scheduler)) {
+            rest = REST_WATCHED;
         }
     }
     (void)atomic_fetch_sub_explicit(&scheduler->sleeping, 1, memory_order_seq_cst);
     (void)pthread_mutex_unlock(&scheduler->idle_mutex);
-    return go_on;
+    return rest;
 }
 
 /* Half of the first queue that has something, beginning with our own. */
@@ -162,46 +225,89 @@ static struct npr_process *worker_steal(struct npri_worker *worker)
     return NULL;
 }
 
+/* Who sits in the first seat that is taken. */
+static struct npr_process *scheduler_relieve(struct npri_scheduler *scheduler)
+{
+    struct npr_process *found = NULL;
+
+    for (unsigned i = 0; i < scheduler->workers_count && found == NULL; i++) {
+        found = worker_seat(&scheduler->workers[i], NULL);
+    }
+    return found;
+}
+
+/* Looks at the queues for some time. */
+static struct npr_process *worker_look(struct npri_worker *worker)
+{
+    struct npri_scheduler *scheduler = worker->scheduler;
+    struct npr_process *found = NULL;
+
+    /* seq_cst both, see the header: lowered before work is looked for the last time. */
+    (void)atomic_fetch_add_explicit(&scheduler->searching, 1, memory_order_seq_cst);
+    for (unsigned i = 0; i < SEARCH_ROUNDS && found == NULL; i++) {
+        if (i != 0) {
+            (void)sched_yield();
+        }
+        found = worker_steal(worker);
+    }
+    (void)atomic_fetch_sub_explicit(&scheduler->searching, 1, memory_order_seq_cst);
+    return found;
+}
+
+/* NULL: the workers are to end. */
 static struct npr_process *worker_search(struct npri_worker *worker)
 {
     struct npri_scheduler *scheduler = worker->scheduler;
+    struct npr_process *found = worker_look(worker);
 
-    for (;;) {
-        struct npr_process *found = NULL;
-
-        /* seq_cst both, see the header: lowered before work is looked for the last time. */
-        (void)atomic_fetch_add_explicit(&scheduler->searching, 1, memory_order_seq_cst);
-        for (unsigned i = 0; i < SEARCH_ROUNDS && found == NULL; i++) {
-            if (i != 0) {
-                (void)sched_yield();
-            }
-            found = worker_steal(worker);
-        }
-        (void)atomic_fetch_sub_explicit(&scheduler->searching, 1, memory_order_seq_cst);
-
-        if (found != NULL) {
-            /* Others may have left more work to us as the searcher. */
-            if (scheduler_has_work(scheduler)) {
-                scheduler_wake_one(scheduler);
-            }
-            return found;
-        }
-        if (!worker_sleep(scheduler)) {
+    while (found == NULL) {
+        switch (worker_sleep(scheduler)) {
+        case REST_OVER:
+            found = worker_look(worker);
+            break;
+        case REST_WATCHED:
+            found = scheduler_relieve(scheduler);
+            break;
+        case REST_FOR_EVER:
             return NULL;
         }
     }
+    /* Others may have left more work to us as the searcher; and somebody must keep watch over us.
+     * relaxed: whoever wakes will see. */
+    if (scheduler_has_work(scheduler) ||
+        !atomic_load_explicit(&scheduler->watched, memory_order_relaxed)) {
+        scheduler_wake_one(scheduler);
+    }
+    return found;
+}
+
+/* The next one without searching: from the seat, but for each SEAT_RUNS_MAX-th time. */
+static struct npr_process *worker_next(struct npri_worker *worker)
+{
+    struct npr_process *process = NULL;
+    size_t count;
+
+    if (worker->seat_runs < SEAT_RUNS_MAX) {
+        process = worker_seat(worker, NULL);
+    }
+    if (process != NULL) {
+        worker->seat_runs++;
+        return process;
+    }
+    worker->seat_runs = 0;
+    process = queue_take(&worker->queue, false, &count);
+    return process == NULL ? worker_seat(worker, NULL) : process;
 }
 
 static void *worker_main(void *argument)
 {
     struct npri_worker *worker = argument;
     struct npr_process *process;
-    size_t count;
 
     worker_here = worker;
     npri_pool_enter(&worker->pool, &worker->scheduler->depot);
     do {
-        process = queue_take(&worker->queue, false, &count);
+        process = worker_next(worker);
         if (process == NULL) {
             worker->clock_ns = 0;
             process = worker_search(worker);
@@ -258,6 +364,7 @@ npr_status npri_scheduler_start(struct npri_scheduler *scheduler,
                                 struct npr_error *err)
 {
     const unsigned wanted = workers_count == 0 ? cores_count() : workers_count;
+    pthread_condattr_t monotonic;
     bool complete = true;
 
     *scheduler = (struct npri_scheduler){.run = run};
@@ -267,7 +374,10 @@ npr_status npri_scheduler_start(struct npri_scheduler *scheduler,
     }
     npri_pool_depot_init(&scheduler->depot);
     (void)pthread_mutex_init(&scheduler->idle_mutex, NULL);
-    (void)pthread_cond_init(&scheduler->idle_cond, NULL);
+    (void)pthread_condattr_init(&monotonic); /* none of these can fail on Linux */
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&scheduler->idle_cond, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     scheduler->workers_count = wanted;
     for (unsigned i = 0; i < wanted; i++) {
         complete = npri_worker_init(&scheduler->workers[i], scheduler, i) && complete;

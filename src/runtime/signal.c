@@ -72,15 +72,23 @@ struct npri_signal *npri_signal_create(const struct npri_signal *draft)
     return npri_signal_create_parts(draft, &draft->payload, draft->payload.data == NULL ? 0 : 1);
 }
 
-struct npri_signal *npri_signal_create_plain(struct npr_term payload)
+struct npri_signal *npri_signal_create_plain(const struct npr_term *parts, size_t parts_count)
 {
-    struct npri_signal *signal = signal_alloc(PLAIN_BYTES + payload.size);
+    size_t payload_bytes = 0;
+    struct npri_signal *signal;
+    uint8_t *at;
 
+    for (size_t i = 0; i < parts_count; i++) {
+        payload_bytes += parts[i].size;
+    }
+    signal = signal_alloc(PLAIN_BYTES + payload_bytes);
     if (signal != NULL) {
-        uint8_t *at = (uint8_t *)signal + PLAIN_BYTES;
-
+        at = (uint8_t *)signal + PLAIN_BYTES;
         signal->kind = NPRI_SIGNAL_PLAIN;
-        signal->payload = place(&at, payload);
+        signal->payload = (struct npr_term){.data = at, .size = payload_bytes};
+        for (size_t i = 0; i < parts_count; i++) {
+            (void)place(&at, parts[i]);
+        }
     }
     return signal;
 }

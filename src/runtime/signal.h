@@ -66,8 +66,8 @@ struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
                                              const struct npr_term *parts,
                                              size_t parts_count);
 
-/* A PLAIN with a copy of `payload`.  NULL: no memory. */
-struct npri_signal *npri_signal_create_plain(struct npr_term payload);
+/* A PLAIN with such a payload.  NULL: no memory. */
+struct npri_signal *npri_signal_create_plain(const struct npr_term *parts, size_t parts_count);
 
 /* Turns a signal into what a dead process would answer, in its own memory (it cannot fail):
  *

@@ -6,6 +6,7 @@
 #include "runtime/internal.h"
 #include "runtime/pool.h"
 #include "runtime/thread.h"
+#include "term/tag.h"
 
 static const struct npr_term no_term;
 
@@ -134,12 +135,45 @@ static npr_status process_enter(struct npr_process *process,
     return status;
 }
 
-npr_status npri_runtime_spawn(struct npri_runtime *runtime,
-                              const struct npri_spawn *spawn,
-                              struct npr_pid *out_pid,
-                              struct npr_error *err)
+static bool list_is_proper(struct npr_term list)
 {
-    const struct npri_local local = npri_runtime_new_local(runtime);
+    struct npr_term_walk walk;
+    struct npr_term item;
+
+    if (!npr_term_list(list, &walk)) {
+        return false;
+    }
+    while (npr_term_next(&walk, &item)) {
+    }
+    return npr_term_kind(list) == NPR_TERM_NIL ||
+           (npr_term_tail(&walk, &item) && npr_term_kind(item) == NPR_TERM_NIL);
+}
+
+bool npri_spawn_complete(const struct npr_spawn *spawn, struct npri_spawn *out)
+{
+    static const uint8_t nil[] = {NPRI_TAG_NIL};
+
+    if (spawn == NULL || spawn->behaviour == NULL || spawn->function == NULL ||
+        (spawn->arguments.data != NULL && !list_is_proper(spawn->arguments))) {
+        return false;
+    }
+    *out = (struct npri_spawn){
+        .behaviour = spawn->behaviour,
+        .function = spawn->function,
+        .args = spawn->arguments.data == NULL ? (struct npr_term){.data = nil, .size = sizeof(nil)}
+                                              : spawn->arguments,
+        .link = spawn->link,
+        .monitor = spawn->monitor,
+    };
+    return true;
+}
+
+/* As npri_runtime_spawn(), under a number that was chosen before. */
+static npr_status runtime_spawn_as(struct npri_runtime *runtime,
+                                   struct npri_local local,
+                                   const struct npri_spawn *spawn,
+                                   struct npr_error *err)
+{
     const struct npri_origin *origin;
     struct npr_process *process = NULL;
     npr_status status = spawn_check(spawn, err);
@@ -165,7 +199,124 @@ npr_status npri_runtime_spawn(struct npri_runtime *runtime,
         npri_process_free(process);
         return status;
     }
-    *out_pid = npri_runtime_pid(runtime, local);
-    npri_scheduler_add(&runtime->scheduler, process);
+    npri_scheduler_add(&runtime->scheduler, process); /* from here on it runs, and may be gone */
     return NPR_OK;
+}
+
+npr_status npri_runtime_spawn(struct npri_runtime *runtime,
+                              const struct npri_spawn *spawn,
+                              struct npr_pid *out_pid,
+                              struct npr_error *err)
+{
+    const struct npri_local local = npri_runtime_new_local(runtime);
+    const npr_status status = runtime_spawn_as(runtime, local, spawn, err);
+
+    if (status == NPR_OK) {
+        *out_pid = npri_runtime_pid(runtime, local);
+    }
+    return status;
+}
+
+/* ---- nprocreg/process.h. */
+
+/* The parent's side of a link and a monitor, made before the child is: NULL where there is none. */
+struct ties {
+    struct npri_relation *link;
+    struct npri_relation *watching;
+};
+
+/* False: no memory. */
+static bool ties_create(struct ties *ties,
+                        const struct npr_process *parent,
+                        const struct npr_spawn *spawn,
+                        struct npr_term child,
+                        struct npr_term ref)
+{
+    const struct npri_hash_key hash_key = parent->origin->runtime->options.hash_key;
+
+    *ties = (struct ties){0};
+    if (spawn->link) {
+        ties->link = npri_relation_create(hash_key, NPRI_RELATION_LINK, child, no_term, no_term);
+    }
+    if (spawn->monitor) {
+        ties->watching =
+            npri_relation_create(hash_key, NPRI_RELATION_WATCHING, child, ref, no_term);
+    }
+    return (ties->link != NULL) == spawn->link && (ties->watching != NULL) == spawn->monitor;
+}
+
+static void ties_destroy(struct ties *ties)
+{
+    npri_relation_destroy(ties->link);
+    npri_relation_destroy(ties->watching);
+}
+
+/* The child cannot have told its end yet: this worker is the one to take it. */
+static void ties_add(struct ties *ties, struct npr_process *parent)
+{
+    if (ties->link != NULL) {
+        npri_relations_add(&parent->relations, ties->link);
+    }
+    if (ties->watching != NULL) {
+        npri_relations_add(&parent->relations, ties->watching);
+    }
+}
+
+static npr_status process_spawn_tied(struct npr_process *self,
+                                     const struct npr_spawn *spawn,
+                                     struct npri_spawn *complete,
+                                     struct npri_local local,
+                                     const struct npr_ref *ref)
+{
+    uint8_t bytes[3][NPRI_IDENTITY_BYTES_MAX];
+    struct npri_runtime *runtime = self->origin->runtime;
+    const struct npr_term child = npri_local_pid(runtime, local, bytes[0]);
+    struct ties ties;
+    npr_status status = NPR_ENOMEM;
+
+    complete->parent = npri_local_pid(runtime, self->local, bytes[1]);
+    if (spawn->monitor) {
+        complete->monitor_ref = npri_ref_term(ref, bytes[2]);
+    }
+    if (ties_create(&ties, self, spawn, child, complete->monitor_ref)) {
+        status = runtime_spawn_as(runtime, local, complete, NULL);
+    }
+    if (status == NPR_OK) {
+        ties_add(&ties, self);
+    } else {
+        ties_destroy(&ties);
+    }
+    return status;
+}
+
+npr_status npr_spawn(struct npr_process *self,
+                     const struct npr_spawn *spawn,
+                     struct npr_pid *out_pid,
+                     struct npr_ref *out_ref)
+{
+    struct npri_spawn complete;
+    struct npri_runtime *runtime;
+    struct npri_local local;
+    struct npr_ref ref = {0};
+    npr_status status;
+
+    if (self == NULL || !npri_spawn_complete(spawn, &complete)) {
+        return NPR_EINVAL;
+    }
+    runtime = self->origin->runtime;
+    local = npri_runtime_new_local(runtime);
+    complete.leader = npri_process_leader(self);
+    if (!spawn->link && !spawn->monitor) {
+        status = runtime_spawn_as(runtime, local, &complete, NULL);
+    } else {
+        ref = npri_runtime_new_ref(runtime);
+        status = process_spawn_tied(self, spawn, &complete, local, &ref);
+    }
+    if (status == NPR_OK && out_pid != NULL) {
+        *out_pid = npri_runtime_pid(runtime, local);
+    }
+    if (status == NPR_OK && spawn->monitor && out_ref != NULL) {
+        *out_ref = ref;
+    }
+    return status;
 }
