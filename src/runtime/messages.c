@@ -95,8 +95,7 @@ bool npri_message_is_system(struct npr_term message)
 
 static bool read_io(struct npr_term message, struct npr_term out_parts[4])
 {
-    return npr_term_get_tuple(message, 4, out_parts) &&
-           npr_term_kind(out_parts[1]) == NPR_TERM_PID;
+    return npr_term_get_tuple(message, 4, out_parts) && npr_term_kind(out_parts[1]) == NPR_TERM_PID;
 }
 
 bool npri_message_is_for_runtime(struct npr_term message)

@@ -1,6 +1,7 @@
 /* nprocreg/thread.h: processes with a thread of their own, in a cluster. */
 #include "api_nodes.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -97,6 +98,9 @@ static void a_key_leads_to_a_thread(void **state)
         assert_string_equal(nodes_call(nodes[i], &pid, "{any,[1,2]}"), "{any,[1,2]}");
     }
     assert_non_null(strstr(nodes_call(nodes[0], &pid, "{get,{another,7}}"), "@127.0.0.1."));
+    while (atomic_load(&lives) < 2) { /* the other one has started; its code may not run yet */
+        (void)sched_yield();
+    }
     assert_int_equal(atomic_load(&lives), 2);
 }
 
