@@ -11,9 +11,9 @@ static enum exit_code print_found(const struct arguments *arguments,
                                   const struct got *got)
 {
     if (arguments->json) {
-        output_json(json_pack("{s:o, s:o, s:o, s:b}", "key", output_term(key), "pid",
+        output_json(json_pack("{s:o, s:o, s:o, s:b, s:I}", "key", output_term(key), "pid",
                               output_term(got->pid), "node", output_node(&got->node), "started",
-                              got->started));
+                              got->started, "token", (json_int_t)got->token));
     } else {
         char *text = output_text(got->pid);
 

@@ -75,11 +75,11 @@ static npr_status use_pid(struct npr_term pid, bool started, struct got *out, st
     return NPR_OK;
 }
 
-/* {ok,Pid,Started} or {error,Status,Text}. */
+/* {ok,Pid,Started,Token} or {error,Status,Text}. */
 static npr_status read_native(struct got *out, struct npr_error *err)
 {
     struct npr_term answer = {0};
-    struct npr_term parts[3];
+    struct npr_term parts[4];
     struct npr_bytes name;
     struct npr_bytes text;
     npr_status status = npr_builder_finish(out->reply, &answer, err);
@@ -87,7 +87,8 @@ static npr_status read_native(struct got *out, struct npr_error *err)
     if (status != NPR_OK) {
         return status;
     }
-    if (npr_term_get_tuple(answer, 3, parts) && npr_term_is_atom(parts[0], "ok")) {
+    if (npr_term_get_tuple(answer, 4, parts) && npr_term_is_atom(parts[0], "ok") &&
+        npr_term_get_uint64(parts[3], &out->token)) {
         return use_pid(parts[1], npr_term_is_atom(parts[2], "true"), out, err);
     }
     if (npr_term_get_tuple(answer, 3, parts) && npr_term_is_atom(parts[0], "error") &&

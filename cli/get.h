@@ -13,6 +13,7 @@ struct got {
     struct npr_term pid;
     struct npr_node_name node; /* of the pid */
     bool started;
+    uint64_t token; /* 0: unknown */
 };
 
 /* What to start: "module:function", or NULL to look up only, and its arguments, a list or none. */

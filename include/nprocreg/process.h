@@ -118,6 +118,17 @@ NPR_API struct npr_pid npr_self(const struct npr_process *self);
 /* Its behaviour's `user`. */
 NPR_API const void *npr_user(const struct npr_process *self);
 
+/* What a process is started for, in its init only, where the key is borrowed; nothing of it is kept
+ * afterwards: copy what is wanted.
+ *
+ * The key is no term (`data` NULL), and the token 0, when the process was not started for a key: by
+ * erpc or spawn, or on an Erlang node's behalf.  The token is greater than that of every process
+ * that has lived under this key before, as far as its nodes have heard of each other: hand it to
+ * storage, which then can refuse what an older one still writes (a fencing token).  Whoever gets
+ * the process gets the same number (struct npr_found). */
+NPR_API struct npr_term npr_start_key(const struct npr_process *self);
+NPR_API uint64_t npr_start_token(const struct npr_process *self);
+
 /* Asks the process to end with `reason` once this callback has returned.  The first reason given in
  * a callback counts.  Returns NPR_OK, NPR_EINVAL (no term) or NPR_ENOMEM. */
 NPR_API npr_status npr_stop(struct npr_process *self, struct npr_term reason);

@@ -16,7 +16,9 @@ extern "C" {
 
 struct npr_found {
     struct npr_pid pid;
-    bool started; /* this very call started it */
+    bool started;   /* this very call started it */
+    uint64_t token; /* of this activation of the key (npr_start_token()).  0: unknown, as of a pid
+                     * that was registered by hand, or that an original node started */
 };
 
 /* The process that lives under `key`, anywhere in the cluster; if there is none and `function` is

@@ -17,6 +17,7 @@
  *     directory  key -> pid of the entries that this node holds          (core/directory.h)
  *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
  *     start      one start in flight per key, a second look before it    (core/start.h)
+ *     token      numbers that grow with every activation of a key        (core/token.h)
  * The protocol between native nodes (push, markers, settled owners) gets files of its own beside
  * these; core.c stays pure dispatch. */
 #ifndef NPRI_CORE_CORE_H
@@ -44,6 +45,13 @@ struct npri_core_options {
     uint64_t suspect_ns; /* a node that has not answered a question for that long is suspect: 1 s */
     uint64_t now_ns;
     struct npri_hash_key hash_key; /* of the tables by key, name and pid: unpredictable to peers */
+    uint64_t epoch_us; /* since 1970, at now_ns, by the machine's clock (core/token.h) */
+};
+
+/* What lives under a key. */
+struct npri_activation {
+    struct npr_term pid; /* in normal form */
+    uint64_t token;      /* core/token.h; 0: unknown */
 };
 
 enum npri_event_kind {
@@ -51,14 +59,16 @@ enum npri_event_kind {
     NPRI_EVENT_JOIN,         /* node: keep a connection to it, whether or not it is up yet */
     NPRI_EVENT_CONNECTED,    /* node, creation */
     NPRI_EVENT_DISCONNECTED, /* node; text: why.  Also for an attempt that failed */
-    NPRI_EVENT_GREETED,      /* node: it is native; otp: its manner */
+    NPRI_EVENT_GREETED,      /* node: it is native; version: of its protocol; otp: its manner */
     NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
     NPRI_EVENT_POLLED,       /* operation; status; term: its list of nodes */
     NPRI_EVENT_RELEASE_TOLD, /* operation; status; otp */
     NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns */
     NPRI_EVENT_START,        /* request, key, function, caller, deadline_ns: start_function came */
-    NPRI_EVENT_ASKED,        /* operation; status; term: the pid when NPR_OK; NPR_ENOTFOUND: none */
-    NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, started when NPR_OK; else text */
+    NPRI_EVENT_ASKED,        /* operation; status; term: the pid, token when NPR_OK; NPR_ENOTFOUND:
+                              * none */
+    NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, token, started when NPR_OK; else
+                              * text */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid when NPR_OK; text when not */
     NPRI_EVENT_REGISTER,     /* key, term: pid; keep: not over another process's entry */
     NPRI_EVENT_UNREGISTER,   /* key */
@@ -77,8 +87,10 @@ struct npri_core_event {
     uint64_t deadline_ns;
     npr_status status;
     enum npr_otp otp;
-    bool started; /* the owner has just started it: there was none */
-    bool keep;    /* REGISTER: an entry of another process stays (the original overwrites it) */
+    uint32_t version;
+    uint64_t token; /* 0: unknown */
+    bool started;   /* the owner has just started it: there was none */
+    bool keep;      /* REGISTER: an entry of another process stays (the original overwrites it) */
     struct npr_term key;
     struct npr_term function; /* a fun of arity 0, or {Module, Function, Arguments} */
     struct npr_term caller;   /* pid on whose node a foreign fun can run; or none */
@@ -94,12 +106,13 @@ enum npri_effect_kind {
     NPRI_EFFECT_ASK_RELEASE, /* operation, node: erlang:system_info(otp_release) -> RELEASE_TOLD */
     NPRI_EFFECT_ASK,         /* operation, node, key: its own table's entry -> ASKED */
     NPRI_EFFECT_DELEGATE,    /* operation, node, key, function, caller, deadline_ns -> DELEGATED */
-    NPRI_EFFECT_START, /* operation, key, function, caller, deadline_ns: start it here -> STARTED */
-    NPRI_EFFECT_DISCARD,   /* term: pid that was started too late for its request: stop it */
-    NPRI_EFFECT_MONITOR,   /* term: pid -> PROCESS_DOWN when it dies (or is dead) */
-    NPRI_EFFECT_DEMONITOR, /* term: pid */
-    NPRI_EFFECT_ANSWER,    /* request, status, term: pid, started, text */
-    NPRI_EFFECT_LOG,       /* level, text: one line of key=value pairs */
+    NPRI_EFFECT_START,       /* operation, key, token, function, caller, deadline_ns: start it here
+                              * -> STARTED */
+    NPRI_EFFECT_DISCARD,     /* term: pid that was started too late for its request: stop it */
+    NPRI_EFFECT_MONITOR,     /* term: pid -> PROCESS_DOWN when it dies (or is dead) */
+    NPRI_EFFECT_DEMONITOR,   /* term: pid */
+    NPRI_EFFECT_ANSWER,      /* request, status, term: pid, token, started, text */
+    NPRI_EFFECT_LOG,         /* level, text: one line of key=value pairs */
 };
 
 enum npri_log_level { NPRI_LOG_ERROR, NPRI_LOG_WARNING, NPRI_LOG_INFO, NPRI_LOG_DEBUG };
@@ -114,7 +127,8 @@ struct npri_core_effect {
     uint64_t deadline_ns;
     npr_status status;
     enum npri_log_level level;
-    bool started; /* ANSWER: this request's start made the process */
+    uint64_t token; /* START: of the activation that it makes.  ANSWER: of what lives; 0: unknown */
+    bool started;   /* ANSWER: this request's start made the process */
     struct npr_term key;
     struct npr_term function;
     struct npr_term caller;
@@ -139,8 +153,10 @@ uint64_t npri_core_deadline_ns(const struct npri_core *core);
 
 /* ---- Queries.  They change nothing. */
 
-/* This node's own entry of `key` (any checked term).  `*out_pid` is valid until the next step. */
-bool npri_core_lookup(const struct npri_core *core, struct npr_term key, struct npr_term *out_pid);
+/* This node's own entry of `key` (any checked term).  `*out` is valid until the next call. */
+bool npri_core_lookup(const struct npri_core *core,
+                      struct npr_term key,
+                      struct npri_activation *out);
 
 size_t npri_core_entries_count(const struct npri_core *core);
 
@@ -181,6 +197,9 @@ enum npr_otp npri_core_otp(const struct npri_core *core);
 
 /* Whether that node has greeted us as a native one, and is connected. */
 bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node);
+
+/* The version of the protocol in which it did; 0: it has not. */
+uint32_t npri_core_native_version(const struct npri_core *core, const struct npr_node_name *node);
 
 /* Asserts the invariants of every part; the simulator calls it after every step. */
 void npri_core_check(const struct npri_core *core);

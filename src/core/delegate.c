@@ -24,7 +24,7 @@ static void end_failed(struct npri_core *core,
                        npr_status status,
                        struct npr_bytes why)
 {
-    npri_requests_answer_all(core, &delegation->waiting, status, (struct npr_term){0}, why);
+    npri_requests_fail_all(core, &delegation->waiting, status, why);
     end(core, delegation);
 }
 
@@ -43,7 +43,7 @@ static void end_failed_naming(struct npri_core *core,
 
 static void end_with_pid(struct npri_core *core,
                          struct npri_delegation *delegation,
-                         struct npr_term pid,
+                         const struct npri_activation *activation,
                          bool started)
 {
     if (!started) {
@@ -51,7 +51,7 @@ static void end_with_pid(struct npri_core *core,
             NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
         }
     }
-    npri_requests_answer_all(core, &delegation->waiting, NPR_OK, pid, (struct npr_bytes){0});
+    npri_requests_answer_all(core, &delegation->waiting, activation);
     end(core, delegation);
 }
 
@@ -124,7 +124,7 @@ static void begin(struct npri_core *core,
     } else if (npri_lookup_begin(core, &delegation->lookup, delegation->key, first) != NPR_OK) {
         end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&delegation->lookup)) {
-        npri_delegation_on_looked(core, delegation, (struct npr_term){0});
+        npri_delegation_on_looked(core, delegation, NULL);
     }
 }
 
@@ -189,14 +189,14 @@ static void delegate(struct npri_core *core, struct npri_delegation *delegation)
 
 void npri_delegation_on_looked(struct npri_core *core,
                                struct npri_delegation *delegation,
-                               struct npr_term pid)
+                               const struct npri_activation *found)
 {
     struct npri_activation own;
 
-    if (pid.data != NULL) {
-        end_with_pid(core, delegation, pid, false);
+    if (found != NULL) {
+        end_with_pid(core, delegation, found, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(delegation->key), &own)) {
-        end_with_pid(core, delegation, own.pid, false);
+        end_with_pid(core, delegation, &own, false);
     } else if (delegation->lookup.no_memory) {
         end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&delegation->waiting)) {
@@ -238,9 +238,9 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
 {
     struct npri_operation *operation =
         npri_operation_find(core, event->operation, NPRI_OPERATION_DELEGATE);
+    struct npri_activation activation = {.token = npri_token_on_seen(core, event->token)};
     struct npri_delegation *delegation;
     struct npr_bytes why = event->text;
-    struct npr_term pid;
 
     if (operation == NULL) {
         return;
@@ -249,8 +249,8 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
     if (npri_status_is_answer(event->status)) {
         npri_member_on_answer(core, operation->peer);
     }
-    if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &pid)) {
-        end_with_pid(core, delegation, pid, event->started);
+    if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &activation.pid)) {
+        end_with_pid(core, delegation, &activation, event->started);
         return;
     }
     if (why.size == 0) {

@@ -47,7 +47,7 @@ void npri_delegation_join(struct npri_core *core,
 
 void npri_delegation_on_looked(struct npri_core *core,
                                struct npri_delegation *delegation,
-                               struct npr_term pid);
+                               const struct npri_activation *found);
 void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core_event *event);
 void npri_delegation_on_lost(struct npri_core *core, struct npri_delegation *delegation);
 

@@ -370,6 +370,7 @@ npr_status npri_directory_put(struct npri_directory *directory,
     NPRI_ASSERT(npr_term_get_pid(activation->pid, &pid));
     if (old != NULL && old->id == pid.id && old->serial == pid.serial &&
         old->home == find_home(directory, &pid)) {
+        old->token = activation->token == 0 ? old->token : activation->token;
         return NPR_OK;
     }
     status = put_new(directory, key, &pid, activation, &monitor);

@@ -56,12 +56,6 @@ struct npri_directory {
     uint8_t *scratch; /* a pid's term */
 };
 
-/* What lives under a key. */
-struct npri_activation {
-    struct npr_term pid; /* in normal form */
-    uint64_t token;      /* 0: unknown */
-};
-
 /* False when out of memory. */
 bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
@@ -98,7 +92,8 @@ const struct npri_entry *npri_directory_next_of(const struct npri_directory *dir
                                                 const struct npri_entry *entry);
 
 /* Puts key -> pid over any other entry of that key.  `key` is in normal form and copied.  The same
- * pid under the same key changes nothing.  NPR_OK or NPR_ENOMEM (nothing changed). */
+ * pid under the same key changes nothing but the token, if there is a new one.  NPR_OK or
+ * NPR_ENOMEM (nothing changed). */
 NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,
                                             struct npr_bytes key,
                                             const struct npri_activation *activation);

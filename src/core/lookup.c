@@ -95,16 +95,18 @@ npr_status npri_lookup_begin(struct npri_core *core,
     return NPR_OK;
 }
 
-/* The lookup has ended.  `pid` may be borrowed from the event. */
-static void end(struct npri_core *core, struct npri_lookup *lookup, struct npr_term pid)
+/* The lookup has ended.  `found` is NULL when nobody has the key. */
+static void end(struct npri_core *core,
+                struct npri_lookup *lookup,
+                const struct npri_activation *found)
 {
     npri_lookup_stop(lookup);
     if (lookup->request != NULL) {
-        npri_request_on_looked(core, lookup->request, pid);
+        npri_request_on_looked(core, lookup->request, found);
     } else if (lookup->start != NULL) {
-        npri_start_on_looked(core, lookup->start, pid);
+        npri_start_on_looked(core, lookup->start, found);
     } else {
-        npri_delegation_on_looked(core, lookup->delegation, pid);
+        npri_delegation_on_looked(core, lookup->delegation, found);
     }
 }
 
@@ -118,7 +120,7 @@ static void go_on(struct npri_core *core, struct npri_lookup *lookup)
         lookup->no_memory = true;
     }
     if (npri_list_empty(&lookup->operations)) {
-        end(core, lookup, (struct npr_term){0});
+        end(core, lookup, NULL);
     }
 }
 
@@ -157,9 +159,9 @@ void npri_lookup_on_asked(struct npri_core *core, const struct npri_core_event *
 {
     struct npri_operation *operation =
         npri_operation_find(core, event->operation, NPRI_OPERATION_ASK);
+    struct npri_activation found = {.token = npri_token_on_seen(core, event->token)};
     struct npri_lookup *lookup;
     struct npri_peer *peer;
-    struct npr_term pid;
 
     if (operation == NULL) {
         return;
@@ -177,8 +179,8 @@ void npri_lookup_on_asked(struct npri_core *core, const struct npri_core_event *
     }
     if (event->status != NPR_OK) {
         on_not_told(core, lookup, peer, event->status);
-    } else if (npri_core_normal_pid(core, event->term, &pid)) {
-        end(core, lookup, pid);
+    } else if (npri_core_normal_pid(core, event->term, &found.pid)) {
+        end(core, lookup, &found);
     } else {
         /* The original lets anything be registered: what is no pid is no process. */
         go_on(core, lookup);

@@ -430,6 +430,7 @@ void npri_members_on_greeted(struct npri_core *core, const struct npri_core_even
     }
     announced = peer->registry;
     peer->native = true;
+    peer->version = event->version;
     npri_member_on_heard(core, peer);
     npri_manner_on_native(core, peer, event->otp);
     if (!announced) {

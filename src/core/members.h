@@ -66,6 +66,7 @@ struct npri_peer {
     bool manner_known;
     bool manner_warned;
     enum npr_otp otp;
+    uint32_t version; /* of the protocol, of a native one */
     uint32_t creation;
     uint64_t heard_ns;
     struct npri_operation *poll; /* the one that is out */

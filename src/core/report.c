@@ -4,17 +4,14 @@
 
 /* The queries of core/core.h: they read every part and change none. */
 
-bool npri_core_lookup(const struct npri_core *core, struct npr_term key, struct npr_term *out_pid)
+bool npri_core_lookup(const struct npri_core *core,
+                      struct npr_term key,
+                      struct npri_activation *out)
 {
-    struct npri_activation activation;
     struct npr_bytes normal;
 
-    if (!npri_core_normal_key(core, key, &normal) ||
-        !npri_directory_find(&core->directory, normal, &activation)) {
-        return false;
-    }
-    *out_pid = activation.pid;
-    return true;
+    return npri_core_normal_key(core, key, &normal) &&
+           npri_directory_find(&core->directory, normal, out);
 }
 
 size_t npri_core_entries_count(const struct npri_core *core)
@@ -191,4 +188,9 @@ bool npri_core_is_native(const struct npri_core *core, const struct npr_node_nam
     const struct npri_peer *peer = npri_member_find(core, node);
 
     return peer != NULL && peer->connected && peer->native;
+}
+
+uint32_t npri_core_native_version(const struct npri_core *core, const struct npr_node_name *node)
+{
+    return npri_core_is_native(core, node) ? npri_member_find(core, node)->version : 0;
 }

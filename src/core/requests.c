@@ -72,10 +72,11 @@ static void answer(struct npri_core *core, struct npri_request *request, npr_sta
 
 void npri_request_answer_pid(struct npri_core *core,
                              struct npri_request *request,
-                             struct npr_term pid,
+                             const struct npri_activation *activation,
                              bool started)
 {
-    npri_effect_set_term(request->answer, pid);
+    npri_effect_set_term(request->answer, activation->pid);
+    request->answer->out.token = activation->token;
     request->answer->out.started = started;
     answer(core, request, NPR_OK);
 }
@@ -113,20 +114,27 @@ static void fail_naming(struct npri_core *core,
 
 void npri_requests_answer_all(struct npri_core *core,
                               struct npri_link *waiting,
-                              npr_status status,
-                              struct npr_term pid,
-                              struct npr_bytes text)
+                              const struct npri_activation *activation)
 {
     struct npri_link *at;
 
     while ((at = npri_list_take(waiting)) != NULL) {
         struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
 
-        if (status == NPR_OK) {
-            npri_request_answer_pid(core, request, pid, request->initiator);
-        } else {
-            npri_request_answer_failed(core, request, status, text);
-        }
+        npri_request_answer_pid(core, request, activation, request->initiator);
+    }
+}
+
+void npri_requests_fail_all(struct npri_core *core,
+                            struct npri_link *waiting,
+                            npr_status status,
+                            struct npr_bytes text)
+{
+    struct npri_link *at;
+
+    while ((at = npri_list_take(waiting)) != NULL) {
+        npri_request_answer_failed(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting),
+                                   status, text);
     }
 }
 
@@ -139,7 +147,7 @@ static bool answer_from_own_table(struct npri_core *core, struct npri_request *r
     if (!npri_directory_find(&core->directory, npri_shared_bytes(request->key), &own)) {
         return false;
     }
-    npri_request_answer_pid(core, request, own.pid, false);
+    npri_request_answer_pid(core, request, &own, false);
     return true;
 }
 
@@ -166,7 +174,7 @@ static void look(struct npri_core *core, struct npri_request *request, struct np
     if (npri_lookup_begin(core, &request->lookup, request->key, first) != NPR_OK) {
         fail(core, request, NPR_ENOMEM, "no memory to ask the other nodes");
     } else if (!npri_lookup_runs(&request->lookup)) {
-        npri_request_on_looked(core, request, (struct npr_term){0});
+        npri_request_on_looked(core, request, NULL);
     }
 }
 
@@ -247,10 +255,10 @@ static void route(struct npri_core *core, struct npri_request *request)
 
 void npri_request_on_looked(struct npri_core *core,
                             struct npri_request *request,
-                            struct npr_term pid)
+                            const struct npri_activation *found)
 {
-    if (pid.data != NULL) {
-        npri_request_answer_pid(core, request, pid, false);
+    if (found != NULL) {
+        npri_request_answer_pid(core, request, found, false);
     } else if (answer_from_own_table(core, request)) {
         return; /* It came here while the others were asked. */
     } else if (request->function != NULL && !request->lookup.no_memory) {

@@ -55,17 +55,17 @@ void npri_requests_release_held(struct npri_core *core);
 /* Ends the request. */
 void npri_request_answer_pid(struct npri_core *core,
                              struct npri_request *request,
-                             struct npr_term pid,
+                             const struct npri_activation *activation,
                              bool started);
 void npri_request_answer_failed(struct npri_core *core,
                                 struct npri_request *request,
                                 npr_status status,
                                 struct npr_bytes text);
 
-/* Its lookup ended; `pid` is no term when nobody has the key. */
+/* Its lookup ended; `found` is NULL when nobody has the key. */
 void npri_request_on_looked(struct npri_core *core,
                             struct npri_request *request,
-                            struct npr_term pid);
+                            const struct npri_activation *found);
 
 void npri_request_on_deadline(struct npri_core *core, struct npri_request *request);
 void npri_request_on_held(struct npri_core *core, struct npri_request *request);
@@ -73,9 +73,11 @@ void npri_request_on_held(struct npri_core *core, struct npri_request *request);
 /* Answers all in the list. */
 void npri_requests_answer_all(struct npri_core *core,
                               struct npri_link *waiting,
-                              npr_status status,
-                              struct npr_term pid,
-                              struct npr_bytes text);
+                              const struct npri_activation *activation);
+void npri_requests_fail_all(struct npri_core *core,
+                            struct npri_link *waiting,
+                            npr_status status,
+                            struct npr_bytes text);
 
 /* Frees all, unanswered: the core is going. */
 void npri_requests_fini(struct npri_core *core);

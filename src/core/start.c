@@ -18,7 +18,7 @@ static void end(struct npri_core *core, struct npri_start *start)
 
 static void end_with_pid(struct npri_core *core,
                          struct npri_start *start,
-                         struct npr_term pid,
+                         const struct npri_activation *activation,
                          bool started)
 {
     if (!started) {
@@ -26,7 +26,7 @@ static void end_with_pid(struct npri_core *core,
             NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
         }
     }
-    npri_requests_answer_all(core, &start->waiting, NPR_OK, pid, (struct npr_bytes){0});
+    npri_requests_answer_all(core, &start->waiting, activation);
     end(core, start);
 }
 
@@ -35,7 +35,7 @@ static void end_failed(struct npri_core *core,
                        npr_status status,
                        struct npr_bytes text)
 {
-    npri_requests_answer_all(core, &start->waiting, status, (struct npr_term){0}, text);
+    npri_requests_fail_all(core, &start->waiting, status, text);
     end(core, start);
 }
 
@@ -86,7 +86,7 @@ void npri_start_join(struct npri_core *core, struct npri_request *request)
     if (npri_lookup_begin(core, &start->lookup, start->key, NULL) != NPR_OK) {
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&start->lookup)) {
-        npri_start_on_looked(core, start, (struct npr_term){0});
+        npri_start_on_looked(core, start, NULL);
     }
 }
 
@@ -97,6 +97,8 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
     struct npri_effect *discard = npri_effect_create(NPRI_EFFECT_DISCARD, NPRI_PID_BYTES_MAX);
 
     if (effect != NULL) {
+        start->token = npri_token_next(core);
+        effect->out.token = start->token;
         npri_effect_set_key(effect, start->key);
         npri_effect_set_start(effect, start->function, start->caller, start->deadline_ns);
     }
@@ -117,14 +119,16 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
 
 /* Silent nodes have become suspect by now; nothing more is to be had from them.  Without memory to
  * ask, nothing is started. */
-void npri_start_on_looked(struct npri_core *core, struct npri_start *start, struct npr_term pid)
+void npri_start_on_looked(struct npri_core *core,
+                          struct npri_start *start,
+                          const struct npri_activation *found)
 {
     struct npri_activation own;
 
-    if (pid.data != NULL) {
-        end_with_pid(core, start, pid, false);
+    if (found != NULL) {
+        end_with_pid(core, start, found, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
-        end_with_pid(core, start, own.pid, false);
+        end_with_pid(core, start, &own, false);
     } else if (start->lookup.no_memory) {
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&start->waiting)) {
@@ -159,26 +163,22 @@ static void on_failed(struct npri_core *core,
 }
 
 /* The process lives.  An entry that came while it was being started (a registration) has it: then
- * the new process is one too many, as it is when there is no memory to remember it. */
+ * the new process is one too many, unless it is that, as it is when there is no memory to remember
+ * it. */
 static void on_alive(struct npri_core *core,
                      struct npri_start *start,
                      struct npri_operation *operation,
                      struct npr_term pid)
 {
     const struct npr_bytes key = npri_shared_bytes(start->key);
+    const struct npri_activation started = {.pid = pid, .token = start->token};
     struct npri_activation own;
 
-    if (npri_directory_find(&core->directory, key, &own)) {
-        if (npri_bytes_equal(npri_bytes(own.pid.data, own.pid.size),
-                             npri_bytes(pid.data, pid.size))) {
-            end_with_pid(core, start, pid, true);
-        } else {
-            discard(core, operation, pid);
-            end_with_pid(core, start, own.pid, false);
-        }
-    } else if (npri_directory_put(&core->directory, key, &(struct npri_activation){.pid = pid}) ==
-               NPR_OK) {
-        end_with_pid(core, start, pid, true);
+    if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
+        discard(core, operation, pid);
+        end_with_pid(core, start, &own, false);
+    } else if (npri_directory_put(&core->directory, key, &started) == NPR_OK) {
+        end_with_pid(core, start, &started, true);
     } else {
         discard(core, operation, pid);
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));

@@ -28,6 +28,7 @@ struct npri_start {
     struct npri_shared *function;
     struct npri_shared *caller;
     uint64_t deadline_ns; /* of the request that began it */
+    uint64_t token;       /* of the activation that it makes; meaningful once STARTING */
     struct npri_link waiting;
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
@@ -39,7 +40,9 @@ struct npri_start *npri_start_find(const struct npri_core *core, const struct np
 /* `request` waits for the start that is in flight for its key, or begins one. */
 void npri_start_join(struct npri_core *core, struct npri_request *request);
 
-void npri_start_on_looked(struct npri_core *core, struct npri_start *start, struct npr_term pid);
+void npri_start_on_looked(struct npri_core *core,
+                          struct npri_start *start,
+                          const struct npri_activation *found);
 void npri_start_on_started(struct npri_core *core, const struct npri_core_event *event);
 void npri_start_on_time(struct npri_core *core, struct npri_start *start);
 

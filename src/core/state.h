@@ -14,6 +14,7 @@
 #include "core/requests.h"
 #include "core/start.h"
 #include "core/timers.h"
+#include "core/token.h"
 
 /* Room to write keys in, reserved when the core is made, so that looking at a key never allocates.
  */
@@ -39,6 +40,7 @@ struct npri_core {
     struct npri_link requests; /* all, oldest first */
     struct npri_link held;     /* those that wait for the view to settle */
     size_t requests_count;
+    uint64_t token_last; /* the highest that was given or seen */
     struct npri_scratch *scratch;
 };
 

@@ -12,6 +12,14 @@ void npri_entropy(void *out, size_t size)
     NPRI_ASSERT(uv_random(NULL, NULL, out, size, 0, NULL) == 0);
 }
 
+uint64_t npri_wall_clock_us(void)
+{
+    uv_timeval64_t now = {0};
+
+    (void)uv_gettimeofday(&now); /* It fails for a bad pointer only. */
+    return now.tv_sec < 0 ? 0 : (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
+}
+
 /* Looking the algorithm up costs more than hashing a key; the result may be used by any thread and
  * lives as long as the program. */
 static pthread_once_t md5_once = PTHREAD_ONCE_INIT;

@@ -29,6 +29,7 @@ static void finding_done(struct npri_get *get, const struct npri_answer *answer)
         status = NPR_EPROTO;
     }
     finding->found.started = answer->started;
+    finding->found.token = answer->token;
     npri_call_end(&finding->call, status, answer->text);
 }
 
@@ -110,16 +111,16 @@ static void telling_run(struct npri_call *call)
 static bool holder_is_dead(struct npr_node *node, struct npr_term key, struct npr_error *error)
 {
     struct npri_core *core = node->registry.core;
-    struct npr_term term = {0};
+    struct npri_activation found;
     struct npr_pid pid;
 
-    if (!npri_core_lookup(core, key, &term) || !npr_term_get_pid(term, &pid)) {
+    if (!npri_core_lookup(core, key, &found) || !npr_term_get_pid(found.pid, &pid)) {
         return false;
     }
     if (npr_node_name_equal(&pid.node, &node->name) && !npri_service_is(node, &pid) &&
         !npri_runtime_is_alive(node->runtime, &pid)) {
         (void)npri_registry_step(
-            node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = term});
+            node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = found.pid});
         return true;
     }
     (void)npri_fail(error, NPR_EEXIST, "already registered: <%.*s.%u.%u> has the key",

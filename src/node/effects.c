@@ -210,6 +210,49 @@ static void ask_release(struct npr_node *node, const struct npri_core_effect *ef
 
 /* ---- Keys. */
 
+/* {ok, Pid, Started, Token, ...} or {ok, Pid, Token, ...}, of a native node of this version, an
+ * older one, which knows no tokens, or a newer one, which says more at the end. */
+static bool read_ok(struct npr_term term, bool says_started, struct npri_core_event *out)
+{
+    struct npr_term parts[4] = {{0}};
+    struct npr_term_walk walk;
+    uint32_t arity;
+    uint32_t count = 0;
+    const uint32_t token = says_started ? 3 : 2;
+
+    if (!npr_term_tuple(term, &walk, &arity) || arity < token) {
+        return false;
+    }
+    while (count <= token && npr_term_next(&walk, &parts[count])) {
+        count++;
+    }
+    if (!npr_term_is_atom(parts[0], "ok")) {
+        return false;
+    }
+    out->term = parts[1];
+    out->started = says_started && npr_term_is_atom(parts[2], "true");
+    out->token = 0;
+    (void)npr_term_get_uint64(parts[token], &out->token);
+    return true;
+}
+
+/* {ok, Pid, Token} or `undefined`: nprocreg_native:lookup(Key). */
+static void on_asked_natively(void *user, uint64_t number, const struct npri_outcome *outcome)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_ASKED,
+                                    .operation = number,
+                                    .status = outcome->status,
+                                    .text = outcome->text};
+
+    if (event.status == NPR_OK && npr_term_is_atom(outcome->term, "undefined")) {
+        event.status = NPR_ENOTFOUND;
+    } else if (event.status == NPR_OK && !read_ok(outcome->term, false, &event)) {
+        event.status = NPR_EPROTO;
+        event.text = npr_bytes_of("the lookup gave no pid");
+    }
+    (void)npri_registry_step(user, &event);
+}
+
 /* {error, badarg}: it has no such table, so it runs no registry and has no entry. */
 static bool is_without_table(const struct npri_outcome *outcome)
 {
@@ -242,16 +285,22 @@ static void on_asked(void *user, uint64_t number, const struct npri_outcome *out
 
 static void ask(struct npr_node *node, const struct npri_core_effect *effect)
 {
-    const struct npri_question_options options = options_for(node, effect, on_asked);
+    const bool natively = npri_core_native_version(node->registry.core, &effect->node) >= 2;
+    const struct npri_question_options options =
+        options_for(node, effect, natively ? on_asked_natively : on_asked);
     struct npri_buffer args;
+    npr_status status;
 
     npri_buffer_init(&args, 0);
-    npri_put_list(&args, 2);
-    npri_put_atom(&args, "nprocreg_data");
+    npri_put_list(&args, natively ? 1 : 2);
+    if (!natively) {
+        npri_put_atom(&args, "nprocreg_data");
+    }
     npri_put_given(&args, effect->key);
     npri_put_nil(&args);
-    tell_unsent(node, NPRI_EVENT_ASKED, effect->operation,
-                apply(node, &options, "ets", "lookup", &args));
+    status = natively ? apply(node, &options, NPRI_NATIVE_NAME, "lookup", &args)
+                      : apply(node, &options, "ets", "lookup", &args);
+    tell_unsent(node, NPRI_EVENT_ASKED, effect->operation, status);
     npri_buffer_fini(&args);
 }
 
@@ -266,7 +315,7 @@ static void on_delegated(void *user, uint64_t number, const struct npri_outcome 
                                                              .text = outcome->text});
 }
 
-/* {ok, Pid, Started} or {error, Status, Text}. */
+/* {ok, Pid, Started, Token} or {error, Status, Text}. */
 static void on_delegated_natively(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_DELEGATED,
@@ -277,10 +326,8 @@ static void on_delegated_natively(void *user, uint64_t number, const struct npri
 
     if (event.status == NPR_OK) {
         event.status = NPR_EPROTO;
-        if (npr_term_get_tuple(outcome->term, 3, parts) && npr_term_is_atom(parts[0], "ok")) {
+        if (read_ok(outcome->term, true, &event)) {
             event.status = NPR_OK;
-            event.term = parts[1];
-            event.started = npr_term_is_atom(parts[2], "true");
         } else if (npr_term_get_tuple(outcome->term, 3, parts) &&
                    npr_term_is_atom(parts[0], "error") &&
                    npri_status_read(parts[1], &event.status)) {

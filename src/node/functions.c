@@ -32,18 +32,18 @@ static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer
 static void ets_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npri_buffer value;
-    struct npr_term pid;
+    struct npri_activation found;
 
     if (!npr_term_is_atom(args[0], TABLE_NAME) || evaluation->node->client) {
         raise_badarg(evaluation);
         return;
     }
     npri_buffer_init(&value, 0);
-    if (npri_core_lookup(evaluation->node->registry.core, args[1], &pid)) {
+    if (npri_core_lookup(evaluation->node->registry.core, args[1], &found)) {
         npri_put_list(&value, 1);
         npri_put_tuple(&value, 2);
         npri_put_given(&value, args[1]);
-        npri_put_given(&value, pid);
+        npri_put_given(&value, found.pid);
     }
     npri_put_nil(&value);
     return_buffer(evaluation, &value);
@@ -212,11 +212,13 @@ static const struct npri_builtin builtins[] = {
     {"nprocreg", "get_status", 0, npri_function_get_status},
     {"nprocreg", "get_nodes", 0, npri_function_get_nodes},
     {NPRI_NATIVE_NAME, "get", 3, npri_function_native_get},
+    {NPRI_NATIVE_NAME, "lookup", 1, npri_function_native_lookup},
     {NPRI_NATIVE_NAME, "start", 4, npri_function_native_start},
     {NPRI_NATIVE_NAME, "status", 0, npri_function_native_status},
     {NPRI_NATIVE_NAME, "spawn", 1, npri_function_native_spawn},
     {NPRI_NATIVE_NAME, "keys", 2, npri_function_native_keys},
     {NPRI_NATIVE_NAME, "count", 2, npri_function_native_count},
+    {NPRI_NATIVE_NAME, "spawn", 3, npri_function_native_spawn_for},
 };
 
 const struct npri_builtin *npri_builtin_find(struct npr_bytes module,

@@ -15,7 +15,10 @@ void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct np
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_spawn_for(struct npri_evaluation *evaluation,
+                                    const struct npr_term *args);
 
 /* functions_processes.c: nprocreg:processes/0 (also erlang:processes/0), processes/1, info/1;
  * erlang:process_info/1,2. */

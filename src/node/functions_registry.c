@@ -40,7 +40,7 @@ static void return_atom(struct npri_evaluation *evaluation, const char *atom)
 struct getting {
     struct npri_get get;
     struct npri_evaluation *evaluation;
-    bool native; /* answered {ok,Pid,Started} | {error,Status,Text} */
+    bool native; /* answered {ok,Pid,Started,Token} | {error,Status,Text} */
 };
 
 /* The original gives the bare pid, or `undefined`; what is neither is an exception. */
@@ -55,17 +55,31 @@ static void got_pid(struct npri_evaluation *evaluation, const struct npri_answer
     }
 }
 
+/* Nodes of version 1 know no tokens, and take an answer with one for none. */
+static bool knows_tokens(const struct npri_evaluation *evaluation)
+{
+    struct npr_node_name caller;
+
+    return !npri_term_node(evaluation->caller, &caller) ||
+           npri_core_native_version(evaluation->node->registry.core, &caller) != 1;
+}
+
 static void got_native(struct npri_evaluation *evaluation, const struct npri_answer *answer)
 {
+    const bool token = knows_tokens(evaluation);
     struct npri_buffer value;
 
     npri_buffer_init(&value, 0);
-    npri_put_tuple(&value, 3);
     if (answer->status == NPR_OK) {
+        npri_put_tuple(&value, token ? 4 : 3);
         npri_put_atom(&value, "ok");
         npri_put_given(&value, answer->pid);
         npri_put_atom(&value, answer->started ? "true" : "false");
+        if (token) {
+            npri_put_uint(&value, answer->token);
+        }
     } else {
+        npri_put_tuple(&value, 3);
         npri_put_atom(&value, "error");
         npri_put_status(&value, answer->status);
         npri_put_binary(&value, answer->text);
@@ -173,6 +187,24 @@ void npri_function_native_start(struct npri_evaluation *evaluation, const struct
 
 /* ---- The table. */
 
+/* (Key): {ok, Pid, Token} or `undefined`. */
+void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_activation found;
+    struct npri_buffer value;
+
+    if (!npri_core_lookup(evaluation->node->registry.core, args[0], &found)) {
+        return_atom(evaluation, "undefined");
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    npri_put_tuple(&value, 3);
+    npri_put_atom(&value, "ok");
+    npri_put_given(&value, found.pid);
+    npri_put_uint(&value, found.token);
+    return_buffer(evaluation, &value);
+}
+
 void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npr_error error = {0};
@@ -237,7 +269,7 @@ void npri_function_native_status(struct npri_evaluation *evaluation, const struc
     return_buffer(evaluation, &value);
 }
 
-/* ---- nprocreg_native:spawn(Fun): {ok, Pid} once it runs. */
+/* ---- nprocreg_native:spawn(Fun) and spawn(Fun, Key, Token): {ok, Pid} once it runs. */
 
 static void spawned(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
@@ -270,7 +302,10 @@ static void refuse_spawn(struct npri_evaluation *evaluation, struct npr_term fun
     npri_evaluation_fail(evaluation, NPR_EREFUSED, npr_bytes_of(error.text));
 }
 
-void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args)
+static void spawn_function(struct npri_evaluation *evaluation,
+                           struct npr_term start,
+                           struct npr_term key,
+                           uint64_t token)
 {
     struct npr_node *node = evaluation->node;
     const struct npr_function *function = NULL;
@@ -281,22 +316,41 @@ void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct
     uint32_t arity;
     npr_status status;
 
-    if (npri_startable_read(args[0], &apply, &arity) && npr_term_get_atom(apply.module, &module) &&
+    if (npri_startable_read(start, &apply, &arity) && npr_term_get_atom(apply.module, &module) &&
         npr_term_get_atom(apply.function, &name)) {
         function = npri_exports_find(&node->exports, module, name, arity);
     }
     if (function == NULL) {
-        refuse_spawn(evaluation, args[0]);
+        refuse_spawn(evaluation, start);
         return;
     }
     kept = npri_evaluation_keep(evaluation);
     if (kept == NULL) {
         return;
     }
-    status = npri_launch(node,
-                         &(struct npri_launch_options){
-                             .function = function, .apply = &apply, .done = spawned, .user = kept});
+    status = npri_launch(node, &(struct npri_launch_options){.function = function,
+                                                             .apply = &apply,
+                                                             .key = key,
+                                                             .token = token,
+                                                             .done = spawned,
+                                                             .user = kept});
     if (status != NPR_OK) {
         npri_evaluation_fail(kept, status, npr_bytes_of(npr_status_text(status)));
     }
+}
+
+void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    spawn_function(evaluation, args[0], (struct npr_term){0}, 0);
+}
+
+void npri_function_native_spawn_for(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    uint64_t token;
+
+    if (npri_registry_check_key(args[1], NULL) != NPR_OK || !npr_term_get_uint64(args[2], &token)) {
+        raise(evaluation, "badarg");
+        return;
+    }
+    spawn_function(evaluation, args[0], args[1], token);
 }

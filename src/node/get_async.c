@@ -46,7 +46,7 @@ static void put_outcome(struct npri_buffer *buffer,
         npri_put_atom(buffer, "ok");
         npri_put_given(buffer, answer->pid);
         npri_put_atom(buffer, answer->started ? "true" : "false");
-        npri_put_uint(buffer, 0);
+        npri_put_uint(buffer, answer->token);
     } else {
         npri_put_tuple(buffer, 3);
         npri_put_atom(buffer, "error");
@@ -91,7 +91,7 @@ static void tell_process(struct asked *asked, const struct npri_answer *answer)
 
 static void tell_program(struct asked *asked, const struct npri_answer *answer)
 {
-    struct npr_found found = {.started = answer->started};
+    struct npr_found found = {.started = answer->started, .token = answer->token};
     struct npr_error error = {.status = answer->status};
 
     if (error.status == NPR_OK && !npr_term_get_pid(answer->pid, &found.pid)) {

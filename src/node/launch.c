@@ -93,6 +93,8 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
                                 &(struct npri_spawn){.behaviour = options->function->behaviour,
                                                      .function = launch->name,
                                                      .args = options->apply->args,
+                                                     .key = options->key,
+                                                     .token = options->token,
                                                      .registered = options->registered,
                                                      .started = started,
                                                      .started_user = launch},

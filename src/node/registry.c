@@ -36,7 +36,8 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .expire_ns = EXPIRE_NS,
                                                      .suspect_ns = SUSPECT_NS,
                                                      .now_ns = npri_loop_now_ns(node->loop),
-                                                     .hash_key = node->hash_key});
+                                                     .hash_key = node->hash_key,
+                                                     .epoch_us = npri_wall_clock_us()});
     registry->timer = npri_timer_create(node->loop, on_timer, node);
     if (registry->core == NULL || registry->timer == NULL ||
         !npri_map_init(&registry->gets, node->hash_key) ||
@@ -159,6 +160,7 @@ void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *
         finish(node, NPRI_CONTAINER_OF(found, struct npri_get, node),
                &(struct npri_answer){.status = effect->status,
                                      .pid = effect->term,
+                                     .token = effect->token,
                                      .started = effect->started,
                                      .text = effect->text});
     }

@@ -42,6 +42,7 @@ npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *eve
 struct npri_answer {
     npr_status status;
     struct npr_term pid; /* when NPR_OK */
+    uint64_t token;      /* of its activation; 0: unknown */
     bool started;
     struct npr_bytes text; /* why not */
 };

@@ -26,7 +26,7 @@ enum npri_service_id {
 
 /* The name under which native nodes greet each other; nothing of that name is on an original. */
 #define NPRI_NATIVE_NAME    "nprocreg_native"
-#define NPRI_NATIVE_VERSION 1
+#define NPRI_NATIVE_VERSION 2
 
 struct npri_service {
     struct npri_inbox inbox; /* first */

@@ -26,6 +26,8 @@ static void start_here(struct npr_node *node,
     const npr_status status =
         npri_launch(node, &(struct npri_launch_options){.function = function,
                                                         .apply = apply,
+                                                        .key = effect->key,
+                                                        .token = effect->token,
                                                         .registered = true,
                                                         .done = on_launched,
                                                         .user = node,
@@ -37,7 +39,7 @@ static void start_here(struct npr_node *node,
     }
 }
 
-/* {ok, Pid} from nprocreg_native:spawn/1. */
+/* {ok, Pid} from nprocreg_native:spawn. */
 static void on_native_spawned(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
     struct npr_term parts[2] = {{0}};
@@ -52,49 +54,55 @@ typedef npr_status (*ask_fn)(struct npr_node *node,
                              const struct npri_question_options *options,
                              const struct npri_apply *apply);
 
-/* Asks with Module:Function(Fun), or Module:Function(Fun, []). */
-static npr_status ask_with_fun(struct npr_node *node,
-                               const struct npri_question_options *options,
-                               ask_fn ask,
-                               const char *const names[2],
-                               struct npr_term fun,
-                               bool with_nil)
+/* Asks with Module:Function(Arguments...); `args` is the list. */
+static npr_status ask_by_name(struct npr_node *node,
+                              const struct npri_question_options *options,
+                              ask_fn ask,
+                              const char *const names[2],
+                              const struct npri_buffer *args)
 {
-    struct npri_buffer terms[3];
+    struct npri_buffer terms[2];
     npr_status status = NPR_ENOMEM;
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2; i++) {
         npri_buffer_init(&terms[i], 0);
+        npri_put_atom(&terms[i], names[i]);
     }
-    npri_put_atom(&terms[0], names[0]);
-    npri_put_atom(&terms[1], names[1]);
-    npri_put_list(&terms[2], with_nil ? 2 : 1);
-    npri_put_given(&terms[2], fun);
-    if (with_nil) {
-        npri_put_nil(&terms[2]);
-    }
-    npri_put_nil(&terms[2]);
-    if (!terms[0].failed && !terms[1].failed && !terms[2].failed) {
+    if (!terms[0].failed && !terms[1].failed && !args->failed) {
         status = ask(node, options,
                      &(struct npri_apply){.module = npri_buffer_term(&terms[0]),
                                           .function = npri_buffer_term(&terms[1]),
-                                          .args = npri_buffer_term(&terms[2])});
+                                          .args = npri_buffer_term(args)});
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2; i++) {
         npri_buffer_fini(&terms[i]);
     }
     return status;
 }
 
-/* A native node is asked by a call of our own, which says what is wrong when it cannot. */
+/* A native node is asked by a call of our own, which says what is wrong when it cannot.  What the
+ * process is started for is told to those that know tokens. */
 static npr_status spawn_on_native(struct npr_node *node,
                                   struct npri_question_options *options,
-                                  struct npr_term fun)
+                                  const struct npri_core_effect *effect)
 {
     static const char *const names[] = {NPRI_NATIVE_NAME, "spawn"};
+    const bool tells = npri_core_native_version(node->registry.core, &options->peer) >= 2;
+    struct npri_buffer args;
+    npr_status status;
 
+    npri_buffer_init(&args, 0);
+    npri_put_list(&args, tells ? 3 : 1);
+    npri_put_given(&args, effect->function);
+    if (tells) {
+        npri_put_given(&args, effect->key);
+        npri_put_uint(&args, effect->token);
+    }
+    npri_put_nil(&args);
     options->done = on_native_spawned;
-    return ask_with_fun(node, options, npri_question_apply, names, fun, false);
+    status = ask_by_name(node, options, npri_question_apply, names, &args);
+    npri_buffer_fini(&args);
+    return status;
 }
 
 /* erlang:apply(Fun, []) or Module:Function(Arguments...), with a group leader of that node: what
@@ -105,12 +113,21 @@ static npr_status spawn_on_erlang(struct npr_node *node,
 {
     static const char *const names[] = {"erlang", "apply"};
     struct npri_apply apply;
+    struct npri_buffer args;
     uint32_t arity;
+    npr_status status;
 
     if (npr_term_kind(fun) == NPR_TERM_TUPLE && npri_startable_read(fun, &apply, &arity)) {
         return npri_leaders_spawn(node, options, &apply);
     }
-    return ask_with_fun(node, options, npri_leaders_spawn, names, fun, true);
+    npri_buffer_init(&args, 0);
+    npri_put_list(&args, 2);
+    npri_put_given(&args, fun);
+    npri_put_nil(&args);
+    npri_put_nil(&args);
+    status = ask_by_name(node, options, npri_leaders_spawn, names, &args);
+    npri_buffer_fini(&args);
+    return status;
 }
 
 /* No deadline: a process that comes too late must be known, to be stopped. */
@@ -125,7 +142,7 @@ static void spawn_there(struct npr_node *node,
                                             .number = effect->operation};
     struct npr_error error = {0};
     const npr_status status = npri_core_is_native(node->registry.core, peer)
-                                  ? spawn_on_native(node, &options, effect->function)
+                                  ? spawn_on_native(node, &options, effect)
                                   : spawn_on_erlang(node, &options, effect->function);
 
     if (status != NPR_OK) {

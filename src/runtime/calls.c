@@ -78,6 +78,16 @@ const void *npr_user(const struct npr_process *self)
     return self->origin->behaviour->user;
 }
 
+struct npr_term npr_start_key(const struct npr_process *self)
+{
+    return self->start == NULL ? (struct npr_term){0} : self->start->key;
+}
+
+uint64_t npr_start_token(const struct npr_process *self)
+{
+    return self->start == NULL ? 0 : self->start->token;
+}
+
 npr_status npr_stop(struct npr_process *self, struct npr_term reason)
 {
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT, .payload = reason};

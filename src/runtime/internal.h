@@ -70,7 +70,9 @@ struct npri_start {
                     npr_status status,
                     struct npr_term reason);
     void *user;
-    struct npr_term args; /* the bytes follow */
+    struct npr_term args; /* the bytes follow, */
+    struct npr_term key;  /* like these; or none */
+    uint64_t token;
 };
 
 /* What processes are started from, kept as long as the runtime.  There are as many as exported

@@ -74,6 +74,8 @@ struct npri_spawn {
     const struct npr_behaviour *behaviour;
     const char *function;   /* "counter:start", for logs */
     struct npr_term args;   /* list of arguments; given to init */
+    struct npr_term key;    /* npr_start_key(), or none, */
+    uint64_t token;         /* and npr_start_token() */
     struct npr_term leader; /* group leader pid, or none */
     struct npr_term parent; /* pid for the link and monitor below, or none */
     bool link;              /* in place before init runs, */

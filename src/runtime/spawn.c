@@ -40,17 +40,23 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
 
 static bool process_add_start(struct npr_process *process, const struct npri_spawn *spawn)
 {
-    struct npri_start *start = npri_alloc(sizeof(*start) + spawn->args.size);
-    uint8_t *args = (uint8_t *)(start + 1);
+    struct npri_start *start = npri_alloc(sizeof(*start) + spawn->args.size + spawn->key.size);
+    uint8_t *bytes = (uint8_t *)(start + 1);
 
     process->start = start;
     if (start == NULL) {
         return false;
     }
-    *start = (struct npri_start){.started = spawn->started, .user = spawn->started_user};
+    *start = (struct npri_start){
+        .started = spawn->started, .user = spawn->started_user, .token = spawn->token};
     if (spawn->args.data != NULL) {
-        memcpy(args, spawn->args.data, spawn->args.size);
-        start->args = (struct npr_term){.data = args, .size = spawn->args.size};
+        memcpy(bytes, spawn->args.data, spawn->args.size);
+        start->args = (struct npr_term){.data = bytes, .size = spawn->args.size};
+        bytes += spawn->args.size;
+    }
+    if (spawn->key.data != NULL) {
+        memcpy(bytes, spawn->key.data, spawn->key.size);
+        start->key = (struct npr_term){.data = bytes, .size = spawn->key.size};
     }
     return true;
 }

@@ -14,9 +14,12 @@ expect_exit 1 ask $a get '{room,7}'
 expect_exit 0 ask $a get '{room,7}' --start counter:start --json
 expect_out '"key":"{room,7}"'
 expect_out '"started":true'
+expect_out '"token":[1-9][0-9]'
+token=$(sed 's/.*\("token":[0-9]*\).*/\1/' "$dir/out")
 pid=$(sed 's/.*"pid":"\([^"]*\)".*/\1/' "$dir/out")
 expect_exit 0 ask $b get '{room,7}' --start counter:start --json
 expect_out '"started":false'
+expect_out "$token"
 [ "$(ask $b get '{room,7}')" = "$pid" ] || fail "another pid from the other node"
 
 # What the owner cannot start is refused, with the reason.

@@ -437,19 +437,20 @@ static void put_entry(const struct cluster *cluster,
                       struct message *reply)
 {
     const struct node *here = &cluster->nodes[node];
-    struct npr_term pid;
+    struct npri_activation entry = {0};
     bool found;
 
     if (here->native) {
-        found = npri_core_lookup(here->core, key, &pid);
+        found = npri_core_lookup(here->core, key, &entry);
     } else {
         const int process = here->table[read_key(key)];
 
         found = process >= 0;
-        pid = found ? write_pid(cluster, process, reply->bytes) : (struct npr_term){0};
+        entry.pid = found ? write_pid(cluster, process, reply->bytes) : (struct npr_term){0};
     }
     if (found) {
-        set_term(reply, pid);
+        set_term(reply, entry.pid);
+        reply->event.token = entry.token;
     } else {
         reply->event.status = NPR_ENOTFOUND;
     }

@@ -164,6 +164,11 @@ static void narrate(struct core_host *host, const struct npri_core_effect *effec
     if (effect->kind == NPRI_EFFECT_LOG && host->quiet) {
         return;
     }
+    if (effect->kind == NPRI_EFFECT_START) {
+        host->start_token = effect->token;
+    } else if (effect->kind == NPRI_EFFECT_ANSWER) {
+        host->answer_token = effect->token;
+    }
     add(host, "%s", name_of(effect->kind));
     if (effect->operation != 0) {
         add(host, " %u", (unsigned)effect->operation);

@@ -12,7 +12,9 @@
 struct core_host {
     struct npri_core *core;
     uint64_t now_ns;
-    bool quiet; /* LOG effects are left out of the trace */
+    bool quiet;           /* LOG effects are left out of the trace */
+    uint64_t start_token; /* of the last START and the last ANSWER */
+    uint64_t answer_token;
     size_t trace_size;
     char trace[16384];
 };

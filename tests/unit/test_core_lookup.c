@@ -214,7 +214,7 @@ static void death_takes_all_its_entries(void **state)
 static void death_takes_only_its_entries(void **state)
 {
     struct core_host host;
-    struct npr_term pid;
+    struct npri_activation found;
 
     (void)state;
     host_init(&host);
@@ -223,8 +223,8 @@ static void death_takes_only_its_entries(void **state)
     host_register(&host, "ka", "a.2");
     CHECK_TRACE(&host, "MONITOR a.1\nMONITOR a.2\n");
     host_down(&host, "a.1");
-    assert_true(npri_core_lookup(host.core, host_atom("ka"), &pid));
-    assert_false(npri_core_lookup(host.core, host_atom("xa"), &pid));
+    assert_true(npri_core_lookup(host.core, host_atom("ka"), &found));
+    assert_false(npri_core_lookup(host.core, host_atom("xa"), &found));
     host_register(&host, "ka", "a.3"); /* its last key goes: not watched any more */
     CHECK_TRACE(&host, "DEMONITOR a.2\nMONITOR a.3\n");
     host_register(&host, "ka", "a.3");
@@ -240,7 +240,7 @@ static void death_takes_only_its_entries(void **state)
 static void keys_are_compared_exactly(void **state)
 {
     struct core_host host;
-    struct npr_term pid;
+    struct npri_activation found;
     static const uint8_t wide[] = {'b', 0, 0, 0, 1}; /* INTEGER_EXT */
     static const uint8_t narrow[] = {'a', 1};        /* SMALL_INTEGER_EXT */
     static const uint8_t real[] = {'F', 0x3f, 0xf0, 0, 0, 0, 0, 0, 0};
@@ -252,10 +252,10 @@ static void keys_are_compared_exactly(void **state)
                                                   .key = {.data = wide, .size = sizeof(wide)},
                                                   .term = host_pid_term("a.1")}),
         NPR_OK);
-    assert_true(npri_core_lookup(host.core,
-                                 (struct npr_term){.data = narrow, .size = sizeof(narrow)}, &pid));
+    assert_true(npri_core_lookup(
+        host.core, (struct npr_term){.data = narrow, .size = sizeof(narrow)}, &found));
     assert_false(
-        npri_core_lookup(host.core, (struct npr_term){.data = real, .size = sizeof(real)}, &pid));
+        npri_core_lookup(host.core, (struct npr_term){.data = real, .size = sizeof(real)}, &found));
     host_fini(&host);
 }
 
