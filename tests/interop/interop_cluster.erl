@@ -150,7 +150,7 @@ start_native(Short) ->
     Command =
         [os:getenv("NPROCREG_COMMAND"), "node", "--name", atom_to_list(name(Short)),
          "--cookie-file", in_directory(".erlang.cookie"),
-         "--module", os:getenv("NPROCREG_COUNTER"),
+         "--module", os:getenv("NPROCREG_COUNTER"), "--module", os:getenv("NPROCREG_PUPPET"),
          "--module", os:getenv("NPROCREG_BLOCKING"), "--log-level", "debug",
          "--net-ticktime", setting(ticktime)]
         ++ ["--join", atom_to_list(name(hd(erlangs())))],

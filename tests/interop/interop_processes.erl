@@ -255,12 +255,17 @@ link_tells_native() ->
          end
      end || Reason <- [crashed, {crashed, [here]}, normal]].
 
-%% A process that keeps the reason with which Pid ends, for a later call.
+%% A process that keeps the reason with which Pid ends, for a later call.  Its monitor is under way
+%% when this returns.
 watcher(Pid) ->
-    spawn(fun() ->
-              Reason = interop_check:down(monitor(process, Pid), Pid),
-              receive {ask, From} -> From ! {reason, Reason} after 60000 -> ok end
-          end).
+    Parent = self(),
+    Watcher = spawn(fun() ->
+                        Ref = monitor(process, Pid),
+                        Parent ! {self(), watches},
+                        Reason = interop_check:down(Ref, Pid),
+                        receive {ask, From} -> From ! {reason, Reason} after 60000 -> ok end
+                    end),
+    receive {Watcher, watches} -> Watcher end.
 
 reason_seen_by(Watcher) ->
     Watcher ! {ask, self()},
