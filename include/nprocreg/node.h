@@ -60,6 +60,11 @@ struct npr_node_options {
 
     uint32_t threads_max; /* thread processes at once; 1024.  Beyond, a start is refused */
 
+    /* A callback that runs for that long (up to half as long again) is logged as "long_callback
+     * pid=.. function=.. ms=.. state=running" while it does, and with "state=returned" once it has
+     * returned; 100.  0: none is.  Thread processes may take as long as they like. */
+    uint32_t long_callback_ms;
+
     /* One event, as "event key=value ...", without a newline.  Called on the node's threads, must
      * not block.  NULL: nothing is logged. */
     void (*log)(void *user, npr_log_level level, const char *line);
@@ -75,7 +80,8 @@ struct npr_node_options {
     X(frame_bytes_max, 64u << 20)                                                                  \
     X(queue_bytes_max, 64u << 20)                                                                  \
     X(queue_ms_max, 10000u)                                                                        \
-    X(threads_max, 1024u)
+    X(threads_max, 1024u)                                                                          \
+    X(long_callback_ms, 100u)
 
 #ifdef __cplusplus /* where fields cannot be initialised by name before C++20 */
 static inline struct npr_node_options npr_node_options_init(void)

@@ -1,4 +1,5 @@
 /* The life of a node: npr_node_start() to npr_node_stop(). */
+#include <inttypes.h>
 #include <signal.h>
 
 #include "base/alloc.h"
@@ -50,6 +51,16 @@ static void on_crashed(void *user,
 static void on_ended(void *user)
 {
     npri_monitors_on_ended(user);
+}
+
+/* The timer thread. */
+static void on_slow(void *user, const struct npri_slow *slow)
+{
+    npri_node_log(user, NPR_LOG_WARNING,
+                  "long_callback pid=<%.*s.%u.%u> function=%s ms=%" PRIu64 " state=%s",
+                  (int)slow->pid->node.size, slow->pid->node.text, (unsigned)slow->pid->id,
+                  (unsigned)slow->pid->serial, slow->function, slow->ms,
+                  slow->returned ? "returned" : "running");
 }
 
 static void on_up(void *user, const struct npri_peer *peer)
@@ -226,17 +237,19 @@ static npr_status create_parts(struct npr_node *node,
     }
     status = npri_loop_create(&node->loop, err);
     if (status == NPR_OK) {
-        status =
-            npri_runtime_create(&(struct npri_runtime_options){.node = node->name,
-                                                               .creation = node->creation,
-                                                               .workers = options->workers,
-                                                               .threads_max = options->threads_max,
-                                                               .hash_key = node->hash_key,
-                                                               .user = node,
-                                                               .route = on_route,
-                                                               .crashed = on_crashed,
-                                                               .ended = on_ended},
-                                &node->runtime, err);
+        status = npri_runtime_create(
+            &(struct npri_runtime_options){.node = node->name,
+                                           .creation = node->creation,
+                                           .workers = options->workers,
+                                           .threads_max = options->threads_max,
+                                           .hash_key = node->hash_key,
+                                           .user = node,
+                                           .route = on_route,
+                                           .crashed = on_crashed,
+                                           .ended = on_ended,
+                                           .long_callback_ms = options->long_callback_ms,
+                                           .slow = on_slow},
+            &node->runtime, err);
     }
     if (status != NPR_OK) {
         return status;

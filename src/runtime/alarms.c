@@ -55,19 +55,44 @@ static struct npr_process *alarms_fire(struct npri_alarms *alarms, uint64_t now_
     return idle;
 }
 
-/* Until the first timer is due, or another one is first. */
+/* Until the first timer is due, another one is first, or it is time to look after the workers. */
 static void alarms_sleep(struct npri_alarms *alarms)
 {
     const struct npri_alarm *first = heap_first(alarms);
+    uint64_t until_ns = alarms->look_ns;
 
-    if (first == NULL) {
+    if (first != NULL && first->node.key < until_ns) {
+        until_ns = first->node.key;
+    }
+    if (until_ns == UINT64_MAX) {
         (void)pthread_cond_wait(&alarms->cond, &alarms->mutex);
     } else {
-        const struct timespec until = {.tv_sec = (time_t)(first->node.key / NS_PER_S),
-                                       .tv_nsec = (long)(first->node.key % NS_PER_S)};
+        const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                                       .tv_nsec = (long)(until_ns % NS_PER_S)};
 
         (void)pthread_cond_timedwait(&alarms->cond, &alarms->mutex, &until);
     }
+}
+
+static void alarms_look(struct npri_alarms *alarms, uint64_t now_ns)
+{
+    uint64_t next_ns;
+
+    alarms->look_ns = UINT64_MAX; /* npri_alarms_look() may say otherwise meanwhile */
+    (void)pthread_mutex_unlock(&alarms->mutex);
+    next_ns = npri_lookout_tick(alarms->lookout, now_ns);
+    (void)pthread_mutex_lock(&alarms->mutex);
+    if (next_ns < alarms->look_ns) {
+        alarms->look_ns = next_ns;
+    }
+}
+
+void npri_alarms_look(struct npri_alarms *alarms)
+{
+    (void)pthread_mutex_lock(&alarms->mutex);
+    alarms->look_ns = 0;
+    (void)pthread_cond_signal(&alarms->cond);
+    (void)pthread_mutex_unlock(&alarms->mutex);
 }
 
 static void *alarms_main(void *argument)
@@ -76,8 +101,13 @@ static void *alarms_main(void *argument)
 
     (void)pthread_mutex_lock(&alarms->mutex);
     while (!alarms->quit) {
-        struct npr_process *idle = alarms_fire(alarms, npri_now_ns());
+        const uint64_t now_ns = npri_now_ns();
+        struct npr_process *idle = alarms_fire(alarms, now_ns);
 
+        if (idle == NULL && now_ns >= alarms->look_ns) {
+            alarms_look(alarms, now_ns);
+            continue;
+        }
         if (idle == NULL) {
             alarms_sleep(alarms);
             continue;
@@ -97,11 +127,13 @@ static void *alarms_main(void *argument)
 
 npr_status npri_alarms_start(struct npri_alarms *alarms,
                              struct npri_scheduler *scheduler,
+                             struct npri_lookout *lookout,
                              struct npr_error *err)
 {
     pthread_condattr_t monotonic;
 
     alarms->scheduler = scheduler;
+    alarms->lookout = lookout;
     (void)pthread_mutex_init(&alarms->mutex, NULL); /* none of these can fail on Linux */
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

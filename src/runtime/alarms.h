@@ -17,11 +17,13 @@
  *      arm        | owner's worker   | mutex; the thread is woken if it is the first
  *      disarm     | owner's worker   | mutex
  *      fire       | timer thread     | mutex; the owner's mailbox under it
+ *      look       | any              | mutex; the thread is woken
  *
  * A process takes its timers out of the heap before it ends, so an owner is there as long as a
  * timer of it is in the heap.  The mutex is taken last of all.
  *
- * The thread sleeps until the first timer is due, and for ever when there is none. */
+ * The thread sleeps until the first timer is due, and for ever when there is none.  In between it
+ * looks after the workers, for as long as they are at work (lookout.h). */
 #ifndef NPRI_RUNTIME_ALARMS_H
 #define NPRI_RUNTIME_ALARMS_H
 
@@ -29,6 +31,7 @@
 
 #include "base/heap.h"
 #include "base/map.h"
+#include "runtime/lookout.h"
 #include "runtime/scheduler.h"
 #include "runtime/signal.h"
 
@@ -54,10 +57,12 @@ struct npri_alarms {
     pthread_mutex_t mutex;
     pthread_cond_t cond; /* of the monotonic clock: another timer is first, or `quit` */
     struct npri_heap heap;
+    uint64_t look_ns; /* when the lookout is to look */
     bool quit;
 
     /* Of who starts and stops. */
     struct npri_scheduler *scheduler;
+    struct npri_lookout *lookout;
     pthread_t thread;
     bool runs;
 };
@@ -70,9 +75,13 @@ uint64_t npri_now_ns(void);
 /* The same as of the last tick of the kernel, some milliseconds ago: cheap enough for each turn. */
 uint64_t npri_now_coarse_ns(void);
 
+/* The lookout is to look now.  Any thread. */
+void npri_alarms_look(struct npri_alarms *alarms);
+
 /* A zeroed one starts; `scheduler` runs the owners.  NPR_EIO: no thread; fini() all the same. */
 NPR_NODISCARD npr_status npri_alarms_start(struct npri_alarms *alarms,
                                            struct npri_scheduler *scheduler,
+                                           struct npri_lookout *lookout,
                                            struct npr_error *err);
 
 /* Joins the thread.  No timer may be armed. */

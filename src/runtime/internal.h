@@ -22,6 +22,7 @@
 
 #include "runtime/alarms.h"
 #include "runtime/ends.h"
+#include "runtime/lookout.h"
 #include "runtime/mailbox.h"
 #include "runtime/names.h"
 #include "runtime/relations.h"
@@ -166,6 +167,7 @@ struct npri_runtime {
     struct npri_scheduler scheduler;
     struct npri_alarms alarms;
     struct npri_threads threads;
+    struct npri_lookout lookout;
 
     struct npri_service services[NPRI_SERVICES_MAX]; /* id - 1; constant once counted */
     atomic_uint services_count;  /* release after the entry is written, acquire before it is read */

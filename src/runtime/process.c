@@ -441,12 +441,11 @@ static bool process_rest(struct npri_worker *worker, struct npr_process *process
     return npri_mailbox_rest(&process->mailbox);
 }
 
-void npri_process_run(struct npri_worker *worker, struct npr_process *process)
+static void process_turn(struct npri_worker *worker, struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
     enum npri_verdict verdict = NPRI_GO_ON;
 
-    process->worker = worker;
     if (process->phase == NPRI_PHASE_ENDING) {
         worker->clock_ns = 0;
         (void)process_finish(process);
@@ -458,8 +457,12 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
     }
     if (worker->clock_ns == 0) {
         worker->clock_ns = npri_now_coarse_ns();
+        if (npri_lookout_awake(&runtime->lookout)) {
+            npri_alarms_look(&runtime->alarms);
+        }
     }
     for (unsigned i = 0; i < NPRI_TURN_SIGNALS_MAX && verdict == NPRI_GO_ON; i++) {
+        npri_pulse_beat(&worker->pulse);
         /* relaxed: npri_mailbox_poke() and _take() bring the news; reading it early is no harm. */
         if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
             process->start_status = NPR_ECLOSED;
@@ -487,6 +490,14 @@ void npri_process_run(struct npri_worker *worker, struct npr_process *process)
         process_account(worker, process);
         npri_scheduler_again(worker, process);
     }
+}
+
+void npri_process_run(struct npri_worker *worker, struct npr_process *process)
+{
+    process->worker = worker;
+    npri_pulse_begin(&worker->pulse, process->local, process->origin);
+    process_turn(worker, process); /* which may free it */
+    npri_pulse_end(&worker->pulse);
 }
 
 /* ---- On a thread of its own. */

@@ -202,8 +202,11 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
         goto fail;
     }
     status = npri_scheduler_start(&runtime->scheduler, options->workers, npri_process_run, err);
+    if (status == NPR_OK && npri_lookout_init(&runtime->lookout, runtime) != NPR_OK) {
+        status = npri_fail(err, NPR_ENOMEM, "no memory to look after the workers");
+    }
     if (status == NPR_OK) {
-        status = npri_alarms_start(&runtime->alarms, &runtime->scheduler, err);
+        status = npri_alarms_start(&runtime->alarms, &runtime->scheduler, &runtime->lookout, err);
     }
     if (status != NPR_OK) {
         goto fail;
@@ -258,6 +261,7 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
     NPRI_ASSERT(runtime->stopped);
     npri_threads_fini(&runtime->threads);
     npri_alarms_fini(&runtime->alarms);
+    npri_lookout_fini(&runtime->lookout);
     npri_scheduler_fini(&runtime->scheduler);
     npri_table_fini(&runtime->table);
     npri_names_fini(&runtime->names);

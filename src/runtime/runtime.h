@@ -26,6 +26,14 @@
 
 struct npri_runtime;
 
+/* A callback that takes long. */
+struct npri_slow {
+    const struct npr_pid *pid;
+    const char *function;
+    uint64_t ms; /* it has taken that long at least */
+    bool returned;
+};
+
 struct npri_runtime_options {
     struct npr_node_name node;
     uint32_t creation;
@@ -49,6 +57,10 @@ struct npri_runtime_options {
      * a time, until it returns NULL; then the next end calls this again.  NULL:
      * npri_runtime_watch() may not be used. */
     void (*ended)(void *user);
+    uint32_t long_callback_ms; /* 0: nobody looks how long callbacks take */
+    /* One goes on for that long; or has returned after it was told to go on.  On the timer thread.
+     * NULL: not told. */
+    void (*slow)(void *user, const struct npri_slow *slow);
 };
 
 NPR_NODISCARD npr_status npri_runtime_create(const struct npri_runtime_options *options,

@@ -32,6 +32,7 @@
 #include "nprocreg/process.h"
 
 #include "base/bytes.h"
+#include "runtime/lookout.h"
 #include "runtime/pool.h"
 
 struct npri_scheduler;
@@ -50,6 +51,8 @@ struct npri_worker {
 
     atomic_uint_fast64_t finished; /* processes freed by this worker, which alone writes it;
                                     * seq_cst, see struct npri_runtime */
+
+    struct npri_pulse pulse; /* what it runs, for the timer thread to see (lookout.h) */
 
     /* Constant. */
     struct npri_scheduler *scheduler;
