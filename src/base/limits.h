@@ -36,7 +36,7 @@
 #define NPRI_PAGE_STEP_BYTES       256u  /* that a key has for each of them */
 #define NPRI_ASKED_BYTES_MAX       ((size_t)256 << 20) /* all asynchronous gets of this program */
 #define NPRI_ENDLESS_QUESTIONS_MAX 4096u /* to one node, that wait until it answers or is gone */
-#define NPRI_TOKEN_MAX             (UINT64_C(1) << 58) /* of a peer: microseconds to the year 11104 */
+#define NPRI_TOKEN_MAX             (UINT64_C(1) << 58) /* of a peer: microseconds to 11104 */
 #define NPRI_NAMED_NODES_MAX                                                                       \
     256u /* of them, those that have only been named, or only written to                           \
           */
