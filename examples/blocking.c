@@ -4,16 +4,20 @@
  *      call  {sleep,Ms}     -> ok, when the time is over; meanwhile it does nothing else
  *      call  {ask,Pid,Term} -> {ok,Reply} of another process, which it calls and waits for, or
  *                              {error,Why}
+ *      call  {name,Atom}    -> ok: it is registered by that name; or {error,Why}
  *      call  else           -> {error,unknown}
  *
  *      nprocreg node --name a@127.0.0.1 --module blocking.so */
+#include <string.h>
 #include <time.h>
 
 #include "nprocreg/format.h"
 #include "nprocreg/module.h"
+#include "nprocreg/names.h"
 #include "nprocreg/thread.h"
 
-#define ASK_MS 5000
+#define ASK_MS         5000
+#define NAME_BYTES_MAX 255
 
 static npr_status answer(struct npr_process *self,
                          const struct npr_from *from,
@@ -65,10 +69,31 @@ static npr_status ask_and_answer(struct npr_process *self,
     return status;
 }
 
+static npr_status name_and_answer(struct npr_process *self,
+                                  const struct npr_from *from,
+                                  struct npr_bytes atom)
+{
+    struct npr_builder *built = npr_scratch(self);
+    char name[NAME_BYTES_MAX + 1] = {0};
+    npr_status status = NPR_EINVAL;
+
+    if (atom.size <= NAME_BYTES_MAX) {
+        memcpy(name, atom.data, atom.size);
+        status = npr_register_name(self, name);
+    }
+    if (status == NPR_OK) {
+        NPR_BUILD(built, "ok");
+    } else {
+        NPR_BUILD(built, "{error,~s}", npr_status_text(status));
+    }
+    return answer(self, from, built);
+}
+
 static npr_status handle_call(struct npr_process *self, const struct npr_received *call)
 {
     const struct npr_from from = call->from;
     struct npr_builder *built;
+    struct npr_bytes name;
     struct npr_term term;
     struct npr_pid pid;
     int64_t ms;
@@ -78,6 +103,9 @@ static npr_status handle_call(struct npr_process *self, const struct npr_receive
     }
     if (NPR_MATCH(call->term, "{ask,~p,~t}", &pid, &term)) {
         return ask_and_answer(self, &from, &pid, term);
+    }
+    if (NPR_MATCH(call->term, "{name,~a}", &name)) {
+        return name_and_answer(self, &from, name);
     }
     built = npr_scratch(self);
     NPR_BUILD(built, "{error,unknown}");

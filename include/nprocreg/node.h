@@ -168,6 +168,13 @@ NPR_API NPR_NODISCARD npr_status npr_node_exit(struct npr_node *node,
                                                const struct npr_pid *pid,
                                                struct npr_term reason);
 
+/* Answers a call that a process of this node was asked, from any thread, once: instead of
+ * npr_reply().  `from` is borrowed; npr_caller_create() keeps one beyond its callback.  Returns
+ * NPR_OK (sent, not received), NPR_EINVAL, NPR_ENOMEM or NPR_ECLOSED. */
+NPR_API NPR_NODISCARD npr_status npr_node_reply(struct npr_node *node,
+                                                const struct npr_from *from,
+                                                struct npr_term reply);
+
 /* gen_server:call.  The reply is appended to `reply` as one element, also for NPR_EEXIT, where it
  * is the exit reason.  Blocks up to `timeout_ms`.
  *

@@ -8,6 +8,7 @@
 #include "nprocreg/json.h"
 #include "nprocreg/keys.h"
 #include "nprocreg/module.h"
+#include "nprocreg/names.h"
 #include "nprocreg/node.h"
 #include "nprocreg/process.h"
 #include "nprocreg/registry.h"

@@ -19,7 +19,7 @@ extern "C" {
 struct npr_process; /* the running process */
 
 /* Who waits for a call's reply: what gen_server calls From.  `tag` is any term and must go back as
- * it came.  Borrowed for the callback; to reply later, keep copies of both terms' bytes. */
+ * it came.  Borrowed for the callback; npr_caller_create() keeps one for later. */
 struct npr_from {
     struct npr_term pid;
     struct npr_term tag;
@@ -146,6 +146,18 @@ NPR_API npr_status npr_continue(struct npr_process *self, struct npr_term term);
 NPR_API npr_status npr_reply(struct npr_process *self,
                              const struct npr_from *from,
                              struct npr_term reply);
+
+/* Who waits, kept as long as it is wanted, to be answered later: by a later callback with
+ * npr_reply(), or by another thread with npr_node_reply(). */
+struct npr_caller;
+
+/* A copy, owned by the user; NULL: no memory, or `from` is no such thing.  Any thread, none blocks.
+ */
+NPR_API NPR_NODISCARD struct npr_caller *npr_caller_create(const struct npr_from *from);
+NPR_API void npr_caller_destroy(struct npr_caller *caller); /* accepts NULL; answers nobody */
+
+/* Lives as long as `caller`. */
+NPR_API const struct npr_from *npr_caller_from(const struct npr_caller *caller);
 
 /* Sends `message` to a process anywhere.  Sending to a dead process is not an error.  Returns
  * NPR_OK, NPR_EINVAL or NPR_ENOMEM.  Messages of one sender to one receiver arrive in order. */

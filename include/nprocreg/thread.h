@@ -33,7 +33,8 @@ enum npr_received_kind {
     NPR_RECEIVED_CAST,
 };
 
-/* What came.  Its terms are borrowed until the next npr_receive(), or until run returns. */
+/* What came.  Its terms, `from` too, are borrowed until the next npr_receive(), or until run
+ * returns (npr_caller_create() keeps who called). */
 struct npr_received {
     enum npr_received_kind kind;
     struct npr_from from; /* of a call */

@@ -259,6 +259,22 @@ npr_status npr_node_exit(struct npr_node *node, const struct npr_pid *pid, struc
     return status;
 }
 
+npr_status npr_node_reply(struct npr_node *node, const struct npr_from *from, struct npr_term reply)
+{
+    npr_status status;
+
+    if (from == NULL) {
+        return NPR_EINVAL;
+    }
+    if (!npri_calls_enter(node)) {
+        return NPR_ECLOSED;
+    }
+    status =
+        npri_runtime_reply(node->runtime, npri_service_pid(node, NPRI_SERVICE_CLIENT), from, reply);
+    npri_calls_leave(node);
+    return status;
+}
+
 npr_status npr_node_cast(struct npr_node *node,
                          const struct npr_address *to,
                          struct npr_term message)

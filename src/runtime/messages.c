@@ -136,6 +136,31 @@ void npri_runtime_refuse(struct npri_runtime *runtime,
     }
 }
 
+npr_status npri_runtime_reply(struct npri_runtime *runtime,
+                              struct npr_term sender,
+                              const struct npr_from *from,
+                              struct npr_term reply)
+{
+    static const uint8_t pair_header[] = {104, 2};
+    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .from = sender, .to = from->pid};
+    struct npri_signal *answer;
+
+    if (reply.data == NULL || from->tag.data == NULL || npr_term_kind(from->pid) != NPR_TERM_PID) {
+        return NPR_EINVAL;
+    }
+    (void)tag_alias(from->tag, &draft.to);
+    answer = npri_signal_create_parts(
+        &draft,
+        (const struct npr_term[]){
+            {.data = pair_header, .size = sizeof(pair_header)}, from->tag, reply},
+        3);
+    if (answer == NULL) {
+        return NPR_ENOMEM;
+    }
+    npri_runtime_deliver(runtime, answer);
+    return NPR_OK;
+}
+
 npr_status npri_process_reply(struct npr_process *process,
                               struct npr_term pid,
                               struct npr_term tag,

@@ -112,6 +112,24 @@ void npri_names_each_of(struct npri_names *names,
     (void)pthread_mutex_unlock(&names->mutex);
 }
 
+bool npri_names_remove(struct npri_names *names, struct npr_bytes name)
+{
+    struct npri_name **at = names_slot(names, name);
+    struct npri_name *entry;
+
+    (void)pthread_mutex_lock(&names->mutex);
+    while (*at != NULL && !npri_bytes_equal(npri_bytes((*at)->text, (*at)->size), name)) {
+        at = &(*at)->next;
+    }
+    entry = *at;
+    if (entry != NULL) {
+        *at = entry->next;
+    }
+    (void)pthread_mutex_unlock(&names->mutex);
+    npri_free(entry);
+    return entry != NULL;
+}
+
 void npri_names_remove_all(struct npri_names *names, struct npri_local local)
 {
     (void)pthread_mutex_lock(&names->mutex);

@@ -34,6 +34,9 @@ void npri_names_each_of(struct npri_names *names,
                         void (*visit)(void *user, struct npr_bytes name),
                         void *user);
 
+/* False: there is no such name. */
+bool npri_names_remove(struct npri_names *names, struct npr_bytes name);
+
 /* Forgets every name of a process that has left the table. */
 void npri_names_remove_all(struct npri_names *names, struct npri_local local);
 

@@ -222,4 +222,21 @@ void npri_runtime_names(struct npri_runtime *runtime,
                         void (*visit)(void *user, struct npr_bytes name),
                         void *user);
 
+/* The same as nprocreg/names.h has it, for what is none of ours to trust. */
+bool npri_name_is_valid(const char *name);
+NPR_NODISCARD npr_status npri_runtime_name(struct npri_runtime *runtime,
+                                           const char *name,
+                                           const struct npr_pid *pid);
+NPR_NODISCARD npr_status npri_runtime_unname(struct npri_runtime *runtime, const char *name);
+NPR_NODISCARD npr_status npri_runtime_named(struct npri_runtime *runtime,
+                                            const char *name,
+                                            struct npr_pid *out_pid);
+
+/* Answers a call from outside of processes: {Tag,Reply} from `sender`, a pid, to who waits. NPR_OK,
+ * NPR_EINVAL, NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_runtime_reply(struct npri_runtime *runtime,
+                                            struct npr_term sender,
+                                            const struct npr_from *from,
+                                            struct npr_term reply);
+
 #endif /* NPRI_RUNTIME_RUNTIME_H */

@@ -137,11 +137,26 @@ thread_process() ->
                   end)),
     ?EQUAL(ok, ?ON(a, gen_server:call(Counter, stop))),
     ?EQUAL(opaque, ?ON(b, sys:get_state(Blocking))),
+    %% Registered, it is reached by its name, as long as it lives.
+    Named = {clerk, Native = native()},
+    ?EQUAL(noproc, ?ON(a, try gen_server:call(Named, {sleep, 0})
+                          catch exit:{Why, _} -> Why
+                          end)),
+    ?EQUAL(ok, ?ON(a, gen_server:call(Blocking, {name, clerk}))),
+    ?EQUAL({error, "already exists"}, ?ON(b, gen_server:call(Named, {name, clerk}))),
+    ?EQUAL({error, "already exists"}, ?ON(b, gen_server:call(Named, {name, net_kernel}))),
+    ?EQUAL(Blocking, ?ON(a, erpc:call(Native, erlang, whereis, [clerk]))),
+    ?EQUAL({answer, ok}, ?ON(b, begin
+                                    Tag = answer,
+                                    Named ! {'$gen_call', {self(), Tag}, {sleep, 0}},
+                                    receive {answer, _} = Got -> Got after 10000 -> silence end
+                                end)),
     ?EQUAL(killed, ?ON(a, begin
                               Ref = monitor(process, Blocking),
                               exit(Blocking, kill),
                               interop_check:down(Ref, Blocking)
-                          end)).
+                          end)),
+    ?EQUAL(undefined, ?ON(a, erpc:call(Native, erlang, whereis, [clerk]))).
 
 %% A gen_server for it to call.
 init([]) ->
