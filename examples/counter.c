@@ -1,5 +1,5 @@
 /* counter.c - a module: counter:start/0 starts a process that counts, counter:start/1 one that
- * begins with a given total.
+ * begins with a given total, counter:permanent/0 one that is started again when it ends.
  *
  *      call  get         -> the total                 cast  inc          adds 1
  *      call  {add,N}     -> the total with N added    message {ping,Pid} sends {pong,Self} to Pid
@@ -139,16 +139,28 @@ static const struct npr_behaviour counter_behaviour = {
     .info = counter_info,
 };
 
+/* The same, and whatever it ends with it is there again, from 0. */
+static const struct npr_behaviour counter_permanent = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .state_bytes = sizeof(struct counter),
+    .init = counter_init,
+    .call = counter_call,
+    .cast = counter_cast,
+    .info = counter_info,
+    .restart = NPR_RESTART_PERMANENT,
+};
+
 static const struct npr_function counter_functions[] = {
     {.name = "start", .arity = 0, .behaviour = &counter_behaviour},
     {.name = "start", .arity = 1, .behaviour = &counter_behaviour},
+    {.name = "permanent", .arity = 0, .behaviour = &counter_permanent},
 };
 
 static const struct npr_module counter_module = {
     .abi = NPR_MODULE_ABI,
     .name = "counter",
     .functions = counter_functions,
-    .functions_count = 2,
+    .functions_count = 3,
 };
 
 NPR_MODULE(counter_module)

@@ -37,6 +37,21 @@ enum npr_overflow {
                                * newest are dropped */
 };
 
+/* When a process that was started for a key is started again in its place: on the same node, from
+ * the same function and arguments, with a new pid and a new token.  Whoever asks for the key
+ * meanwhile gets the new one.  Not when the node stops, when the key was unregistered or given to
+ * another process, nor for other keys that were registered for the process, which go with it. */
+enum npr_restart {
+    NPR_RESTART_TEMPORARY, /* never: the key is free */
+    NPR_RESTART_TRANSIENT, /* unless it ended with `normal`, `shutdown` or {shutdown,_}: after a
+                            * failure, an exit signal, a kill */
+    NPR_RESTART_PERMANENT, /* whatever it ended with: also when it was idle (idle_ms) */
+};
+
+#define NPR_RESTARTS_DEFAULT          3u
+#define NPR_RESTARTS_MAX              1000u
+#define NPR_RESTART_WINDOW_MS_DEFAULT 5000u
+
 /* What a process does.  Make it a static constant; it is borrowed as long as the process may live.
  * Any function may be NULL: then init succeeds, calls are answered {error,unknown}, casts and
  * messages are dropped.
@@ -91,6 +106,13 @@ struct npr_behaviour {
      * terminate.  When it returns NPR_OK the process ends `normal`, or with npr_stop()'s reason.
      * `args` is what init got.  call, cast, info and resume must be NULL. */
     npr_status (*run)(struct npr_process *self, void *state, struct npr_term args);
+    /* What becomes of the key that a process was started for when it ends (enum npr_restart). At
+     * most `restarts_max` restarts (0: NPR_RESTARTS_DEFAULT; NPR_RESTARTS_MAX at the most) within
+     * `restart_window_ms` (0: NPR_RESTART_WINDOW_MS_DEFAULT; never more than NPR_TIMER_MS_MAX):
+     * with one more end in that time the key is let go, with a line in the log. */
+    uint32_t restart;
+    uint32_t restarts_max;
+    uint64_t restart_window_ms;
 };
 
 /* A process that no key leads to. */

@@ -108,7 +108,10 @@ static npr_status on_register(struct npri_core *core, const struct npri_core_eve
         !npr_term_equal(other.pid, activation.pid)) {
         return NPR_EEXIST;
     }
-    return npri_directory_put(&core->directory, key, &activation);
+    if (event->keep && npri_start_restarting(core, key) != NULL) {
+        return NPR_EEXIST;
+    }
+    return npri_directory_put(&core->directory, key, &activation, NULL);
 }
 
 static void on_unregister(struct npri_core *core, const struct npri_core_event *event)
@@ -117,6 +120,7 @@ static void on_unregister(struct npri_core *core, const struct npri_core_event *
 
     if (npri_core_normal_key(core, event->key, &key)) {
         (void)npri_directory_remove(&core->directory, key);
+        npri_start_cancel_restart(core, key);
     }
 }
 
@@ -125,7 +129,7 @@ static void on_process_down(struct npri_core *core, const struct npri_core_event
     struct npr_term pid;
 
     if (npri_core_normal_pid(core, event->term, &pid)) {
-        (void)npri_directory_on_down(&core->directory, pid);
+        npri_restart_on_down(core, pid, event->reason);
     }
 }
 
@@ -174,6 +178,9 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         return;
     case NPRI_EVENT_PROCESS_DOWN:
         on_process_down(core, event);
+        return;
+    case NPRI_EVENT_CLOSING:
+        core->closing = true;
         return;
     }
 }

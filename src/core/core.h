@@ -17,6 +17,7 @@
  *     directory  key -> pid of the entries that this node holds          (core/directory.h)
  *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
  *     start      one start in flight per key, a second look before it    (core/start.h)
+ *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
  * The protocol between native nodes (push, markers, settled owners) gets files of its own beside
  * these; core.c stays pure dispatch. */
@@ -54,6 +55,20 @@ struct npri_activation {
     uint64_t token;      /* core/token.h; 0: unknown */
 };
 
+/* What is to be done when a process ends that was started for a key (core/restart.h). */
+enum npri_restart_kind {
+    NPRI_RESTART_TEMPORARY, /* nothing */
+    NPRI_RESTART_TRANSIENT, /* it is started again, unless it ended normal, shutdown, {shutdown,_}
+                             */
+    NPRI_RESTART_PERMANENT, /* it is started again */
+};
+
+struct npri_restart_rule {
+    enum npri_restart_kind kind;
+    uint32_t max; /* restarts within window_ns, 1..NPRI_RESTARTS_MAX.  Unused when TEMPORARY, */
+    uint64_t window_ns; /* like this one */
+};
+
 enum npri_event_kind {
     NPRI_EVENT_TIME,         /* nothing but now_ns */
     NPRI_EVENT_JOIN,         /* node: keep a connection to it, whether or not it is up yet */
@@ -63,16 +78,17 @@ enum npri_event_kind {
     NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
     NPRI_EVENT_POLLED,       /* operation; status; term: its list of nodes */
     NPRI_EVENT_RELEASE_TOLD, /* operation; status; otp */
-    NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns */
+    NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns; own_only */
     NPRI_EVENT_START,        /* request, key, function, caller, deadline_ns: start_function came */
     NPRI_EVENT_ASKED,        /* operation; status; term: the pid, token when NPR_OK; NPR_ENOTFOUND:
                               * none */
     NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, token, started when NPR_OK; else
                               * text */
-    NPRI_EVENT_STARTED,      /* operation; status; term: the pid when NPR_OK; text when not */
+    NPRI_EVENT_STARTED,      /* operation; status; term: the pid, rule when NPR_OK; text when not */
     NPRI_EVENT_REGISTER,     /* key, term: pid; keep: not over another process's entry */
     NPRI_EVENT_UNREGISTER,   /* key */
-    NPRI_EVENT_PROCESS_DOWN, /* term: pid */
+    NPRI_EVENT_PROCESS_DOWN, /* term: pid; reason: why, none: unknown, and so no orderly end */
+    NPRI_EVENT_CLOSING,      /* the node stops: nothing is restarted from now on */
 };
 
 /* What happened.  Fields that the kind does not name are zero.  Everything is borrowed for the
@@ -90,11 +106,14 @@ struct npri_core_event {
     uint32_t version;
     uint64_t token; /* 0: unknown */
     bool started;   /* the owner has just started it: there was none */
+    bool own_only;  /* GET: this node's own table is enough; waits while the key is restarted */
     bool keep;      /* REGISTER: an entry of another process stays (the original overwrites it) */
     struct npr_term key;
     struct npr_term function; /* a fun of arity 0, or {Module, Function, Arguments} */
     struct npr_term caller;   /* pid on whose node a foreign fun can run; or none */
     struct npr_term term;
+    struct npr_term reason;
+    struct npri_restart_rule rule;
     struct npr_bytes text;
 };
 
@@ -157,6 +176,12 @@ uint64_t npri_core_deadline_ns(const struct npri_core *core);
 bool npri_core_lookup(const struct npri_core *core,
                       struct npr_term key,
                       struct npri_activation *out);
+
+/* Whether `key` is restarted here: when its process ends, or right now. */
+bool npri_core_supervises(const struct npri_core *core, struct npr_term key);
+
+/* Whether it is being restarted: there is no entry, but there will be. */
+bool npri_core_is_restarting(const struct npri_core *core, struct npr_term key);
 
 size_t npri_core_entries_count(const struct npri_core *core);
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "core/restart.h"
 #include "term/write.h"
 
 #define CREATION_BYTES sizeof(uint32_t)
@@ -176,6 +177,55 @@ static void drop_home_if_empty(struct npri_directory *directory, struct npri_hom
     }
 }
 
+/* ---- Restart records: a pointer behind the key, aligned. */
+
+#define RECORD_BYTES sizeof(void *)
+
+static size_t restart_offset(size_t key_size)
+{
+    const size_t end = offsetof(struct npri_entry, key) + key_size;
+
+    return (end + RECORD_BYTES - 1) / RECORD_BYTES * RECORD_BYTES;
+}
+
+static struct npri_restart *entry_restart(const struct npri_entry *entry)
+{
+    struct npri_restart *restart = NULL;
+
+    if (entry->supervised) {
+        memcpy(&restart, (const uint8_t *)entry + restart_offset(entry->key_size), RECORD_BYTES);
+    }
+    return restart;
+}
+
+static void entry_set_restart(struct npri_entry *entry, struct npri_restart *restart)
+{
+    memcpy((uint8_t *)entry + restart_offset(entry->key_size), &restart, RECORD_BYTES);
+}
+
+struct npri_restart *npri_entry_take_restart(struct npri_entry *entry)
+{
+    struct npri_restart *restart = entry_restart(entry);
+
+    if (restart != NULL) {
+        entry_set_restart(entry, NULL);
+    }
+    return restart;
+}
+
+void npri_entry_destroy(struct npri_entry *entry)
+{
+    npri_restart_destroy(entry_restart(entry));
+    npri_free(entry);
+}
+
+bool npri_directory_supervises(const struct npri_directory *directory, struct npr_bytes key)
+{
+    const struct npri_entry *entry = find_entry(directory, key);
+
+    return entry != NULL && entry->supervised;
+}
+
 /* ---- Taking out. */
 
 /* Best effort: a monitor that stays behind reports a death that concerns no entry. */
@@ -189,8 +239,8 @@ static void queue_demonitor(struct npri_directory *directory, struct npr_term pi
     }
 }
 
-/* Frees the entry, and its home after its last one. */
-static void forget(struct npri_directory *directory, struct npri_entry *entry)
+/* Takes the entry out, and its home after its last one. */
+static void take_out(struct npri_directory *directory, struct npri_entry *entry)
 {
     struct npri_home *home = entry->home;
 
@@ -199,8 +249,13 @@ static void forget(struct npri_directory *directory, struct npri_entry *entry)
     if (npri_rows_find_pid(&home->entries, entry->id, entry->serial) == NULL) {
         directory->processes_count--;
     }
-    npri_free(entry);
     drop_home_if_empty(directory, home);
+}
+
+static void forget(struct npri_directory *directory, struct npri_entry *entry)
+{
+    take_out(directory, entry);
+    npri_entry_destroy(entry);
 }
 
 /* The process lives on, unwatched if this was its last entry. */
@@ -243,25 +298,31 @@ static size_t forget_process(struct npri_directory *directory,
     return count;
 }
 
-size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term term)
+struct npri_entry *npri_directory_take(struct npri_directory *directory, struct npr_term pid)
 {
-    struct npri_home *home;
-    struct npr_pid pid;
+    const struct npri_home *home;
+    struct npri_entry *entry;
+    struct npr_pid read;
 
-    if (!npr_term_get_pid(term, &pid)) {
-        return 0;
+    if (!npr_term_get_pid(pid, &read)) {
+        return NULL;
     }
-    home = find_home(directory, &pid);
-    return home == NULL ? 0 : forget_process(directory, home, pid.id, pid.serial);
+    home = find_home(directory, &read);
+    entry = home == NULL ? NULL : npri_rows_find_pid(&home->entries, read.id, read.serial);
+    if (entry != NULL) {
+        take_out(directory, entry);
+    }
+    return entry;
 }
 
 static size_t empty_home(struct npri_directory *directory, struct npri_home *home)
 {
     const size_t all = home->entries.count;
     size_t count = 0;
+    size_t hint = 0;
 
     while (count < all) {
-        const struct npri_entry *entry = npri_rows_next(&home->entries, NULL);
+        const struct npri_entry *entry = npri_rows_any(&home->entries, &hint);
         const struct npr_term pid = npri_directory_pid(directory, entry);
 
         queue_demonitor(directory, pid);
@@ -293,11 +354,12 @@ size_t npri_directory_on_node_down(struct npri_directory *directory,
 void npri_directory_fini(struct npri_directory *directory)
 {
     struct npri_entry *entry;
+    size_t hint = 0;
 
     if (directory->scratch == NULL) {
         return;
     }
-    while ((entry = npri_rows_next(&directory->entries, NULL)) != NULL) {
+    while ((entry = npri_rows_any(&directory->entries, &hint)) != NULL) {
         forget(directory, entry);
     }
     npri_rows_fini(&directory->entries);
@@ -309,9 +371,12 @@ void npri_directory_fini(struct npri_directory *directory)
 
 static struct npri_entry *create_entry(struct npr_bytes key,
                                        const struct npr_pid *pid,
-                                       uint64_t token)
+                                       uint64_t token,
+                                       struct npri_restart *restart)
 {
-    struct npri_entry *entry = npri_alloc(offsetof(struct npri_entry, key) + key.size);
+    const size_t plain_bytes = offsetof(struct npri_entry, key) + key.size;
+    struct npri_entry *entry =
+        npri_alloc(restart == NULL ? plain_bytes : restart_offset(key.size) + RECORD_BYTES);
 
     if (entry == NULL) {
         return NULL;
@@ -319,8 +384,12 @@ static struct npri_entry *create_entry(struct npr_bytes key,
     entry->token = token;
     entry->id = pid->id;
     entry->serial = pid->serial;
-    entry->key_size = (uint32_t)key.size;
+    entry->key_size = (uint32_t)key.size & 0xffffffu;
+    entry->supervised = restart != NULL;
     memcpy(entry->key, key.data, key.size);
+    if (restart != NULL) {
+        entry_set_restart(entry, restart);
+    }
     return entry;
 }
 
@@ -330,6 +399,7 @@ static npr_status put_new(struct npri_directory *directory,
                           struct npr_bytes key,
                           const struct npr_pid *pid,
                           const struct npri_activation *activation,
+                          struct npri_restart *restart,
                           struct npri_effect **out_monitor)
 {
     struct npri_home *home = find_home(directory, pid);
@@ -337,7 +407,7 @@ static npr_status put_new(struct npri_directory *directory,
         home == NULL || npri_rows_find_pid(&home->entries, pid->id, pid->serial) == NULL;
     struct npri_effect *monitor =
         first ? npri_effect_create(NPRI_EFFECT_MONITOR, activation->pid.size) : NULL;
-    struct npri_entry *entry = create_entry(key, pid, activation->token);
+    struct npri_entry *entry = create_entry(key, pid, activation->token, restart);
 
     if (entry != NULL && (monitor != NULL || !first)) {
         home = home == NULL ? create_home(directory, pid) : home;
@@ -360,7 +430,8 @@ static npr_status put_new(struct npri_directory *directory,
 
 npr_status npri_directory_put(struct npri_directory *directory,
                               struct npr_bytes key,
-                              const struct npri_activation *activation)
+                              const struct npri_activation *activation,
+                              struct npri_restart *restart)
 {
     struct npri_entry *old = find_entry(directory, key);
     struct npri_effect *monitor = NULL;
@@ -368,12 +439,12 @@ npr_status npri_directory_put(struct npri_directory *directory,
     npr_status status;
 
     NPRI_ASSERT(npr_term_get_pid(activation->pid, &pid));
-    if (old != NULL && old->id == pid.id && old->serial == pid.serial &&
+    if (restart == NULL && old != NULL && old->id == pid.id && old->serial == pid.serial &&
         old->home == find_home(directory, &pid)) {
         old->token = activation->token == 0 ? old->token : activation->token;
         return NPR_OK;
     }
-    status = put_new(directory, key, &pid, activation, &monitor);
+    status = put_new(directory, key, &pid, activation, restart, &monitor);
     if (status != NPR_OK) {
         return status;
     }

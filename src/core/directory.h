@@ -6,7 +6,8 @@
  *
  * An entry is one block of memory with its key in it, and two places in rows of buckets: 52 bytes
  * and the key, and 8 in each row, up to 16 when many have gone.  A pid is two numbers in a home:
- * its term is written when it is wanted.
+ * its term is written when it is wanted.  The few entries that are restarted (core/restart.h) have
+ * a pointer more.
  *
  * Invariants (npri_directory_check):
  *     D1  every entry is found under its key, and among its home's by its pid; there are no others;
@@ -19,9 +20,12 @@
 #ifndef NPRI_CORE_DIRECTORY_H
 #define NPRI_CORE_DIRECTORY_H
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "core/effects.h"
 #include "core/rows.h"
+
+struct npri_restart;
 
 /* The pids of one incarnation of a node. */
 struct npri_home {
@@ -38,9 +42,12 @@ struct npri_entry {
     uint64_t token; /* of this activation of the key; 0: unknown */
     uint32_t id;    /* the pid's */
     uint32_t serial;
-    uint32_t key_size;
-    uint8_t key[]; /* in normal form */
+    uint32_t key_size : 24;
+    uint32_t supervised : 1; /* there is room for a restart record behind the key */
+    uint8_t key[];           /* in normal form */
 };
+
+_Static_assert(NPRI_KEY_BYTES_MAX < 1u << 24, "the size of a key fits");
 
 static inline struct npr_bytes npri_entry_key(const struct npri_entry *entry)
 {
@@ -92,17 +99,24 @@ const struct npri_entry *npri_directory_next_of(const struct npri_directory *dir
                                                 const struct npri_entry *entry);
 
 /* Puts key -> pid over any other entry of that key.  `key` is in normal form and copied.  The same
- * pid under the same key changes nothing but the token, if there is a new one.  NPR_OK or
- * NPR_ENOMEM (nothing changed). */
+ * pid under the same key changes nothing but the token, if there is a new one.  `restart`, which
+ * may be NULL, is taken over with NPR_OK.  NPR_OK or NPR_ENOMEM (nothing changed). */
 NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,
                                             struct npr_bytes key,
-                                            const struct npri_activation *activation);
+                                            const struct npri_activation *activation,
+                                            struct npri_restart *restart);
 
 /* False: there was none. */
 bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes key);
 
-/* The process of that pid died: its entries go.  Returns how many. */
-size_t npri_directory_on_down(struct npri_directory *directory, struct npr_term term);
+/* Whether the entry of `key` is there and restarted when its process ends. */
+bool npri_directory_supervises(const struct npri_directory *directory, struct npr_bytes key);
+
+/* The process of that pid died: takes its entries out, one at a time; NULL: no more.  The caller
+ * destroys them; `home` and the links are nothing any more. */
+struct npri_entry *npri_directory_take(struct npri_directory *directory, struct npr_term pid);
+struct npri_restart *npri_entry_take_restart(struct npri_entry *entry); /* or NULL */
+void npri_entry_destroy(struct npri_entry *entry);
 
 /* The node is gone, and with it all its processes.  Returns how many entries went. */
 size_t npri_directory_on_node_down(struct npri_directory *directory,

@@ -14,6 +14,22 @@ bool npri_core_lookup(const struct npri_core *core,
            npri_directory_find(&core->directory, normal, out);
 }
 
+bool npri_core_is_restarting(const struct npri_core *core, struct npr_term key)
+{
+    struct npr_bytes normal;
+
+    return npri_core_normal_key(core, key, &normal) && npri_start_restarting(core, normal) != NULL;
+}
+
+bool npri_core_supervises(const struct npri_core *core, struct npr_term key)
+{
+    struct npr_bytes normal;
+
+    return npri_core_normal_key(core, key, &normal) &&
+           (npri_directory_supervises(&core->directory, normal) ||
+            npri_start_restarting(core, normal) != NULL);
+}
+
 size_t npri_core_entries_count(const struct npri_core *core)
 {
     return core->directory.entries.count;

@@ -44,6 +44,7 @@ static struct npri_request *create(struct npri_core *core, const struct npri_cor
     request->number = event->request;
     request->deadline_ns = event->deadline_ns;
     request->start_here = event->kind == NPRI_EVENT_START;
+    request->own_only = event->own_only;
     request->timer.kind = NPRI_TIMER_REQUEST;
     request->held_timer.kind = NPRI_TIMER_REQUEST_HELD;
     request->lookup.request = request;
@@ -237,6 +238,14 @@ static void route(struct npri_core *core, struct npri_request *request)
     if (answer_from_own_table(core, request)) {
         return;
     }
+    if (npri_start_restarting(core, npri_shared_bytes(request->key)) != NULL) {
+        npri_start_join(core, request);
+        return;
+    }
+    if (request->own_only) {
+        fail(core, request, NPR_ENOTFOUND, "it is not here");
+        return;
+    }
     if (npri_members_settling(core) && !request->held_enough) {
         request->state = NPRI_REQUEST_HELD;
         npri_list_append(&core->held, &request->waiting);
@@ -250,6 +259,15 @@ static void route(struct npri_core *core, struct npri_request *request)
         fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
     } else {
         look(core, request, first_to_ask(core, request));
+    }
+}
+
+void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting)
+{
+    struct npri_link *at;
+
+    while ((at = npri_list_take(waiting)) != NULL) {
+        route(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting));
     }
 }
 

@@ -32,6 +32,7 @@ struct npri_request {
     enum npri_request_state state;
     uint64_t number;
     uint64_t deadline_ns;
+    bool own_only;   /* nobody else is asked */
     bool start_here; /* NPRI_EVENT_START: by the asker's view this node is the owner */
     bool initiator;  /* the start or the delegation that it waits for was begun for it */
     bool held_enough;
@@ -51,6 +52,9 @@ NPR_NODISCARD npr_status npri_request_accept(struct npri_core *core,
 
 /* The view has settled: routes all that were held for it. */
 void npri_requests_release_held(struct npri_core *core);
+
+/* What they waited for will not come: each finds its way anew. */
+void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting);
 
 /* Ends the request. */
 void npri_request_answer_pid(struct npri_core *core,

@@ -200,6 +200,18 @@ struct npri_entry *npri_rows_find_pid(const struct npri_rows *rows, uint32_t id,
     return at;
 }
 
+struct npri_entry *npri_rows_any(const struct npri_rows *rows, size_t *hint)
+{
+    if (rows->count == 0) {
+        return NULL;
+    }
+    /* A row that has become shorter has put what is left before `*hint`. */
+    while (*hint >= rows->buckets_count || rows->buckets[*hint] == NULL) {
+        *hint = *hint >= rows->buckets_count ? 0 : *hint + 1;
+    }
+    return rows->buckets[*hint];
+}
+
 struct npri_entry *npri_rows_next(const struct npri_rows *rows, const struct npri_entry *entry)
 {
     size_t bucket = 0;

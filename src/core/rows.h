@@ -59,6 +59,10 @@ struct npri_entry *npri_rows_step(const struct npri_rows *rows, uint64_t *cursor
 /* Where a key comes in that order: below `*cursor`, and its entry has had its turn. */
 uint64_t npri_rows_place(const struct npri_rows *rows, struct npr_bytes key);
 
+/* Some entry; NULL: there are none.  `*hint` is 0 first and then as it was left: so emptying a
+ * table takes time in proportion to it. */
+struct npri_entry *npri_rows_any(const struct npri_rows *rows, size_t *hint);
+
 /* The entry after `entry`, the first one after NULL; NULL: there are no more.  In the order of
  * their hashes, and so the same on every run with the same hash key. */
 struct npri_entry *npri_rows_next(const struct npri_rows *rows, const struct npri_entry *entry);

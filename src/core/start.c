@@ -13,6 +13,7 @@ static void end(struct npri_core *core, struct npri_start *start)
     npri_shared_release(start->key);
     npri_shared_release(start->function);
     npri_shared_release(start->caller);
+    npri_restart_destroy(start->restart);
     npri_free(start);
 }
 
@@ -39,6 +40,42 @@ static void end_failed(struct npri_core *core,
     end(core, start);
 }
 
+/* A restart that comes to nothing: who would have been content to find the process finds none. */
+static void end_given_up(struct npri_core *core,
+                         struct npri_start *start,
+                         npr_status status,
+                         struct npr_bytes text)
+{
+    struct npri_link *at;
+
+    while ((at = npri_list_take(&start->waiting)) != NULL) {
+        struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
+
+        if (request->function == NULL && status == NPR_EREFUSED) {
+            npri_request_answer_failed(core, request, NPR_ENOTFOUND,
+                                       npr_bytes_of("its process could not be restarted"));
+        } else {
+            npri_request_answer_failed(core, request, status, text);
+        }
+    }
+    end(core, start);
+}
+
+static void give_up(struct npri_core *core,
+                    struct npri_start *start,
+                    npr_status status,
+                    struct npr_bytes text)
+{
+    if (start->restart == NULL) {
+        end_failed(core, start, status, text);
+        return;
+    }
+    if (!core->closing) {
+        npri_restart_log_end(core, start->restart, npri_shared_term(start->key), text);
+    }
+    end_given_up(core, start, status, text);
+}
+
 struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key)
 {
     struct npri_map_node *at = npri_map_find(&core->starts, npri_shared_bytes(key));
@@ -46,17 +83,19 @@ struct npri_start *npri_start_find(const struct npri_core *core, const struct np
     return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_start, node);
 }
 
-static struct npri_start *create(struct npri_core *core, const struct npri_request *request)
+static struct npri_start *create(struct npri_core *core,
+                                 struct npri_shared *key,
+                                 struct npri_shared *function,
+                                 struct npri_shared *caller)
 {
     struct npri_start *start = npri_alloc_zeroed(1, sizeof(*start));
 
     if (start == NULL) {
         return NULL;
     }
-    start->key = npri_shared_acquire(request->key);
-    start->function = npri_shared_acquire(request->function);
-    start->caller = npri_shared_acquire(request->caller);
-    start->deadline_ns = request->deadline_ns;
+    start->key = npri_shared_acquire(key);
+    start->function = npri_shared_acquire(function);
+    start->caller = npri_shared_acquire(caller);
     start->lookup.start = start;
     start->timer.kind = NPRI_TIMER_START;
     npri_list_init(&start->waiting);
@@ -70,12 +109,13 @@ void npri_start_join(struct npri_core *core, struct npri_request *request)
     const bool begins = start == NULL;
 
     if (begins) {
-        start = create(core, request);
+        start = create(core, request->key, request->function, request->caller);
         if (start == NULL) {
             npri_request_answer_failed(core, request, NPR_ENOMEM,
                                        npr_bytes_of("no memory to start it"));
             return;
         }
+        start->deadline_ns = request->deadline_ns;
     }
     request->initiator = begins;
     request->state = NPRI_REQUEST_STARTING;
@@ -109,7 +149,7 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
     start->operation = npri_operation_begin(core, NPRI_OPERATION_START, NULL, effect);
     if (start->operation == NULL) {
         npri_effect_destroy(discard);
-        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
+        give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
         return;
     }
     start->operation->start = start;
@@ -147,6 +187,71 @@ static void discard(struct npri_core *core, struct npri_operation *operation, st
     npri_effects_queue(&core->effects, effect);
 }
 
+/* ---- Restarts. */
+
+struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key)
+{
+    struct npri_map_node *at = npri_map_find(&core->starts, key);
+    struct npri_start *start = at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_start, node);
+
+    return start == NULL || start->restart == NULL ? NULL : start;
+}
+
+void npri_start_again(struct npri_core *core, struct npri_restart *restart, struct npr_term key)
+{
+    struct npri_shared *shared = npri_shared_create(npri_bytes(key.data, key.size));
+    struct npri_start *start = NULL;
+
+    if (shared != NULL && npri_start_find(core, shared) == NULL) {
+        start = create(core, shared, restart->function, NULL);
+    }
+    npri_shared_release(shared);
+    if (start == NULL) {
+        core->out_of_memory = true;
+        npri_restart_log_end(core, restart, key, npr_bytes_of("no memory to start it"));
+        npri_restart_destroy(restart);
+        return;
+    }
+    start->restart = restart;
+    start->deadline_ns = UINT64_MAX;
+    begin_operation(core, start);
+}
+
+void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key)
+{
+    struct npri_start *start = npri_start_restarting(core, key);
+    struct npri_link waiting;
+
+    if (start == NULL) {
+        return;
+    }
+    start->operation->start = NULL; /* what comes of it is discarded */
+    npri_list_init(&waiting);
+    npri_list_splice(&waiting, &start->waiting);
+    end(core, start);
+    npri_requests_route_all(core, &waiting);
+}
+
+/* Its init has failed: one more end of the process. */
+static void on_restart_failed(struct npri_core *core,
+                              struct npri_start *start,
+                              npr_status status,
+                              struct npr_bytes text)
+{
+    struct npri_activation own;
+
+    if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
+        end_with_pid(core, start, &own, false); /* somebody else was registered */
+    } else if (core->closing || status == NPR_ECLOSED ||
+               !npri_restart_admit(start->restart, core->now_ns)) {
+        give_up(core, start, status, text);
+    } else {
+        begin_operation(core, start);
+    }
+}
+
+/* ---- What came of it. */
+
 static void on_failed(struct npri_core *core,
                       struct npri_start *start,
                       const struct npri_core_event *event)
@@ -159,29 +264,57 @@ static void on_failed(struct npri_core *core,
         text = npr_bytes_of(event->status == NPR_OK ? "the function gave no pid"
                                                     : npr_status_text(event->status));
     }
-    end_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
+    if (start->restart == NULL) {
+        end_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
+    } else {
+        on_restart_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
+    }
+}
+
+/* The record for the entry: that of the restart, or a new one if its rule wants one.  False: no
+ * memory. */
+static bool take_restart(struct npri_start *start,
+                         const struct npri_restart_rule *rule,
+                         struct npri_restart **out)
+{
+    *out = start->restart;
+    start->restart = NULL;
+    if (*out == NULL && rule->kind != NPRI_RESTART_TEMPORARY) {
+        *out = npri_restart_create(rule, start->function);
+        return *out != NULL;
+    }
+    return true;
 }
 
 /* The process lives.  An entry that came while it was being started (a registration) has it: then
  * the new process is one too many, unless it is that, as it is when there is no memory to remember
  * it. */
 static void on_alive(struct npri_core *core,
-                     struct npri_start *start,
                      struct npri_operation *operation,
+                     const struct npri_core_event *event,
                      struct npr_term pid)
 {
+    struct npri_start *start = operation->start;
     const struct npr_bytes key = npri_shared_bytes(start->key);
     const struct npri_activation started = {.pid = pid, .token = start->token};
+    const bool again = start->restart != NULL;
+    struct npri_restart *restart = NULL;
     struct npri_activation own;
 
     if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
         discard(core, operation, pid);
         end_with_pid(core, start, &own, false);
-    } else if (npri_directory_put(&core->directory, key, &started) == NPR_OK) {
+    } else if (take_restart(start, &event->rule, &restart) &&
+               npri_directory_put(&core->directory, key, &started, restart) == NPR_OK) {
         end_with_pid(core, start, &started, true);
     } else {
         discard(core, operation, pid);
-        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));
+        if (again) {
+            start->restart = restart;
+        } else {
+            npri_restart_destroy(restart);
+        }
+        give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));
     }
 }
 
@@ -198,7 +331,7 @@ void npri_start_on_started(struct npri_core *core, const struct npri_core_event 
         if (operation->start == NULL) {
             discard(core, operation, pid);
         } else {
-            on_alive(core, operation->start, operation, pid);
+            on_alive(core, operation, event, pid);
         }
     } else if (operation->start != NULL) {
         on_failed(core, operation->start, event);
@@ -210,7 +343,7 @@ void npri_start_on_started(struct npri_core *core, const struct npri_core_event 
 void npri_start_on_time(struct npri_core *core, struct npri_start *start)
 {
     start->operation->start = NULL;
-    end_failed(core, start, NPR_ETIMEDOUT, npr_bytes_of("the start never ended"));
+    give_up(core, start, NPR_ETIMEDOUT, npr_bytes_of("the start never ended"));
 }
 
 void npri_starts_fini(struct npri_core *core)

@@ -7,6 +7,10 @@
  *                                    +--NPRI_START_NS_MAX--> given up; a pid that comes after that
  *                                                            is discarded
  *
+ * A restart (core/restart.h) begins with STARTING: it takes the place of a process that was here.
+ * When it fails it is tried again, as long as its rule admits it.  Every request for its key waits
+ * for it, those that only look as well.
+ *
  * The start outlives the requests that wait for it: a process that came too late for all of them
  * lives, and has its entry. */
 #ifndef NPRI_CORE_START_H
@@ -27,8 +31,9 @@ struct npri_start {
     struct npri_shared *key;
     struct npri_shared *function;
     struct npri_shared *caller;
-    uint64_t deadline_ns; /* of the request that began it */
-    uint64_t token;       /* of the activation that it makes; meaningful once STARTING */
+    uint64_t deadline_ns;         /* of the request that began it */
+    uint64_t token;               /* of the activation that it makes; meaningful once STARTING */
+    struct npri_restart *restart; /* NULL unless this is a restart */
     struct npri_link waiting;
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
@@ -39,6 +44,16 @@ struct npri_start *npri_start_find(const struct npri_core *core, const struct np
 
 /* `request` waits for the start that is in flight for its key, or begins one. */
 void npri_start_join(struct npri_core *core, struct npri_request *request);
+
+/* The restart that is in flight for a key in normal form, or NULL. */
+struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key);
+
+/* The process of that key has ended: it is started again.  Takes `restart` over; without memory the
+ * key is let go, with a line in the log. */
+void npri_start_again(struct npri_core *core, struct npri_restart *restart, struct npr_term key);
+
+/* The key is let go: the process that is being started is not wanted, who waits for it looks on. */
+void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key);
 
 void npri_start_on_looked(struct npri_core *core,
                           struct npri_start *start,

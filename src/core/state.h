@@ -12,6 +12,7 @@
 #include "core/members.h"
 #include "core/operations.h"
 #include "core/requests.h"
+#include "core/restart.h"
 #include "core/start.h"
 #include "core/timers.h"
 #include "core/token.h"
@@ -28,6 +29,7 @@ struct npri_core {
     struct npri_core_options options;
     uint64_t now_ns;
     bool out_of_memory; /* something was left out in this step */
+    bool closing;       /* nothing is restarted any more */
     struct npri_effects effects;
     struct npri_heap timers;
     struct npri_manner manner;

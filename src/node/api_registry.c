@@ -107,7 +107,7 @@ static void telling_run(struct npri_call *call)
 }
 
 /* Who has the key here.  A local process that is dead has it no more, though the loop has not heard
- * of its end yet: true then, and the core has heard. */
+ * of its end yet: true then, unless it will be restarted. */
 static bool holder_is_dead(struct npr_node *node, struct npr_term key, struct npr_error *error)
 {
     struct npri_core *core = node->registry.core;
@@ -115,12 +115,11 @@ static bool holder_is_dead(struct npr_node *node, struct npr_term key, struct np
     struct npr_pid pid;
 
     if (!npri_core_lookup(core, key, &found) || !npr_term_get_pid(found.pid, &pid)) {
+        (void)npri_fail(error, NPR_EEXIST, "already registered: the key's process is restarted");
         return false;
     }
     if (npr_node_name_equal(&pid.node, &node->name) && !npri_service_is(node, &pid) &&
-        !npri_runtime_is_alive(node->runtime, &pid)) {
-        (void)npri_registry_step(
-            node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = found.pid});
+        !npri_runtime_is_alive(node->runtime, &pid) && !npri_core_supervises(core, key)) {
         return true;
     }
     (void)npri_fail(error, NPR_EEXIST, "already registered: <%.*s.%u.%u> has the key",
@@ -136,6 +135,7 @@ static void registering_run(struct npri_call *call)
     npr_status status = node->closing ? NPR_ECLOSED : npri_registry_step(node, &telling->event);
 
     if (status == NPR_EEXIST && holder_is_dead(node, telling->event.key, &error)) {
+        telling->event.keep = false;
         status = npri_registry_step(node, &telling->event);
     }
     npri_call_end(call, status, npr_bytes_of(error.text));

@@ -5,9 +5,6 @@
 #include "node/node.h"
 #include "term/write.h"
 
-/* The original's table, which is what its lookups read. */
-#define TABLE_NAME "nprocreg_data"
-
 static void raise_badarg(struct npri_evaluation *evaluation)
 {
     struct npri_buffer reason;
@@ -28,32 +25,11 @@ static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer
     npri_buffer_fini(value);
 }
 
-/* ets:lookup(nprocreg_data, Key): [] or [{Key, Pid}]. */
-static void ets_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
-{
-    struct npri_buffer value;
-    struct npri_activation found;
-
-    if (!npr_term_is_atom(args[0], TABLE_NAME) || evaluation->node->client) {
-        raise_badarg(evaluation);
-        return;
-    }
-    npri_buffer_init(&value, 0);
-    if (npri_core_lookup(evaluation->node->registry.core, args[1], &found)) {
-        npri_put_list(&value, 1);
-        npri_put_tuple(&value, 2);
-        npri_put_given(&value, args[1]);
-        npri_put_given(&value, found.pid);
-    }
-    npri_put_nil(&value);
-    return_buffer(evaluation, &value);
-}
-
 static void ets_tab2list(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npri_buffer value;
 
-    if (!npr_term_is_atom(args[0], TABLE_NAME) || evaluation->node->client) {
+    if (!npr_term_is_atom(args[0], NPRI_TABLE_NAME) || evaluation->node->client) {
         raise_badarg(evaluation);
         return;
     }
@@ -191,7 +167,7 @@ static void erlang_whereis(struct npri_evaluation *evaluation, const struct npr_
 }
 
 static const struct npri_builtin builtins[] = {
-    {"ets", "lookup", 2, ets_lookup},
+    {"ets", "lookup", 2, npri_function_table_lookup},
     {"ets", "tab2list", 1, ets_tab2list},
     {"erlang", "node", 0, erlang_node},
     {"erlang", "nodes", 0, erlang_nodes},

@@ -5,6 +5,9 @@
 
 #include "node/evaluation.h"
 
+/* The original's table, which is what its lookups read. */
+#define NPRI_TABLE_NAME "nprocreg_data"
+
 /* functions_registry.c: nprocreg:*, nprocreg_native:*. */
 void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args);
@@ -15,6 +18,7 @@ void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct np
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_spawn_for(struct npri_evaluation *evaluation,

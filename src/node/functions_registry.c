@@ -40,7 +40,7 @@ static void return_atom(struct npri_evaluation *evaluation, const char *atom)
 struct getting {
     struct npri_get get;
     struct npri_evaluation *evaluation;
-    bool native; /* answered {ok,Pid,Started,Token} | {error,Status,Text} */
+    void (*give)(struct npri_evaluation *evaluation, const struct npri_answer *answer);
 };
 
 /* The original gives the bare pid, or `undefined`; what is neither is an exception. */
@@ -91,14 +91,15 @@ static void got(struct npri_get *get, const struct npri_answer *answer)
 {
     struct getting *getting = NPRI_CONTAINER_OF(get, struct getting, get);
 
-    (getting->native ? got_native : got_pid)(getting->evaluation, answer);
+    getting->give(getting->evaluation, answer);
     npri_free(getting);
 }
 
 static void begin(struct npri_evaluation *evaluation,
                   struct npri_get_options *options,
                   uint64_t timeout_ms,
-                  bool native)
+                  void (*give)(struct npri_evaluation *evaluation,
+                               const struct npri_answer *answer))
 {
     struct npr_node *node = evaluation->node;
     struct getting *getting = npri_alloc_zeroed(1, sizeof(*getting));
@@ -115,7 +116,7 @@ static void begin(struct npri_evaluation *evaluation,
     }
     getting->get.done = got;
     getting->evaluation = kept;
-    getting->native = native;
+    getting->give = give;
     if (options->caller.data == NULL) {
         options->caller = evaluation->caller;
     }
@@ -125,7 +126,7 @@ static void begin(struct npri_evaluation *evaluation,
 
 void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    begin(evaluation, &(struct npri_get_options){.key = args[0]}, GET_PID_MS, false);
+    begin(evaluation, &(struct npri_get_options){.key = args[0]}, GET_PID_MS, got_pid);
 }
 
 static void raise(struct npri_evaluation *evaluation, const char *atom)
@@ -146,7 +147,7 @@ void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct
         return;
     }
     begin(evaluation, &(struct npri_get_options){.key = args[0], .function = args[1]}, GET_PID_MS,
-          false);
+          got_pid);
 }
 
 /* For the command and its like, (Key, Start or undefined, TimeoutMs): who asks is no node that
@@ -166,7 +167,7 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
                                      .function = starts ? args[1] : (struct npr_term){0},
                                      .caller =
                                          npri_service_pid(evaluation->node, NPRI_SERVICE_CLIENT)},
-          timeout_ms, true);
+          timeout_ms, got_native);
 }
 
 /* From a native node that takes us for the owner: (Key, Start, Caller, TimeoutMs). */
@@ -182,27 +183,87 @@ void npri_function_native_start(struct npri_evaluation *evaluation, const struct
     begin(evaluation,
           &(struct npri_get_options){
               .key = args[0], .function = args[1], .caller = args[2], .start_here = true},
-          timeout_ms, true);
+          timeout_ms, got_native);
 }
 
 /* ---- The table. */
 
-/* (Key): {ok, Pid, Token} or `undefined`. */
-void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
+/* What this node's own table has.  While the process of a key is restarted the answer waits for it:
+ * "not here" would have another one started elsewhere. */
+static void look_here(struct npri_evaluation *evaluation,
+                      struct npr_term key,
+                      void (*give)(struct npri_evaluation *evaluation,
+                                   const struct npri_answer *answer))
 {
+    struct npri_core *core = evaluation->node->registry.core;
     struct npri_activation found;
+
+    if (npri_core_lookup(core, key, &found)) {
+        give(evaluation, &(struct npri_answer){.pid = found.pid, .token = found.token});
+    } else if (npri_core_is_restarting(core, key)) {
+        begin(evaluation, &(struct npri_get_options){.key = key, .own_only = true}, GET_PID_MS,
+              give);
+    } else {
+        give(evaluation, &(struct npri_answer){.status = NPR_ENOTFOUND});
+    }
+}
+
+/* ets:lookup(nprocreg_data, Key): [] or [{Key, Pid}]. */
+static void give_entries(struct npri_evaluation *evaluation, const struct npri_answer *answer)
+{
+    struct npr_term args[2] = {{0}};
+    struct npr_term_walk walk;
     struct npri_buffer value;
 
-    if (!npri_core_lookup(evaluation->node->registry.core, args[0], &found)) {
+    if (answer->status != NPR_OK && answer->status != NPR_ENOTFOUND) {
+        npri_evaluation_fail(evaluation, answer->status, answer->text);
+        return;
+    }
+    npri_buffer_init(&value, 0);
+    if (answer->status == NPR_OK && npr_term_list(evaluation->apply.args, &walk) &&
+        npr_term_next(&walk, &args[0]) && npr_term_next(&walk, &args[1])) {
+        npri_put_list(&value, 1);
+        npri_put_tuple(&value, 2);
+        npri_put_given(&value, args[1]);
+        npri_put_given(&value, answer->pid);
+    }
+    npri_put_nil(&value);
+    return_buffer(evaluation, &value);
+}
+
+void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    if (!npr_term_is_atom(args[0], NPRI_TABLE_NAME) || evaluation->node->client) {
+        raise(evaluation, "badarg");
+        return;
+    }
+    look_here(evaluation, args[1], give_entries);
+}
+
+/* (Key): {ok, Pid, Token} or `undefined`. */
+static void give_entry(struct npri_evaluation *evaluation, const struct npri_answer *answer)
+{
+    struct npri_buffer value;
+
+    if (answer->status == NPR_ENOTFOUND) {
         return_atom(evaluation, "undefined");
+        return;
+    }
+    if (answer->status != NPR_OK) {
+        npri_evaluation_fail(evaluation, answer->status, answer->text);
         return;
     }
     npri_buffer_init(&value, 0);
     npri_put_tuple(&value, 3);
     npri_put_atom(&value, "ok");
-    npri_put_given(&value, found.pid);
-    npri_put_uint(&value, found.token);
+    npri_put_given(&value, answer->pid);
+    npri_put_uint(&value, answer->token);
     return_buffer(evaluation, &value);
+}
+
+void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    look_here(evaluation, args[0], give_entry);
 }
 
 void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)

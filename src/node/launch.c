@@ -20,6 +20,7 @@ struct launch {
     void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
     void *user;
     uint64_t number;
+    const struct npr_behaviour *behaviour;
     char name[NAME_BYTES_MAX];
     /* Written by the worker, read by the loop thread once it is posted. */
     struct npr_pid pid;
@@ -41,6 +42,7 @@ static void launch_end(struct npri_task *task)
         outcome.status = NPR_ENOMEM;
     }
     outcome.text = npr_bytes_of(launch->error.text);
+    outcome.behaviour = outcome.status == NPR_OK ? launch->behaviour : NULL;
     launch->done(launch->user, launch->number, &outcome);
     npri_buffer_fini(&pid);
     npri_free(launch);
@@ -88,6 +90,7 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
     launch->done = options->done;
     launch->user = options->user;
     launch->number = options->number;
+    launch->behaviour = options->function->behaviour;
     npri_launch_name(options->apply, options->function->arity, launch->name, sizeof(launch->name));
     status = npri_runtime_spawn(node->runtime,
                                 &(struct npri_spawn){.behaviour = options->function->behaviour,

@@ -13,6 +13,10 @@
 /* NEW_PID_EXT, node, id, serial, creation. */
 #define PID_BYTES_MAX (1u + 2u + NPR_NODE_NAME_BYTES_MAX + 12u + 1u)
 
+/* Why is not known of a process that was dead before it was registered; of those of other nodes it
+ * does not matter, since none is restarted here. */
+static const struct npr_term unknown;
+
 struct monitor {
     struct npri_map_node node;
     struct npr_ref ref;
@@ -57,10 +61,11 @@ static bool send_monitor(struct npr_node *node,
     return sent;
 }
 
-static void tell_down(struct npr_node *node, struct npr_term pid)
+static void tell_down(struct npr_node *node, struct npr_term pid, struct npr_term reason)
 {
     (void)npri_registry_step(
-        node, &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = pid});
+        node,
+        &(struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = pid, .reason = reason});
 }
 
 /* ---- Processes of this node. */
@@ -74,7 +79,7 @@ static void tell_end(struct npr_node *node, struct npr_process *process)
 
     npri_ended_read(process, &pid, &reason);
     npri_put_pid(&term, &pid);
-    tell_down(node, npri_buffer_term(&term));
+    tell_down(node, npri_buffer_term(&term), reason);
     npri_runtime_finish(process);
 }
 
@@ -117,7 +122,7 @@ static void forget(struct npr_node *node, struct monitor *monitor)
 static void end_down(struct npr_node *node, struct monitor *monitor)
 {
     npri_map_remove(&node->registry.monitors, &monitor->node);
-    tell_down(node, pid_of(monitor));
+    tell_down(node, pid_of(monitor), unknown);
     npri_free(monitor);
 }
 
@@ -133,7 +138,7 @@ void npri_monitor_add(struct npr_node *node, struct npr_term term)
     }
     if (npr_node_name_equal(&pid.node, &node->name)) {
         if (npri_runtime_watch(node->runtime, &pid) == NPRI_WATCH_DEAD) {
-            tell_down(node, term);
+            tell_down(node, term, unknown);
         }
         return;
     }
@@ -154,7 +159,7 @@ void npri_monitor_add(struct npr_node *node, struct npr_term term)
     }
     npri_buffer_fini(&normal);
     if (monitor == NULL) {
-        tell_down(node, term);
+        tell_down(node, term, unknown);
     } else if (!send_monitor(node, NPRI_SIGNAL_MONITOR, monitor)) {
         end_down(node, monitor);
     }
@@ -217,7 +222,7 @@ void npri_monitors_on_disconnect(struct npr_node *node, const struct npr_node_na
     while ((at = npri_list_take(&gone)) != NULL) {
         struct monitor *monitor = NPRI_MAP_AT(at, struct monitor, node);
 
-        tell_down(node, pid_of(monitor));
+        tell_down(node, pid_of(monitor), unknown);
         npri_free(monitor);
     }
 }

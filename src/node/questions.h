@@ -27,6 +27,7 @@ struct npri_outcome {
     npr_status status;
     struct npr_term term;  /* NPR_OK: the reply, value or pid; NPR_EEXIT: the reason; else none */
     struct npr_bytes text; /* why it failed */
+    const struct npr_behaviour *behaviour; /* NPR_OK: of what was launched here; else NULL */
 };
 
 struct npri_question_options {

@@ -142,7 +142,8 @@ void npri_registry_get(struct npr_node *node,
                                   .key = options->key,
                                   .function = options->function,
                                   .caller = options->caller,
-                                  .deadline_ns = options->deadline_ns});
+                                  .deadline_ns = options->deadline_ns,
+                                  .own_only = options->own_only});
     if (status != NPR_OK) {
         finish(
             node, get,
@@ -171,6 +172,7 @@ void npri_registry_close(struct npr_node *node)
     struct npri_map_node *first;
 
     NPRI_ASSERT(node->closing);
+    (void)npri_registry_step(node, &(struct npri_core_event){.kind = NPRI_EVENT_CLOSING});
     while ((first = npri_map_first(&node->registry.gets)) != NULL) {
         finish(
             node, NPRI_CONTAINER_OF(first, struct npri_get, node),

@@ -59,6 +59,7 @@ struct npri_get_options {
     struct npr_term function; /* a fun of arity 0, or none */
     struct npr_term caller;   /* pid */
     uint64_t deadline_ns;
+    bool own_only;   /* only this node's table; waits while the key is restarted */
     bool start_here; /* start_function came: this node is to start it */
 };
 

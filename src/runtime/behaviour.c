@@ -12,8 +12,7 @@
 /* A larger one is no behaviour but a mistake. */
 #define BEHAVIOUR_BYTES_MAX 4096u
 
-/* With the fields that it lacks. */
-static void behaviour_complete(const struct npr_behaviour *behaviour, struct npr_behaviour *out)
+void npri_behaviour_complete(const struct npr_behaviour *behaviour, struct npr_behaviour *out)
 {
     memset(out, 0, sizeof(*out)); /* padding too: it is compared */
     memcpy(out, behaviour,
@@ -37,9 +36,15 @@ const char *npri_behaviour_fault(const struct npr_behaviour *behaviour)
             return "a behaviour that wants something that this release does not know";
         }
     }
-    behaviour_complete(behaviour, &complete);
+    npri_behaviour_complete(behaviour, &complete);
     if (complete.overflow > NPR_OVERFLOW_DROP_OLDEST) {
         return "a behaviour whose overflow is none of enum npr_overflow";
+    }
+    if (complete.restart > NPR_RESTART_PERMANENT) {
+        return "a behaviour whose restart is none of enum npr_restart";
+    }
+    if (complete.restarts_max > NPR_RESTARTS_MAX) {
+        return "a behaviour whose restarts_max is above NPR_RESTARTS_MAX";
     }
     if (complete.run != NULL && (complete.call != NULL || complete.cast != NULL ||
                                  complete.info != NULL || complete.resume != NULL)) {
@@ -59,7 +64,7 @@ static const struct npr_behaviour *runtime_complete(struct npri_runtime *runtime
     if (behaviour->struct_size >= sizeof(*behaviour)) {
         return behaviour;
     }
-    behaviour_complete(behaviour, &complete);
+    npri_behaviour_complete(behaviour, &complete);
     at = runtime->behaviours;
     while (at != NULL && memcmp(&at->behaviour, &complete, sizeof(complete)) != 0) {
         at = at->next;

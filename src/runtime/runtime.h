@@ -81,6 +81,9 @@ void npri_runtime_destroy(struct npri_runtime *runtime);
  * is unknown here. */
 const char *npri_behaviour_fault(const struct npr_behaviour *behaviour);
 
+/* One that has no fault, with the fields that it lacks. */
+void npri_behaviour_complete(const struct npr_behaviour *behaviour, struct npr_behaviour *out);
+
 /* How to start a process.  Everything is borrowed for the call. */
 struct npri_spawn {
     const struct npr_behaviour *behaviour;

@@ -1,4 +1,4 @@
-%% The activations of a key, as other nodes see them: their tokens.
+%% The activations of a key, as other nodes see them: their tokens, and restarts.
 -module(interop_activations).
 -export([cluster/0, cases/0]).
 
@@ -9,6 +9,8 @@ cluster() ->
 
 cases() ->
     [{"each activation has a token above the one before", fun tokens/0},
+     {"a permanent process is there again when a call has ended it", fun permanent/0},
+     {"a permanent process that is killed too often is let go", fun too_often/0},
      {"a peer of version 1 is understood, and told no token", fun version_1/0}].
 
 native() ->
@@ -37,6 +39,42 @@ tokens() ->
     ?EVENTUALLY(undefined, ask(lookup, [Key])),
     {ok, _, true, Second} = get_native(Key),
     ?TRUE(Second > First).
+
+%% The next get, from Erlang, gives another live one.  Would catch: the dead pid, or none, from the
+%% lookups that the original makes.
+permanent() ->
+    Key = key(),
+    First = ?ON(a, nprocreg:get_pid(Key, fun counter:permanent/0)),
+    ?EQUAL(7, ?ON(a, gen_server:call(First, {add, 7}))),
+    Last = lists:foldl(
+             fun(Reason, Pid) ->
+                     ?EQUAL(Reason, ?ON(a, try gen_server:call(Pid, {crash, Reason})
+                                           catch exit:{R, _} -> R
+                                           end)),
+                     Next = ?ON(a, nprocreg:get_pid(Key)),
+                     ?TRUE(is_pid(Next) andalso Next =/= Pid),
+                     ?EQUAL(0, ?ON(a, gen_server:call(Next, get))),
+                     ?EQUAL(Next, ?ON(a, nprocreg:get_pid(Key, fun counter:permanent/0))),
+                     Next
+             end, First, [boom, normal]),
+    ?EQUAL(Last, ?ON(a, nprocreg:get_pid(Key))).
+
+too_often() ->
+    Key = key(),
+    kill_under(Key, ?ON(a, nprocreg:get_pid(Key, fun counter:permanent/0)), 4),
+    ?EQUAL(undefined, ?ON(a, nprocreg:get_pid(Key))).
+
+%% Count times; each time but the last there is another one.
+kill_under(Key, Pid, Count) ->
+    ?EQUAL(killed, ?ON(a, begin
+                              Ref = monitor(process, Pid),
+                              exit(Pid, kill),
+                              receive {'DOWN', Ref, process, Pid, Reason} -> Reason end
+                          end)),
+    case Count of
+        1 -> ok;
+        _ -> kill_under(Key, ?ON(a, nprocreg:get_pid(Key)), Count - 1)
+    end.
 
 %% Greets as a native node of that version would, from the Erlang node.
 greet(Version) ->

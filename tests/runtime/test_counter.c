@@ -25,7 +25,7 @@ static struct npr_pid start_counter(struct world *world, void **out_library)
     module = module_fn();
     assert_int_equal(module->abi, NPR_MODULE_ABI);
     assert_string_equal(module->name, "counter");
-    assert_int_equal(module->functions_count, 2);
+    assert_int_equal(module->functions_count, 3);
     assert_string_equal(module->functions[0].name, "start");
     assert_int_equal(module->functions[0].arity, 0);
     assert_string_equal(module->functions[1].name, "start");

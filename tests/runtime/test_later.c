@@ -467,6 +467,24 @@ static void behaviours_of_other_releases_run(void **state)
     npri_free(old);
 }
 
+/* Would catch: a rule that the registry does not know, or a history without bounds. */
+static void impossible_restarts_are_refused(void **state)
+{
+    struct npr_behaviour behaviour = idle_behaviour;
+
+    (void)state;
+    behaviour.restart = NPR_RESTART_PERMANENT;
+    behaviour.restarts_max = NPR_RESTARTS_MAX;
+    assert_null(npri_behaviour_fault(&behaviour));
+    behaviour.restarts_max = NPR_RESTARTS_MAX + 1;
+    assert_non_null(npri_behaviour_fault(&behaviour));
+    behaviour.restarts_max = 0;
+    behaviour.restart = NPR_RESTART_PERMANENT + 1;
+    assert_non_null(npri_behaviour_fault(&behaviour));
+    behaviour.struct_size = offsetof(struct npr_behaviour, restart); /* it cannot mean that */
+    assert_null(npri_behaviour_fault(&behaviour));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +496,7 @@ int main(void)
         cmocka_unit_test(idle_processes_act_on_what_comes_at_the_last_moment),
         cmocka_unit_test(idle_processes_without_memory_do_not_start),
         cmocka_unit_test(behaviours_of_other_releases_run),
+        cmocka_unit_test(impossible_restarts_are_refused),
     };
 
     return cmocka_run_group_tests_name("later", tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * of one process, homes that come and go, memory that ends. */
 #include "base/alloc.h"
 #include "core/directory.h"
+#include "core/restart.h"
 #include "support/check.h"
 #include "term/write.h"
 
@@ -106,13 +107,22 @@ static void carry_out(struct bed *bed)
     }
 }
 
-static npr_status put(struct bed *bed, uint32_t key, const struct npr_pid *pid, uint64_t token)
+static npr_status put_supervised(struct bed *bed,
+                                 uint32_t key,
+                                 const struct npr_pid *pid,
+                                 uint64_t token,
+                                 struct npri_restart *restart)
 {
     struct pid_room room;
     uint8_t bytes[8];
     const struct npri_activation activation = {.pid = write_pid(pid, &room), .token = token};
 
-    return npri_directory_put(&bed->directory, key_of(key, bytes), &activation);
+    return npri_directory_put(&bed->directory, key_of(key, bytes), &activation, restart);
+}
+
+static npr_status put(struct bed *bed, uint32_t key, const struct npr_pid *pid, uint64_t token)
+{
+    return put_supervised(bed, key, pid, token, NULL);
 }
 
 static bool remove_key(struct bed *bed, uint32_t key)
@@ -124,9 +134,15 @@ static bool remove_key(struct bed *bed, uint32_t key)
 
 static size_t down(struct bed *bed, const struct npr_pid *pid)
 {
+    struct npri_entry *entry;
     struct pid_room room;
+    size_t count = 0;
 
-    return npri_directory_on_down(&bed->directory, write_pid(pid, &room));
+    while ((entry = npri_directory_take(&bed->directory, write_pid(pid, &room))) != NULL) {
+        npri_entry_destroy(entry);
+        count++;
+    }
+    return count;
 }
 
 /* ---- The model: which pid each key has, -1: none. */
@@ -324,11 +340,87 @@ static void a_put_without_memory_changes_nothing(void **state)
     assert_true(failures >= 8);
 }
 
+/* Would catch: the end of a large node that looks at empty buckets again and again (this would take
+ * minutes). */
+static void a_node_may_have_very_many_processes(void **state)
+{
+    struct npr_pid pid = pid_of(1);
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    for (uint32_t i = 0; i < 2 * MANY; i++) {
+        pid.id = i;
+        assert_int_equal(put(&bed, i, &pid, 0), NPR_OK);
+    }
+    assert_int_equal(bed.directory.processes_count, 2 * MANY);
+    assert_int_equal(npri_directory_on_node_down(&bed.directory, &pid.node), 2 * MANY);
+    npri_directory_check(&bed.directory);
+    assert_int_equal(bed.directory.homes.count, 0);
+    bed_fini(&bed);
+}
+
+static struct npri_restart *new_record(uint32_t max)
+{
+    const struct npri_restart_rule rule = {
+        .kind = NPRI_RESTART_PERMANENT, .max = max, .window_ns = 1};
+    struct npri_shared *function = npri_shared_create(npr_bytes_of("f"));
+    struct npri_restart *restart = npri_restart_create(&rule, function);
+
+    npri_shared_release(function);
+    assert_non_null(restart);
+    return restart;
+}
+
+/* Restart records: with its entry each goes, and is given out once.  Would catch, under the address
+ * sanitizer: one that is freed twice or not. */
+static void records_go_with_their_entries(void **state)
+{
+    const struct npr_pid pid = pid_of(0);
+    const struct npr_pid other = pid_of(1);
+    struct npri_restart *restart = new_record(3);
+    struct npri_entry *entry;
+    struct pid_room room;
+    uint8_t bytes[8];
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    assert_int_equal(put_supervised(&bed, 1, &pid, 5, restart), NPR_OK);
+    assert_true(npri_directory_supervises(&bed.directory, key_of(1, bytes)));
+    assert_int_equal(put(&bed, 1, &pid, 6), NPR_OK); /* the same: it stays */
+    carry_out(&bed);
+    npri_directory_check(&bed.directory);
+    bed.monitored[0] = false; /* it dies */
+    entry = npri_directory_take(&bed.directory, write_pid(&pid, &room));
+    assert_ptr_equal(npri_entry_take_restart(entry), restart);
+    assert_null(npri_entry_take_restart(entry));
+    npri_entry_destroy(entry);
+    assert_null(npri_directory_take(&bed.directory, write_pid(&pid, &room)));
+
+    assert_int_equal(put(&bed, 1, &pid, 5), NPR_OK); /* registered itself, then had its start */
+    assert_int_equal(put_supervised(&bed, 1, &pid, 6, restart), NPR_OK);
+    carry_out(&bed);
+    assert_true(bed.monitored[0]);
+    assert_int_equal(put(&bed, 1, &other, 7), NPR_OK);
+    assert_false(npri_directory_supervises(&bed.directory, key_of(1, bytes)));
+    carry_out(&bed);
+    assert_false(bed.monitored[0]);
+
+    assert_int_equal(put_supervised(&bed, 2, &pid, 8, new_record(1000)), NPR_OK);
+    assert_true(remove_key(&bed, 2));
+    assert_int_equal(put_supervised(&bed, 3, &pid, 9, new_record(1)), NPR_OK);
+    npri_directory_check(&bed.directory);
+    bed_fini(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_what_its_model_is),
         cmocka_unit_test(a_process_may_have_very_many_keys),
+        cmocka_unit_test(a_node_may_have_very_many_processes),
+        cmocka_unit_test(records_go_with_their_entries),
         cmocka_unit_test(without_memory_to_grow_all_is_still_found),
         cmocka_unit_test(a_put_without_memory_changes_nothing),
     };

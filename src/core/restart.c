@@ -1,0 +1,161 @@
+#include "core/restart.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/state.h"
+#include "term/write.h"
+
+/* Of a key, a function and a reason in a line of the log. */
+#define TERM_TEXT_BYTES_MAX 80u
+
+struct npri_restart *npri_restart_create(const struct npri_restart_rule *rule,
+                                         struct npri_shared *function)
+{
+    struct npri_restart *restart;
+
+    NPRI_ASSERT(rule->max > 0 && rule->max <= NPRI_RESTARTS_MAX);
+    restart = npri_alloc(sizeof(*restart) + rule->max * sizeof(restart->at_ns[0]));
+    if (restart == NULL) {
+        return NULL;
+    }
+    *restart = (struct npri_restart){.rule = *rule, .function = npri_shared_acquire(function)};
+    return restart;
+}
+
+void npri_restart_destroy(struct npri_restart *restart)
+{
+    if (restart != NULL) {
+        npri_shared_release(restart->function);
+        npri_free(restart);
+    }
+}
+
+/* ---- The rules. */
+
+/* normal, shutdown, {shutdown,_}: how a process ends that has done its work. */
+static bool is_orderly(struct npr_term reason)
+{
+    struct npr_term parts[2];
+
+    return npr_term_is_atom(reason, "normal") || npr_term_is_atom(reason, "shutdown") ||
+           (npr_term_get_tuple(reason, 2, parts) && npr_term_is_atom(parts[0], "shutdown"));
+}
+
+static bool is_wanted(const struct npri_restart *restart, struct npr_term reason)
+{
+    switch (restart->rule.kind) {
+    case NPRI_RESTART_TEMPORARY:
+        return false;
+    case NPRI_RESTART_TRANSIENT:
+        return !is_orderly(reason);
+    case NPRI_RESTART_PERMANENT:
+        return true;
+    }
+    return false;
+}
+
+bool npri_restart_admit(struct npri_restart *restart, uint64_t now_ns)
+{
+    const bool full = restart->count == restart->rule.max;
+
+    if (full && now_ns - restart->at_ns[restart->next] <= restart->rule.window_ns) {
+        return false;
+    }
+    restart->at_ns[restart->next] = now_ns;
+    restart->next = (restart->next + 1) % restart->rule.max;
+    restart->count += full ? 0 : 1;
+    return true;
+}
+
+/* ---- The log. */
+
+static void add_term(struct npri_text *text, const char *before, struct npr_term term)
+{
+    struct npri_buffer printed;
+
+    npri_buffer_init(&printed, TERM_TEXT_BYTES_MAX);
+    if (term.data != NULL) {
+        npri_term_print(term, &printed); /* cut when it is too long */
+    }
+    npri_text_add(text, before);
+    npri_text_add_bytes(text, npri_buffer_bytes(&printed));
+    npri_buffer_fini(&printed);
+}
+
+static void begin_line(struct npri_text *text,
+                       const char *event,
+                       const struct npri_restart *restart,
+                       struct npr_term key)
+{
+    npri_text_add(text, event);
+    add_term(text, " key=", key);
+    add_term(text, " function=", npri_shared_term(restart->function));
+}
+
+void npri_restart_log_end(struct npri_core *core,
+                          const struct npri_restart *restart,
+                          struct npr_term key,
+                          struct npr_bytes reason)
+{
+    struct npri_text text = {0};
+
+    begin_line(&text, "restart_given_up", restart, key);
+    npri_text_add(&text, " restarts=");
+    npri_text_add_uint(&text, restart->count);
+    npri_text_add(&text, " window_ms=");
+    npri_text_add_uint(&text, restart->rule.window_ns / 1000000);
+    npri_text_add(&text, " reason=");
+    npri_text_add_bytes(&text, reason);
+    npri_core_log(core, NPRI_LOG_WARNING, &text);
+}
+
+static void log_restart(struct npri_core *core,
+                        const struct npri_restart *restart,
+                        struct npr_term key,
+                        struct npr_term reason)
+{
+    struct npri_text text = {0};
+
+    begin_line(&text, "restart", restart, key);
+    add_term(&text, " reason=", reason);
+    npri_core_log(core, NPRI_LOG_INFO, &text);
+}
+
+/* ---- The end of a process. */
+
+/* Takes `restart` over. */
+static void end_of_key(struct npri_core *core,
+                       struct npri_restart *restart,
+                       struct npr_term key,
+                       struct npr_term reason)
+{
+    struct npri_text text = {0};
+
+    if (core->closing || !is_wanted(restart, reason)) {
+        npri_restart_destroy(restart);
+        return;
+    }
+    if (!npri_restart_admit(restart, core->now_ns)) {
+        add_term(&text, "", reason);
+        npri_restart_log_end(core, restart, key, npri_text_bytes(&text));
+        npri_restart_destroy(restart);
+        return;
+    }
+    log_restart(core, restart, key, reason);
+    npri_start_again(core, restart, key);
+}
+
+void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct npr_term reason)
+{
+    struct npri_entry *entry;
+
+    while ((entry = npri_directory_take(&core->directory, pid)) != NULL) {
+        struct npri_restart *restart = npri_entry_take_restart(entry);
+
+        if (restart != NULL) {
+            end_of_key(core, restart,
+                       (struct npr_term){.data = entry->key, .size = entry->key_size}, reason);
+        }
+        npri_entry_destroy(entry);
+    }
+}
