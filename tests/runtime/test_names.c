@@ -15,7 +15,8 @@ static char too_long[513];
 static void make_long_names(void)
 {
     for (size_t i = 0; i < sizeof(too_long) - 1; i += 2) {
-        memcpy(&too_long[i], "\xc3\xa9", 2);
+        too_long[i] = '\xc3';
+        too_long[i + 1] = '\xa9';
     }
     memcpy(longest, too_long, sizeof(longest) - 1);
 }
