@@ -3,8 +3,10 @@ PRESET ?= release
 BUILD = build/$(PRESET)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SEED ?= 1
+SEEDS ?= 2000
 
-.PHONY: all build setup demo test check fuzz install clean help
+.PHONY: all build setup demo test check fuzz seeds install clean help
 
 all: build
 
@@ -14,6 +16,7 @@ help:
 	@echo "make test       install what is missing, build, and run every test (PRESET=asan, tsan, ...)"
 	@echo "make check      format, lint, layers, clang-tidy"
 	@echo "make fuzz       run each fuzzer for FUZZ_SECONDS"
+	@echo "make seeds      run the runtime in the orders of SEEDS seeds, from SEED on"
 	@echo "make install    PREFIX=/usr/local DESTDIR="
 
 setup:
@@ -46,6 +49,9 @@ check: setup
 fuzz: setup
 	@$(MAKE) --no-print-directory build PRESET=fuzz
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+seeds: build
+	@$(BUILD)/systematic --seed $(SEED) --count $(SEEDS) | tail -n 4
 
 install: build
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

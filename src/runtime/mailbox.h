@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "runtime/signal.h"
+#include "runtime/yield.h"
 
 struct npri_mailbox {
     _Atomic(struct npri_signal *) head; /* NULL is EMPTY */
@@ -44,12 +45,14 @@ static inline bool npri_mailbox_push(struct npri_mailbox *mailbox, struct npri_s
 {
     struct npri_signal *old = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
 
+    npri_yield_point();
     do {
         signal->next = old == &npri_mailbox_idle ? NULL : old;
         /* release: the signal's contents, to the acquire in take().  acquire: when this ends IDLE,
          * what the last worker wrote before its rest() must reach the next one through us. */
     } while (!atomic_compare_exchange_weak_explicit(&mailbox->head, &old, signal,
                                                     memory_order_acq_rel, memory_order_relaxed));
+    npri_yield_point();
     return old == &npri_mailbox_idle;
 }
 
@@ -60,6 +63,7 @@ static inline bool npri_mailbox_poke(struct npri_mailbox *mailbox)
     struct npri_signal *old = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
     struct npri_signal *next;
 
+    npri_yield_point();
     do {
         next = old;
         if (old == &npri_mailbox_idle) {
@@ -77,10 +81,12 @@ static inline bool npri_mailbox_poke(struct npri_mailbox *mailbox)
 /* All that waits, oldest first, linked by `next`; NULL when that is nothing. */
 static inline struct npri_signal *npri_mailbox_take(struct npri_mailbox *mailbox)
 {
-    /* acquire: pairs with the release in push() and poke(). */
-    struct npri_signal *at = atomic_exchange_explicit(&mailbox->head, NULL, memory_order_acquire);
     struct npri_signal *oldest = NULL;
+    struct npri_signal *at;
 
+    npri_yield_point();
+    /* acquire: pairs with the release in push() and poke(). */
+    at = atomic_exchange_explicit(&mailbox->head, NULL, memory_order_acquire);
     while (at != NULL && at != &npri_mailbox_poked) {
         struct npri_signal *before = at->next;
 
@@ -96,11 +102,15 @@ static inline struct npri_signal *npri_mailbox_take(struct npri_mailbox *mailbox
 static inline bool npri_mailbox_rest(struct npri_mailbox *mailbox)
 {
     struct npri_signal *empty = NULL;
+    bool rests;
 
+    npri_yield_point();
     /* release: the worker's writes to the process, to the acquire in push() and poke().  A failure
      * reads nothing through the pointer: take() acquires. */
-    return atomic_compare_exchange_strong_explicit(&mailbox->head, &empty, &npri_mailbox_idle,
-                                                   memory_order_release, memory_order_relaxed);
+    rests = atomic_compare_exchange_strong_explicit(&mailbox->head, &empty, &npri_mailbox_idle,
+                                                    memory_order_release, memory_order_relaxed);
+    npri_yield_point();
+    return rests;
 }
 
 /* Becomes EMPTY.  False: it was not IDLE any more; who has changed it is about to say so. */
@@ -108,6 +118,7 @@ static inline bool npri_mailbox_reclaim(struct npri_mailbox *mailbox)
 {
     struct npri_signal *idle = &npri_mailbox_idle;
 
+    npri_yield_point();
     return atomic_compare_exchange_strong_explicit(&mailbox->head, &idle, NULL,
                                                    memory_order_relaxed, memory_order_relaxed);
 }

@@ -463,6 +463,7 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
     }
     for (unsigned i = 0; i < NPRI_TURN_SIGNALS_MAX && verdict == NPRI_GO_ON; i++) {
         npri_pulse_beat(&worker->pulse);
+        npri_yield_point();
         /* relaxed: npri_mailbox_poke() and _take() bring the news; reading it early is no harm. */
         if (atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
             process->start_status = NPR_ECLOSED;

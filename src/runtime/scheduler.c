@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "runtime/internal.h"
 #include "runtime/thread.h"
+#include "runtime/yield.h"
 
 /* How often a worker looks at all queues before it sleeps: about as long as waking it would take.
  */
@@ -100,6 +101,7 @@ static bool scheduler_has_work(struct npri_scheduler *scheduler)
 
 static void scheduler_wake_one(struct npri_scheduler *scheduler)
 {
+    npri_yield_point();
     /* seq_cst both: read after the count was raised.  A searcher will find the work, or see it when
      * it stops searching. */
     if (atomic_load_explicit(&scheduler->searching, memory_order_seq_cst) != 0 ||
@@ -125,6 +127,7 @@ static struct npr_process *worker_seat(struct npri_worker *worker, struct npr_pr
     if (process == NULL && atomic_load_explicit(&worker->seat, memory_order_relaxed) == NULL) {
         return NULL;
     }
+    npri_yield_point();
     /* acq_rel: pairs with itself, between who sits down and who is run. */
     return atomic_exchange_explicit(&worker->seat, process, memory_order_acq_rel);
 }
@@ -193,6 +196,7 @@ static enum rest worker_sleep(struct npri_scheduler *scheduler)
     (void)pthread_mutex_lock(&scheduler->idle_mutex);
     /* seq_cst: raised before the counts are read. */
     (void)atomic_fetch_add_explicit(&scheduler->sleeping, 1, memory_order_seq_cst);
+    npri_yield_point();
     if (!scheduler_has_work(scheduler)) {
         if (scheduler->quit) {
             rest = REST_FOR_EVER;
@@ -250,7 +254,9 @@ static struct npr_process *worker_look(struct npri_worker *worker)
         }
         found = worker_steal(worker);
     }
+    npri_yield_point();
     (void)atomic_fetch_sub_explicit(&scheduler->searching, 1, memory_order_seq_cst);
+    npri_yield_point();
     return found;
 }
 
