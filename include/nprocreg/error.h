@@ -2,7 +2,16 @@
  *
  * A call returns NPR_OK (0) or a negative npr_status; on failure every out parameter is left as it
  * was.  A call that can name a cause takes `struct npr_error *err` last; it may be NULL.  Nothing
- * here is kept per thread, and nothing here logs. */
+ * here is kept per thread, and nothing here logs.
+ *
+ * Misuse is answered as far as it can be seen.  Where something is needed and NULL (or no term, or
+ * no bytes) is given, a call that returns a status returns NPR_EINVAL; any other returns false, 0,
+ * NULL or an empty value, or does nothing.  A process that is used where it does not run
+ * (nprocreg/process.h) is answered likewise, and so is a call that would block a node's own thread.
+ *
+ * Not seen, and so undefined: an object that has been destroyed; memory that is not what its type
+ * says; a struct npr_term that no function of this library has given out (npr_term_decode() checks
+ * bytes of any origin), or whose memory has gone. */
 #ifndef NPROCREG_ERROR_H
 #define NPROCREG_ERROR_H
 

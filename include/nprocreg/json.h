@@ -35,7 +35,8 @@ extern "C" {
 #endif
 
 /* On one line: without spaces outside of strings.  `*out` is NUL-terminated (a JSON text has no NUL
- * in it), allocated with malloc and belongs to the caller; NULL when out of memory. */
+ * in it), allocated with malloc and belongs to the caller; NULL when out of memory, and for no
+ * term. */
 NPR_API NPR_NODISCARD char *npr_term_to_json(struct npr_term term);
 
 /* Reads one JSON value, with nothing but spaces around it, and appends it to `builder` as one

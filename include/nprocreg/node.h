@@ -117,6 +117,11 @@ NPR_API NPR_NODISCARD npr_status npr_node_start(const struct npr_node_options *o
  * NULL is accepted.  No other thread may use the node from here on. */
 NPR_API void npr_node_stop(struct npr_node *node);
 
+/* The same without freeing it, for programs whose threads still use the node: from here on every
+ * function that can says NPR_ECLOSED.  npr_node_stop() must follow, when they have ended.  One
+ * thread at a time, and not from a callback of the node. */
+NPR_API void npr_node_close(struct npr_node *node);
+
 /* The node's name, and the port that it listens on (0: a client).  Never block. */
 NPR_API void npr_node_name(const struct npr_node *node, struct npr_node_name *out);
 NPR_API uint16_t npr_node_port(const struct npr_node *node);

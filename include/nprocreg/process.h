@@ -4,7 +4,9 @@
  * Threads: callbacks run on the node's worker threads, never two at once for one process, and see
  * each other's writes to the state.  They must not block: other processes wait for the worker.
  * `struct npr_process *self` may be used only inside the callback that it was passed to, on that
- * thread.  No function here blocks.  Code that must block is for nprocreg/thread.h.
+ * thread; anywhere else each function here refuses it, with NPR_EINVAL, false, NULL, an empty
+ * value, or by doing nothing.  No function here blocks.  Code that must block is for
+ * nprocreg/thread.h.
  *
  * Terms that are passed in are borrowed for the callback; terms that are passed out are copied. */
 #ifndef NPROCREG_PROCESS_H
@@ -233,7 +235,7 @@ NPR_API npr_status npr_send_every(struct npr_process *self,
 NPR_API bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref);
 
 /* The worker's builder, empty at each call.  What it gives lives until the next call, or until the
- * callback returns.  Never NULL. */
+ * callback returns.  NULL only when `self` is refused. */
 NPR_API struct npr_builder *npr_scratch(struct npr_process *self);
 
 #ifdef __cplusplus

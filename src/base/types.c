@@ -8,23 +8,25 @@
 
 struct npr_bytes npr_bytes_of(const char *text)
 {
-    return (struct npr_bytes){.data = (const uint8_t *)text, .size = strlen(text)};
+    return (struct npr_bytes){.data = (const uint8_t *)text,
+                              .size = text == NULL ? 0 : strlen(text)};
 }
 
 bool npr_node_name_equal(const struct npr_node_name *a, const struct npr_node_name *b)
 {
-    return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+    return a != NULL && b != NULL && a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
 }
 
 bool npr_pid_equal(const struct npr_pid *a, const struct npr_pid *b)
 {
-    return a->id == b->id && a->serial == b->serial && a->creation == b->creation &&
-           npr_node_name_equal(&a->node, &b->node);
+    return a != NULL && b != NULL && a->id == b->id && a->serial == b->serial &&
+           a->creation == b->creation && npr_node_name_equal(&a->node, &b->node);
 }
 
 bool npr_ref_equal(const struct npr_ref *a, const struct npr_ref *b)
 {
-    return a->creation == b->creation && a->words_count == b->words_count &&
+    return a != NULL && b != NULL && a->creation == b->creation &&
+           a->words_count == b->words_count &&
            memcmp(a->words, b->words, a->words_count * sizeof(a->words[0])) == 0 &&
            npr_node_name_equal(&a->node, &b->node);
 }
@@ -37,6 +39,9 @@ npr_status npr_node_name_parse(struct npr_bytes text,
     size_t at_index = 0;
     size_t chars;
 
+    if (out == NULL || (text.data == NULL && text.size > 0)) {
+        return npri_fail(err, NPR_EINVAL, "no name, or nowhere to put it");
+    }
     if (text.size > NPR_NODE_NAME_BYTES_MAX) {
         return npri_fail(err, NPR_EINVAL, "node name of %zu bytes: at most %d", text.size,
                          NPR_NODE_NAME_BYTES_MAX);

@@ -62,7 +62,8 @@ npr_status npri_question_call(struct npr_node *node,
     if (message.failed || request->target.failed) {
         status = NPR_ENOMEM;
     } else if (!send_call(node, request, npri_buffer_term(&message))) {
-        status = NPR_EFULL;
+        /* Here nothing but memory can be short. */
+        status = npr_node_name_equal(&request->peer, &node->name) ? NPR_ENOMEM : NPR_EFULL;
     }
     if (status != NPR_OK) {
         npri_question_abandon(node, request);

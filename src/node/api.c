@@ -110,8 +110,8 @@ npr_status npr_node_connect(struct npr_node *node,
     struct asking asking = {.call.err = err, .timeout_ms = timeout_ms};
     npr_status status;
 
-    if (peer == NULL) {
-        return npri_fail(err, NPR_EINVAL, "no node to connect to");
+    if (node == NULL || peer == NULL) {
+        return npri_fail(err, NPR_EINVAL, "no node, or none to connect to");
     }
     status = npri_peer_parse(peer, &asking.peer, &asking.port, err);
     return status == NPR_OK ? connect_peer(node, &asking) : status;
@@ -122,9 +122,13 @@ npr_status npr_node_complete_pid(struct npr_node *node,
                                  uint32_t timeout_ms,
                                  struct npr_error *err)
 {
-    struct asking asking = {.call.err = err, .timeout_ms = timeout_ms, .peer = pid->node};
+    struct asking asking = {.call.err = err, .timeout_ms = timeout_ms};
     npr_status status;
 
+    if (node == NULL || pid == NULL) {
+        return npri_fail(err, NPR_EINVAL, "no node or pid");
+    }
+    asking.peer = pid->node;
     if (pid->creation != 0) {
         return NPR_OK;
     }
@@ -149,9 +153,9 @@ npr_status npr_node_spawn(struct npr_node *node,
     struct npr_pid pid;
     npr_status status;
 
-    if (!npri_spawn_complete(spawn, &complete)) {
+    if (node == NULL || !npri_spawn_complete(spawn, &complete)) {
         return npri_fail(err, NPR_EINVAL,
-                         "no behaviour, no function, or arguments that are no list");
+                         "no node, no behaviour, no function, or arguments that are no list");
     }
     if (spawn->link || spawn->monitor) {
         return npri_fail(err, NPR_EINVAL, "a program's thread has no links or monitors");
@@ -169,22 +173,29 @@ npr_status npr_node_spawn(struct npr_node *node,
 
 /* ---- Sending. */
 
+static bool node_is_possible(const struct npr_node_name *node)
+{
+    return node->size > 0 && npri_atom_is_possible(npri_bytes(node->text, node->size));
+}
+
 /* Writes the address as a term; false: it is none. */
 static bool put_address(const struct npr_address *to,
                         struct npri_buffer *out,
                         struct npr_node_name *out_peer)
 {
+    const struct npr_node_name *peer = to->name != NULL ? &to->node : &to->pid.node;
+
+    if (!node_is_possible(peer) ||
+        (to->name != NULL && !npri_atom_is_possible(npr_bytes_of(to->name)))) {
+        return false;
+    }
     if (to->name != NULL) {
-        if (!npri_atom_is_possible(npr_bytes_of(to->name))) {
-            return false;
-        }
         npri_put_atom_bytes(out, npr_bytes_of(to->name));
-        *out_peer = to->node;
     } else {
         npri_put_pid(out, &to->pid);
-        *out_peer = to->pid.node;
     }
-    return out_peer->size > 0;
+    *out_peer = *peer;
+    return true;
 }
 
 static npr_status send_signal(struct npr_node *node,
@@ -231,7 +242,7 @@ npr_status npr_node_send(struct npr_node *node,
 {
     npr_status status;
 
-    if (to == NULL || message.data == NULL) {
+    if (node == NULL || to == NULL || message.data == NULL) {
         return NPR_EINVAL;
     }
     if (!npri_calls_enter(node)) {
@@ -247,7 +258,7 @@ npr_status npr_node_exit(struct npr_node *node, const struct npr_pid *pid, struc
     struct npr_address to = {0};
     npr_status status;
 
-    if (pid == NULL || reason.data == NULL) {
+    if (node == NULL || pid == NULL || reason.data == NULL) {
         return NPR_EINVAL;
     }
     to.pid = *pid;
@@ -263,7 +274,7 @@ npr_status npr_node_reply(struct npr_node *node, const struct npr_from *from, st
 {
     npr_status status;
 
-    if (from == NULL) {
+    if (node == NULL || from == NULL) {
         return NPR_EINVAL;
     }
     if (!npri_calls_enter(node)) {
@@ -356,7 +367,8 @@ npr_status npr_node_rpc(struct npr_node *node,
     struct npri_buffer names[2];
     npr_status status;
 
-    if (peer == NULL || peer->size == 0 || module == NULL || function == NULL || reply == NULL ||
+    if (peer == NULL || !node_is_possible(peer) || module == NULL || function == NULL ||
+        reply == NULL ||
         (npr_term_kind(args) != NPR_TERM_LIST && npr_term_kind(args) != NPR_TERM_NIL)) {
         return npri_fail(err, NPR_EINVAL, "no node, function, list of arguments or builder");
     }

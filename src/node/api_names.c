@@ -10,6 +10,9 @@ npr_status npr_node_register_name(struct npr_node *node,
 {
     npr_status status;
 
+    if (node == NULL) {
+        return NPR_EINVAL;
+    }
     if (!npri_calls_enter(node)) {
         return NPR_ECLOSED;
     }
@@ -22,6 +25,9 @@ npr_status npr_node_unregister_name(struct npr_node *node, const char *name)
 {
     npr_status status;
 
+    if (node == NULL) {
+        return NPR_EINVAL;
+    }
     if (!npri_calls_enter(node)) {
         return NPR_ECLOSED;
     }
@@ -34,6 +40,9 @@ npr_status npr_node_whereis(struct npr_node *node, const char *name, struct npr_
 {
     npr_status status;
 
+    if (node == NULL) {
+        return NPR_EINVAL;
+    }
     if (!npri_calls_enter(node)) {
         return NPR_ECLOSED;
     }

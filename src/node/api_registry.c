@@ -57,8 +57,12 @@ npr_status npr_get_or_start(struct npr_node *node,
     struct finding finding = {
         .call.err = err, .get.done = finding_done, .key = key, .timeout_ms = timeout_ms};
     struct npri_buffer function;
-    npr_status status = npri_registry_check_key(key, err);
+    npr_status status;
 
+    if (out == NULL) {
+        return npri_fail(err, NPR_EINVAL, "nowhere to put the process");
+    }
+    status = npri_registry_check_key(key, err);
     if (status != NPR_OK) {
         return status;
     }
@@ -155,6 +159,9 @@ static npr_status put_entry(struct npr_node *node,
     if (status != NPR_OK) {
         return status;
     }
+    if (node == NULL) {
+        return npri_fail(err, NPR_EINVAL, "no node");
+    }
     if (pid == NULL || pid->node.size == 0) {
         return npri_fail(err, NPR_EINVAL, "no pid");
     }
@@ -239,7 +246,8 @@ npr_status npr_place(struct npr_term key,
     if (status != NPR_OK) {
         return status;
     }
-    if (nodes == NULL || nodes_count == 0 || nodes_count > UINT32_MAX) {
+    if (nodes == NULL || out_md5 == NULL || out_index == NULL || out_owner == NULL ||
+        nodes_count == 0 || nodes_count > UINT32_MAX) {
         return npri_fail(err, NPR_EINVAL, "no nodes");
     }
     npri_buffer_init(&bytes, 0);

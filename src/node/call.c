@@ -63,7 +63,10 @@ npr_status npri_call_run(struct npr_node *node,
 {
     npr_status status;
 
-    if (npri_node_is_entered(node)) {
+    if (node == NULL) {
+        return npri_fail(call->err, NPR_EINVAL, "no node");
+    }
+    if (npri_node_is_loop_thread(node)) {
         return npri_fail(call->err, NPR_EINVAL, "this would block the node's own thread");
     }
     if (!npri_calls_enter(node)) {

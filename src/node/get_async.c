@@ -268,18 +268,17 @@ npr_status npr_get(struct npr_process *self,
                    struct npr_ref *out_ref)
 {
     struct asked *asked = NULL;
-    struct npr_node *node;
+    struct npr_node *node = npri_process_user(self);
     struct npr_ref ref;
     npr_status status;
 
-    if (self == NULL || out_ref == NULL) {
+    if (node == NULL || out_ref == NULL) {
         return NPR_EINVAL;
     }
     status = prepare(key, start, &asked);
     if (status != NPR_OK) {
         return status;
     }
-    node = npri_process_user(self);
     if (!address(asked, node, self)) {
         asked_destroy(asked);
         return NPR_ENOMEM;

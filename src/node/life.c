@@ -266,10 +266,19 @@ static npr_status create_parts(struct npr_node *node,
 
 /* ---- The loop thread. */
 
+/* The node whose loop this thread runs. */
+static _Thread_local const struct npr_node *loop_node;
+
+bool npri_node_is_loop_thread(const struct npr_node *node)
+{
+    return loop_node == node;
+}
+
 static void *loop_main(void *user)
 {
     struct npr_node *node = user;
 
+    loop_node = node;
     npri_loop_run(node->loop);
     return NULL;
 }
@@ -421,15 +430,19 @@ static void destroy(struct npr_node *node)
     npri_free(node);
 }
 
-void npr_node_stop(struct npr_node *node)
+void npr_node_close(struct npr_node *node)
 {
-    if (node == NULL) {
-        return;
-    }
-    if (node->thread_runs) {
+    if (node != NULL && node->thread_runs) {
         stop_running(node);
     }
-    destroy(node);
+}
+
+void npr_node_stop(struct npr_node *node)
+{
+    if (node != NULL) {
+        npr_node_close(node);
+        destroy(node);
+    }
 }
 
 /* ---- Starting. */
@@ -463,8 +476,12 @@ npr_status npr_node_start(const struct npr_node_options *options,
 {
     struct npr_node_name name;
     struct npr_node *node;
-    npr_status status = npri_options_check(options, err);
+    npr_status status;
 
+    if (out == NULL) {
+        return npri_fail(err, NPR_EINVAL, "nowhere to put the node");
+    }
+    status = npri_options_check(options, err);
     if (status != NPR_OK) {
         return status;
     }
@@ -495,10 +512,12 @@ npr_status npr_node_start(const struct npr_node_options *options,
 
 void npr_node_name(const struct npr_node *node, struct npr_node_name *out)
 {
-    *out = node->name;
+    if (out != NULL) {
+        *out = node == NULL ? (struct npr_node_name){0} : node->name;
+    }
 }
 
 uint16_t npr_node_port(const struct npr_node *node)
 {
-    return node->port;
+    return node == NULL ? 0 : node->port;
 }

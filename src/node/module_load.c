@@ -22,7 +22,7 @@ npr_status npr_module_load(const char *path, const struct npr_module **out, stru
     void *object;
     void *symbol;
 
-    if (path == NULL || path[0] == '\0') {
+    if (path == NULL || path[0] == '\0' || out == NULL) {
         return npri_fail(err, NPR_EINVAL, "no path of a module");
     }
     object = dlopen(path, RTLD_NOW | RTLD_LOCAL);

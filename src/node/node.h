@@ -83,6 +83,9 @@ void npri_node_leave(struct npr_node *node);
 /* Whether this thread is between the two, for this node.  Any thread. */
 bool npri_node_is_entered(const struct npr_node *node);
 
+/* Whether this thread runs the node's loop: it must not wait for it. */
+bool npri_node_is_loop_thread(const struct npr_node *node);
+
 /* The node's name as a term; lives as long as the node.  Any thread. */
 struct npr_term npri_node_name_term(const struct npr_node *node);
 

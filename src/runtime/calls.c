@@ -1,10 +1,17 @@
 /* What a callback may do: nprocreg/process.h. */
 #include "base/alloc.h"
 #include "runtime/internal.h"
+#include "term/write.h"
 
 static bool pid_is_valid(const struct npr_pid *pid)
 {
     return pid != NULL && pid->node.size != 0;
+}
+
+/* The same of one that is written out: the name of its node becomes an atom. */
+static bool pid_is_sound(const struct npr_pid *pid)
+{
+    return pid_is_valid(pid) && npri_atom_is_possible(npri_bytes(pid->node.text, pid->node.size));
 }
 
 bool npri_runtime_is_local(const struct npri_runtime *runtime,
@@ -65,6 +72,9 @@ npr_status npri_process_send(struct npr_process *process,
 
 struct npr_pid npr_self(const struct npr_process *self)
 {
+    if (!npri_process_is_here(self)) {
+        return (struct npr_pid){0};
+    }
     return (struct npr_pid){
         .node = self->origin->runtime->options.node,
         .id = self->local.id,
@@ -75,24 +85,25 @@ struct npr_pid npr_self(const struct npr_process *self)
 
 const void *npr_user(const struct npr_process *self)
 {
-    return self->origin->behaviour->user;
+    return npri_process_is_here(self) ? self->origin->behaviour->user : NULL;
 }
 
 struct npr_term npr_start_key(const struct npr_process *self)
 {
-    return self->start == NULL ? (struct npr_term){0} : self->start->key;
+    return !npri_process_is_here(self) || self->start == NULL ? (struct npr_term){0}
+                                                              : self->start->key;
 }
 
 uint64_t npr_start_token(const struct npr_process *self)
 {
-    return self->start == NULL ? 0 : self->start->token;
+    return !npri_process_is_here(self) || self->start == NULL ? 0 : self->start->token;
 }
 
 npr_status npr_stop(struct npr_process *self, struct npr_term reason)
 {
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT, .payload = reason};
 
-    if (self == NULL || reason.data == NULL) {
+    if (!npri_process_is_here(self) || reason.data == NULL) {
         return NPR_EINVAL;
     }
     if (self->worker->stop != NULL || self->worker->terminating) {
@@ -104,8 +115,8 @@ npr_status npr_stop(struct npr_process *self, struct npr_term reason)
 
 npr_status npr_reply(struct npr_process *self, const struct npr_from *from, struct npr_term reply)
 {
-    if (self == NULL || from == NULL || reply.data == NULL || from->tag.data == NULL ||
-        npr_term_kind(from->pid) != NPR_TERM_PID) {
+    if (!npri_process_is_here(self) || from == NULL || reply.data == NULL ||
+        from->tag.data == NULL || npr_term_kind(from->pid) != NPR_TERM_PID) {
         return NPR_EINVAL;
     }
     return npri_process_reply(self, from->pid, from->tag, reply);
@@ -117,11 +128,14 @@ npr_status npr_send(struct npr_process *self, const struct npr_pid *to, struct n
     struct npri_signal draft;
     struct npri_local local;
 
-    if (self == NULL || !pid_is_valid(to) || message.data == NULL) {
+    if (!npri_process_is_here(self) || !pid_is_valid(to) || message.data == NULL) {
         return NPR_EINVAL;
     }
     if (npri_runtime_is_local(self->origin->runtime, to, &local)) {
         return npri_runtime_send_local(self->origin->runtime, self->local, local, &message, 1);
+    }
+    if (!pid_is_sound(to)) {
+        return NPR_EINVAL;
     }
     draft = (struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE};
     draft.to = npri_pid_term(to, to_bytes);
@@ -133,7 +147,7 @@ npr_status npr_exit(struct npr_process *self, const struct npr_pid *to, struct n
     uint8_t to_bytes[NPRI_IDENTITY_BYTES_MAX];
     struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT};
 
-    if (self == NULL || !pid_is_valid(to) || reason.data == NULL) {
+    if (!npri_process_is_here(self) || !pid_is_sound(to) || reason.data == NULL) {
         return NPR_EINVAL;
     }
     draft.to = npri_pid_term(to, to_bytes);
@@ -149,7 +163,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
     struct npri_relation *created = NULL;
     struct npri_signal *signal;
 
-    if (self == NULL || !pid_is_valid(to)) {
+    if (!npri_process_is_here(self) || !pid_is_sound(to)) {
         return NPR_EINVAL;
     }
     if (npri_process_is(self, to)) {
@@ -186,7 +200,7 @@ npr_status npr_unlink(struct npr_process *self, const struct npr_pid *to)
     struct npri_relation *link;
     struct npri_signal *signal;
 
-    if (self == NULL || !pid_is_valid(to)) {
+    if (!npri_process_is_here(self) || !pid_is_sound(to)) {
         return NPR_EINVAL;
     }
     draft.to = npri_pid_term(to, to_bytes);
@@ -216,7 +230,7 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
     struct npri_signal *signal;
     struct npr_ref ref;
 
-    if (self == NULL || !pid_is_valid(to) || out_ref == NULL) {
+    if (!npri_process_is_here(self) || !pid_is_sound(to) || out_ref == NULL) {
         return NPR_EINVAL;
     }
     ref = npri_runtime_new_ref(self->origin->runtime);
@@ -244,7 +258,7 @@ npr_status npr_demonitor(struct npr_process *self, const struct npr_ref *ref)
     struct npri_relation *watching;
     npr_status status;
 
-    if (self == NULL || ref == NULL || ref->node.size == 0 ||
+    if (!npri_process_is_here(self) || ref == NULL || ref->node.size == 0 ||
         ref->words_count > NPR_REF_WORDS_MAX) {
         return NPR_EINVAL;
     }
@@ -264,18 +278,23 @@ npr_status npr_demonitor(struct npr_process *self, const struct npr_ref *ref)
 
 void npr_trap_exit(struct npr_process *self, bool trap)
 {
-    self->traps_exit = trap;
+    if (npri_process_is_here(self)) {
+        self->traps_exit = trap;
+    }
 }
 
 struct npr_builder *npr_scratch(struct npr_process *self)
 {
+    if (!npri_process_is_here(self)) {
+        return NULL;
+    }
     npr_builder_reset(self->worker->scratch);
     return self->worker->scratch;
 }
 
 void *npri_process_user(const struct npr_process *process)
 {
-    return process->origin->runtime->options.user;
+    return npri_process_is_here(process) ? process->origin->runtime->options.user : NULL;
 }
 
 struct npr_term npri_process_leader(const struct npr_process *process)

@@ -262,6 +262,20 @@ NPR_NODISCARD npr_status npri_runtime_send_local(struct npri_runtime *runtime,
                                                  const struct npr_term *parts,
                                                  size_t parts_count);
 
+/* The process that this thread runs, or has run last: only there, inside its callbacks, may the
+ * functions of nprocreg/process.h be used for it.  A thread that runs no processes has none.  No
+ * program's code runs on a worker outside the turns of processes, so it is set at their beginning
+ * and never taken back.  (In the model of the first library loaded: one instruction to read.) */
+extern _Thread_local const struct npr_process *npri_process_here
+    __attribute__((tls_model("initial-exec")));
+
+/* False for NULL, for a process that another thread runs, and for one that is dead: `self` is not
+ * looked into. */
+static inline bool npri_process_is_here(const struct npr_process *self)
+{
+    return self != NULL && self == npri_process_here;
+}
+
 /* Whether `pid` is the process's own (calls.c). */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
 

@@ -165,8 +165,8 @@ npr_status npr_continue(struct npr_process *self, struct npr_term term)
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = term};
     struct npri_signal **end;
 
-    if (self == NULL || term.data == NULL || self->origin->behaviour->resume == NULL ||
-        self->worker->terminating) {
+    if (!npri_process_is_here(self) || term.data == NULL ||
+        self->origin->behaviour->resume == NULL || self->worker->terminating) {
         return NPR_EINVAL;
     }
     end = &self->resumes;
@@ -211,7 +211,7 @@ static bool timer_is_valid(const struct npr_process *self,
                            struct npr_term message,
                            uint64_t ms)
 {
-    return self != NULL && to != NULL && to->node.size != 0 && message.data != NULL &&
+    return npri_process_is_here(self) && to != NULL && to->node.size != 0 && message.data != NULL &&
            ms <= NPR_TIMER_MS_MAX;
 }
 
@@ -245,7 +245,7 @@ bool npr_cancel_timer(struct npr_process *self, const struct npr_ref *ref)
     struct npri_alarm *timer;
     uint64_t number;
 
-    if (self == NULL || ref == NULL || self->timers == NULL ||
+    if (!npri_process_is_here(self) || ref == NULL || self->timers == NULL ||
         !npri_runtime_ref_number(self->origin->runtime, ref, &number)) {
         return false;
     }

@@ -61,7 +61,7 @@ npr_status npr_register_name(struct npr_process *self, const char *name)
 {
     struct npr_pid pid;
 
-    if (self == NULL) {
+    if (!npri_process_is_here(self)) {
         return NPR_EINVAL;
     }
     pid = npr_self(self);
@@ -70,12 +70,14 @@ npr_status npr_register_name(struct npr_process *self, const char *name)
 
 npr_status npr_unregister_name(struct npr_process *self, const char *name)
 {
-    return self == NULL ? NPR_EINVAL : npri_runtime_unname(self->origin->runtime, name);
+    return npri_process_is_here(self) ? npri_runtime_unname(self->origin->runtime, name)
+                                      : NPR_EINVAL;
 }
 
 npr_status npr_whereis(struct npr_process *self, const char *name, struct npr_pid *out_pid)
 {
-    return self == NULL ? NPR_EINVAL : npri_runtime_named(self->origin->runtime, name, out_pid);
+    return npri_process_is_here(self) ? npri_runtime_named(self->origin->runtime, name, out_pid)
+                                      : NPR_EINVAL;
 }
 
 /* ---- Callers. */
@@ -112,5 +114,5 @@ void npr_caller_destroy(struct npr_caller *caller)
 
 const struct npr_from *npr_caller_from(const struct npr_caller *caller)
 {
-    return &caller->from;
+    return caller == NULL ? NULL : &caller->from;
 }

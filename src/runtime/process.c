@@ -8,6 +8,8 @@
 #include "runtime/thread.h"
 #include "runtime/words.h"
 
+_Thread_local const struct npr_process *npri_process_here;
+
 static struct npr_pid process_pid(const struct npr_process *process)
 {
     return (struct npr_pid){
@@ -21,10 +23,9 @@ static struct npr_pid process_pid(const struct npr_process *process)
 /* {error,Name} in static memory of the runtime. */
 static struct npr_term error_reason(const struct npri_runtime *runtime, npr_status status)
 {
-    const int index = -(int)status;
+    const bool is_one = status < 0 && status > -(int)NPRI_STATUS_COUNT; /* also of any int */
 
-    return runtime
-        ->error_reasons[index > 0 && index < NPRI_STATUS_COUNT ? index : NPRI_STATUS_COUNT];
+    return runtime->error_reasons[is_one ? -(int)status : NPRI_STATUS_COUNT];
 }
 
 /* What a callback returned, if it is a status at all. */
@@ -496,6 +497,7 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
 void npri_process_run(struct npri_worker *worker, struct npr_process *process)
 {
     process->worker = worker;
+    npri_process_here = process;
     npri_pulse_begin(&worker->pulse, process->local, process->origin);
     process_turn(worker, process); /* which may free it */
     npri_pulse_end(&worker->pulse);

@@ -141,7 +141,7 @@ NPR_NODISCARD npr_status npri_runtime_add_service(struct npri_runtime *runtime,
 struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime);
 struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime);
 
-/* The `user` of the running process's runtime. */
+/* The `user` of the running process's runtime; NULL: this thread runs it not. */
 void *npri_process_user(const struct npr_process *process);
 
 /* The group leader of the running process; none when it was given none. */

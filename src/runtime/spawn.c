@@ -306,7 +306,7 @@ npr_status npr_spawn(struct npr_process *self,
     struct npr_ref ref = {0};
     npr_status status;
 
-    if (self == NULL || !npri_spawn_complete(spawn, &complete)) {
+    if (!npri_process_is_here(self) || !npri_spawn_complete(spawn, &complete)) {
         return NPR_EINVAL;
     }
     runtime = self->origin->runtime;

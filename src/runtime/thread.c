@@ -215,6 +215,7 @@ static void *thread_main(void *argument)
     (void)npri_thread_wait(thread, UINT64_MAX);
     if (thread->process != NULL) {
         thread_here = thread;
+        npri_process_here = thread->process;
         freed = npri_process_live(thread->process);
         while (!freed) {
             (void)npri_thread_wait(thread, UINT64_MAX); /* its end goes on */
@@ -224,6 +225,7 @@ static void *thread_main(void *argument)
             }
         }
         thread_here = NULL;
+        npri_process_here = NULL;
     }
     thread_end(thread);
     return NULL;

@@ -9,6 +9,8 @@
 #include "term/read.h"
 #include "term/write.h"
 
+#define NO_TEXT "there is no text"
+
 /* Tuples that cannot be too deep, whatever they are in. */
 #define PLAIN_TUPLES_MAX 64u
 
@@ -51,6 +53,9 @@ void npr_builder_destroy(struct npr_builder *builder)
 
 void npr_builder_reset(struct npr_builder *builder)
 {
+    if (builder == NULL) {
+        return;
+    }
     npri_buffer_reset(&builder->written);
     npri_buffer_reset(&builder->normal);
     builder->unsure = false;
@@ -65,6 +70,9 @@ void npr_builder_reset(struct npr_builder *builder)
  * False: an earlier call or this one is wrong, and nothing may be written. */
 static bool begin(struct npr_builder *builder, const char *call, uint64_t children, size_t bytes)
 {
+    if (builder == NULL) {
+        return false;
+    }
     builder->calls++;
     if (builder->error.status != NPR_OK) {
         return false;
@@ -87,6 +95,9 @@ static bool begin(struct npr_builder *builder, const char *call, uint64_t childr
 
 static void refuse(struct npr_builder *builder, const char *call, const char *why)
 {
+    if (builder == NULL) {
+        return;
+    }
     builder->calls++;
     if (builder->error.status == NPR_OK) {
         (void)npri_fail(&builder->error, NPR_EINVAL, "call %llu (%s): %s",
@@ -94,7 +105,9 @@ static void refuse(struct npr_builder *builder, const char *call, const char *wh
     }
 }
 
-#define HEAD_BYTES_MAX 16u /* any tag with its lengths and one number */
+#define BINARY_HEAD_BYTES 5u
+#define LIST_FRAME_BYTES  6u  /* its head, and the [] at its end */
+#define HEAD_BYTES_MAX    16u /* any tag with its lengths and one number */
 
 void npr_build_int(struct npr_builder *builder, int64_t value)
 {
@@ -121,6 +134,10 @@ void npr_build_double(struct npr_builder *builder, double value)
 
 void npr_build_atom(struct npr_builder *builder, const char *utf8)
 {
+    if (utf8 == NULL) {
+        refuse(builder, "atom", NO_TEXT);
+        return;
+    }
     npr_build_atom_bytes(builder, npr_bytes_of(utf8));
 }
 
@@ -129,6 +146,9 @@ static const char *atom_fault(struct npr_bytes utf8)
 {
     size_t chars;
 
+    if (utf8.data == NULL && utf8.size > 0) {
+        return NO_TEXT;
+    }
     if (!npri_utf8_count(utf8, &chars, NULL)) {
         return "the atom is not UTF-8";
     }
@@ -148,14 +168,37 @@ void npr_build_atom_bytes(struct npr_builder *builder, struct npr_bytes utf8)
 
 void npr_build_binary(struct npr_builder *builder, struct npr_bytes bytes)
 {
-    if (begin(builder, "binary", 0, bytes.size)) {
+    if (bytes.data == NULL && bytes.size > 0) {
+        refuse(builder, "binary", NO_TEXT);
+    } else if (begin(builder, "binary", 0,
+                     bytes.size > NPRI_TERM_BYTES_MAX ? bytes.size
+                                                      : BINARY_HEAD_BYTES + bytes.size)) {
         npri_put_binary(&builder->written, bytes);
     }
 }
 
 void npr_build_text(struct npr_builder *builder, const char *utf8)
 {
+    if (utf8 == NULL) {
+        refuse(builder, "text", NO_TEXT);
+        return;
+    }
     npr_build_binary(builder, npr_bytes_of(utf8));
+}
+
+/* What the list of its characters takes: 0..255 are small integers. */
+static size_t string_bytes(struct npr_bytes utf8)
+{
+    size_t bytes = LIST_FRAME_BYTES;
+
+    while (utf8.size > 0) {
+        uint32_t code = 0;
+        const size_t size = npri_utf8_take(utf8, &code);
+
+        bytes += code <= UINT8_MAX ? 2 : 5;
+        utf8 = npri_bytes(utf8.data + size, utf8.size - size);
+    }
+    return bytes;
 }
 
 void npr_build_string(struct npr_builder *builder, const char *utf8)
@@ -163,14 +206,18 @@ void npr_build_string(struct npr_builder *builder, const char *utf8)
     struct npr_bytes text = npr_bytes_of(utf8);
     size_t chars;
 
-    builder->unsure = true;
+    if (utf8 == NULL) {
+        refuse(builder, "string", NO_TEXT);
+        return;
+    }
     if (!npri_utf8_count(text, &chars, NULL)) {
         refuse(builder, "string", "the text is not UTF-8");
         return;
     }
-    if (!begin(builder, "string", 0, text.size)) {
+    if (!begin(builder, "string", 0, string_bytes(text))) {
         return;
     }
+    builder->unsure = true;
     if (chars > 0) {
         npri_put_list(&builder->written, (uint32_t)chars);
     }
@@ -191,7 +238,9 @@ static bool node_is_atom(const struct npr_node_name *node)
 
 void npr_build_pid(struct npr_builder *builder, const struct npr_pid *pid)
 {
-    if (!node_is_atom(&pid->node)) {
+    if (pid == NULL) {
+        refuse(builder, "pid", "there is no pid");
+    } else if (!node_is_atom(&pid->node)) {
         refuse(builder, "pid", "the node's name is not UTF-8");
     } else if (begin(builder, "pid", 0, sizeof(*pid))) {
         npri_put_pid(&builder->written, pid);
@@ -200,7 +249,9 @@ void npr_build_pid(struct npr_builder *builder, const struct npr_pid *pid)
 
 void npr_build_ref(struct npr_builder *builder, const struct npr_ref *ref)
 {
-    if (!node_is_atom(&ref->node)) {
+    if (ref == NULL) {
+        refuse(builder, "ref", "there is no reference");
+    } else if (!node_is_atom(&ref->node)) {
         refuse(builder, "ref", "the node's name is not UTF-8");
     } else if (ref->words_count == 0 || ref->words_count > NPR_REF_WORDS_MAX) {
         refuse(builder, "ref", "a reference has 1 to 5 words");
@@ -218,7 +269,9 @@ void npr_build_export(struct npr_builder *builder,
     const struct npr_bytes f = npr_bytes_of(function);
     const char *fault = atom_fault(m) != NULL ? atom_fault(m) : atom_fault(f);
 
-    if (fault != NULL) {
+    if (module == NULL || function == NULL) {
+        refuse(builder, "export", NO_TEXT);
+    } else if (fault != NULL) {
         refuse(builder, "export", fault);
     } else if (begin(builder, "export", 0, HEAD_BYTES_MAX + m.size + f.size)) {
         npri_put_export(&builder->written, m, f, arity);
@@ -235,9 +288,11 @@ void npr_build_tuple(struct npr_builder *builder, uint32_t arity)
 
 void npr_build_list(struct npr_builder *builder, uint32_t count)
 {
-    builder->unsure = true;
-    if (begin(builder, "list", (uint64_t)count + 1, HEAD_BYTES_MAX) && count > 0) {
-        npri_put_list(&builder->written, count);
+    if (begin(builder, "list", (uint64_t)count + 1, HEAD_BYTES_MAX)) {
+        builder->unsure = true;
+        if (count > 0) {
+            npri_put_list(&builder->written, count);
+        }
     }
 }
 
@@ -250,18 +305,18 @@ void npr_build_nil(struct npr_builder *builder)
 
 void npr_build_map(struct npr_builder *builder, uint32_t pairs)
 {
-    builder->unsure = true;
     if (begin(builder, "map", 2 * (uint64_t)pairs, HEAD_BYTES_MAX)) {
+        builder->unsure = true;
         npri_put_map(&builder->written, pairs);
     }
 }
 
 void npr_build_term(struct npr_builder *builder, struct npr_term term)
 {
-    builder->unsure = true; /* how deep is it? */
     if (term.data == NULL) {
         refuse(builder, "term", "there is no term");
     } else if (begin(builder, "term", 0, term.size)) {
+        builder->unsure = true; /* how deep is it? */
         npri_put_term(&builder->written, term);
     }
 }
@@ -279,6 +334,9 @@ npr_status npr_builder_finish(struct npr_builder *builder,
     npr_status status;
     size_t used;
 
+    if (builder == NULL || out == NULL) {
+        return npri_fail(err, NPR_EINVAL, "no builder, or nowhere to put the term");
+    }
     if (builder->error.status != NPR_OK) {
         return report(builder, err);
     }
@@ -311,10 +369,15 @@ npr_status npri_builder_append(struct npr_builder *builder,
                                npri_term_source *source,
                                struct npr_error *err)
 {
-    const uint64_t missing = builder->missing;
-    const size_t size = builder->written.size;
+    uint64_t missing;
+    size_t size;
     npr_status status;
 
+    if (builder == NULL || (bytes.data == NULL && bytes.size > 0)) {
+        return npri_fail(err, NPR_EINVAL, "no builder, or no bytes");
+    }
+    missing = builder->missing;
+    size = builder->written.size;
     builder->unsure = true;
     if (!begin(builder, call, 0, 0)) {
         return report(builder, err);
@@ -339,6 +402,9 @@ void npri_builder_make(struct npr_builder *builder,
 {
     npr_status status;
 
+    if (builder == NULL) {
+        return;
+    }
     builder->unsure = true;
     if (!begin(builder, call, 0, 0) || builder->written.failed) {
         return;

@@ -108,6 +108,9 @@ npr_status npr_term_encode(struct npr_term term, enum npr_otp otp, uint8_t **out
 {
     struct npri_buffer buffer;
 
+    if (term.data == NULL || out == NULL || out_size == NULL) {
+        return NPR_EINVAL;
+    }
     npri_buffer_init(&buffer, 0);
     npri_term_write(term, otp, &buffer);
     if (buffer.failed) {

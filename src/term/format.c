@@ -246,7 +246,7 @@ void npr_build_format(struct npr_builder *builder,
                       const char *format,
                       const struct npr_value *values)
 {
-    struct format call = {.text = format, .values = values};
+    struct format call = {.text = values == NULL ? NULL : format, .values = values};
 
     npri_builder_make(builder, "format", make, &call);
 }

@@ -413,6 +413,9 @@ char *npr_term_to_json(struct npr_term term)
 {
     struct npri_buffer buffer;
 
+    if (term.data == NULL) {
+        return NULL;
+    }
     npri_buffer_init(&buffer, 0);
     npri_json_write(term, &buffer);
     npri_put_u8(&buffer, '\0');

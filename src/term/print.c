@@ -439,6 +439,9 @@ char *npr_term_print(struct npr_term term)
 {
     struct npri_buffer buffer;
 
+    if (term.data == NULL) {
+        return NULL;
+    }
     npri_buffer_init(&buffer, 0);
     npri_term_print(term, &buffer);
     npri_put_u8(&buffer, '\0');

@@ -89,6 +89,9 @@ bool npr_term_get_int64(struct npr_term term, int64_t *out)
     uint64_t magnitude;
     bool negative;
 
+    if (out == NULL) {
+        return false;
+    }
     if (term.data != NULL && term.data[0] == NPRI_TAG_SMALL_INTEGER) {
         *out = term.data[1];
         return true;
@@ -113,7 +116,7 @@ bool npr_term_get_uint64(struct npr_term term, uint64_t *out)
     uint64_t magnitude;
     bool negative;
 
-    if (!get_magnitude(term, &negative, &magnitude) || negative) {
+    if (out == NULL || !get_magnitude(term, &negative, &magnitude) || negative) {
         return false;
     }
     *out = magnitude;
@@ -122,7 +125,7 @@ bool npr_term_get_uint64(struct npr_term term, uint64_t *out)
 
 bool npr_term_get_double(struct npr_term term, double *out)
 {
-    if (npr_term_kind(term) != NPR_TERM_FLOAT) {
+    if (out == NULL || npr_term_kind(term) != NPR_TERM_FLOAT) {
         return false;
     }
     *out = npri_double_of_bits(npri_get_u64(term.data + 1));
@@ -131,7 +134,7 @@ bool npr_term_get_double(struct npr_term term, double *out)
 
 bool npr_term_get_atom(struct npr_term term, struct npr_bytes *out_utf8)
 {
-    if (npr_term_kind(term) != NPR_TERM_ATOM) {
+    if (out_utf8 == NULL || npr_term_kind(term) != NPR_TERM_ATOM) {
         return false;
     }
     *out_utf8 = npri_tag_atom(term.data);
@@ -140,7 +143,7 @@ bool npr_term_get_atom(struct npr_term term, struct npr_bytes *out_utf8)
 
 bool npr_term_get_binary(struct npr_term term, struct npr_bytes *out)
 {
-    if (npr_term_kind(term) != NPR_TERM_BINARY) {
+    if (out == NULL || npr_term_kind(term) != NPR_TERM_BINARY) {
         return false;
     }
     *out = npri_bytes(term.data + 5, npri_get_u32(term.data + 1));
@@ -169,7 +172,8 @@ bool npr_term_get_pid(struct npr_term term, struct npr_pid *out)
     struct npr_pid pid;
     const uint8_t *at;
 
-    if (npr_term_kind(term) != NPR_TERM_PID || !get_node(term.data + 1, &pid.node, &at)) {
+    if (out == NULL || npr_term_kind(term) != NPR_TERM_PID ||
+        !get_node(term.data + 1, &pid.node, &at)) {
         return false;
     }
     pid.id = npri_get_u32(at);
@@ -184,7 +188,8 @@ bool npr_term_get_ref(struct npr_term term, struct npr_ref *out)
     struct npr_ref ref;
     const uint8_t *at;
 
-    if (npr_term_kind(term) != NPR_TERM_REF || !get_node(term.data + 3, &ref.node, &at)) {
+    if (out == NULL || npr_term_kind(term) != NPR_TERM_REF ||
+        !get_node(term.data + 3, &ref.node, &at)) {
         return false;
     }
     ref.creation = npri_get_u32(at);
@@ -205,7 +210,8 @@ bool npr_term_get_export(struct npr_term term,
     const uint8_t *arity;
     struct npr_bytes module;
 
-    if (npr_term_kind(term) != NPR_TERM_FUN || term.data[0] != NPRI_TAG_EXPORT) {
+    if (out_module == NULL || out_function == NULL || out_arity == NULL ||
+        npr_term_kind(term) != NPR_TERM_FUN || term.data[0] != NPRI_TAG_EXPORT) {
         return false;
     }
     module = npri_tag_atom(term.data + 1);
@@ -220,7 +226,8 @@ bool npr_term_is_atom(struct npr_term term, const char *name)
 {
     struct npr_bytes text;
 
-    return npr_term_get_atom(term, &text) && npri_bytes_equal(text, npr_bytes_of(name));
+    return name != NULL && npr_term_get_atom(term, &text) &&
+           npri_bytes_equal(text, npr_bytes_of(name));
 }
 
 bool npr_term_tuple(struct npr_term term, struct npr_term_walk *out, uint32_t *out_arity)
@@ -228,7 +235,7 @@ bool npr_term_tuple(struct npr_term term, struct npr_term_walk *out, uint32_t *o
     uint64_t arity;
     size_t head;
 
-    if (npr_term_kind(term) != NPR_TERM_TUPLE) {
+    if (out == NULL || out_arity == NULL || npr_term_kind(term) != NPR_TERM_TUPLE) {
         return false;
     }
     head = npri_tag_head(term.data, &arity);
@@ -244,6 +251,9 @@ bool npr_term_list(struct npr_term term, struct npr_term_walk *out)
 {
     struct npr_term_walk walk = {.form = WALK_LIST};
 
+    if (out == NULL) {
+        return false;
+    }
     if (npr_term_kind(term) == NPR_TERM_NIL) {
         walk.at = term.data;
     } else if (npr_term_kind(term) != NPR_TERM_LIST) {
@@ -266,7 +276,7 @@ bool npr_term_map(struct npr_term term, struct npr_term_walk *out, uint32_t *out
 {
     uint32_t pairs;
 
-    if (npr_term_kind(term) != NPR_TERM_MAP) {
+    if (out == NULL || out_pairs == NULL || npr_term_kind(term) != NPR_TERM_MAP) {
         return false;
     }
     pairs = npri_get_u32(term.data + 1);
@@ -296,11 +306,12 @@ static const uint8_t nil_term[] = {NPRI_TAG_NIL};
 
 bool npr_term_next(struct npr_term_walk *walk, struct npr_term *out)
 {
-    const uint8_t *at = walk->at;
+    const uint8_t *at;
 
-    if (walk->left == 0) {
+    if (walk == NULL || out == NULL || walk->left == 0) {
         return false;
     }
+    at = walk->at;
     walk->left--;
     if (walk->form == WALK_STRING) {
         *out = (struct npr_term){.data = byte_terms[*at], .size = 2};
@@ -314,7 +325,8 @@ bool npr_term_next(struct npr_term_walk *walk, struct npr_term *out)
 
 bool npr_term_tail(struct npr_term_walk *walk, struct npr_term *out)
 {
-    if (walk->left > 0 || walk->form == WALK_ELEMENTS) {
+    if (walk == NULL || out == NULL || walk->at == NULL || walk->left > 0 ||
+        walk->form == WALK_ELEMENTS) {
         return false;
     }
     if (walk->form == WALK_STRING) {
@@ -331,7 +343,7 @@ bool npr_term_get_tuple(struct npr_term term, uint32_t arity, struct npr_term *o
     const uint8_t *at;
     uint64_t count;
 
-    if (npr_term_kind(term) != NPR_TERM_TUPLE) {
+    if ((out == NULL && arity > 0) || npr_term_kind(term) != NPR_TERM_TUPLE) {
         return false;
     }
     at = term.data + npri_tag_head(term.data, &count);
@@ -354,7 +366,7 @@ bool npr_term_map_get(struct npr_term map, const char *name, struct npr_term *ou
     struct npr_term value;
     uint32_t pairs;
 
-    if (!npr_term_map(map, &walk, &pairs)) {
+    if (out == NULL || !npr_term_map(map, &walk, &pairs)) {
         return false;
     }
     while (npr_term_next(&walk, &key) && npr_term_next(&walk, &value)) {
