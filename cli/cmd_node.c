@@ -76,6 +76,12 @@ static void set_options(const struct arguments *arguments, struct npr_node_optio
     options->modules_count = arguments->module_count;
     options->otp = arguments->otp;
     options->workers = arguments->workers;
+    if (arguments->threads_max != 0) {
+        options->threads_max = arguments->threads_max;
+    }
+    if (arguments->has_long_callback) {
+        options->long_callback_ms = arguments->long_callback_ms;
+    }
     if (arguments->net_ticktime_s != 0) {
         options->net_ticktime_s = arguments->net_ticktime_s;
     }
@@ -132,10 +138,10 @@ static enum exit_code run(const struct arguments *arguments)
 }
 
 static const enum option_id options[] = {
-    OPTION_NAME,         OPTION_SNAME,       OPTION_COOKIE_FILE, OPTION_JOIN,
-    OPTION_MODULE,       OPTION_LISTEN,      OPTION_OTP,         OPTION_WORKERS,
-    OPTION_NET_TICKTIME, OPTION_FRAME_BYTES, OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,
-    OPTION_END,
+    OPTION_NAME,        OPTION_SNAME,         OPTION_COOKIE_FILE,  OPTION_JOIN,
+    OPTION_MODULE,      OPTION_LISTEN,        OPTION_OTP,          OPTION_WORKERS,
+    OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME, OPTION_FRAME_BYTES,
+    OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_END,
 };
 
 const struct command command_node = {

@@ -34,6 +34,9 @@ static const struct option_spec specs[] = {
     {OPTION_JOIN, 0, "join", "NAME@HOST[:PORT]", "stay connected to this node (repeatable)"},
     {OPTION_MODULE, 0, "module", "FILE.so", "load functions from it (repeatable)"},
     {OPTION_WORKERS, 0, "workers", "N", "threads that run processes (default: one per core)"},
+    {OPTION_THREADS, 0, "threads-max", "N", "processes with threads of their own at once (1024)"},
+    {OPTION_LONG_CALLBACK, 0, "long-callback", "TIME",
+     "log callbacks that take that long (100ms; 0: none)"},
     {OPTION_NET_TICKTIME, 0, "net-ticktime", "SECONDS", "drop a peer silent for that long (60)"},
     {OPTION_FRAME_BYTES, 0, "frame-bytes-max", "N", "largest message from a peer (64 MiB)"},
     {OPTION_QUEUE_BYTES, 0, "queue-bytes-max", "N", "output kept for a slow peer (64 MiB)"},
@@ -171,6 +174,12 @@ static bool append(const char **list, size_t *count, const char *value)
     return true;
 }
 
+static bool set_text(const char **out, const char *value)
+{
+    *out = value;
+    return true;
+}
+
 /* Stores one option's value; false when it is malformed. */
 static bool store(struct arguments *out, enum option_id id, const char *value)
 {
@@ -190,37 +199,34 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_OTP:
         return parse_otp(value, &out->otp);
     case OPTION_NODE:
-        out->node = value;
-        return true;
+        return set_text(&out->node, value);
     case OPTION_NODES:
-        out->nodes = value;
-        return true;
+        return set_text(&out->nodes, value);
     case OPTION_START:
-        out->start = value;
-        return true;
+        return set_text(&out->start, value);
     case OPTION_ARGS:
-        out->args = value;
-        return true;
+        return set_text(&out->args, value);
     case OPTION_TIMEOUT:
         return parse_time(value, &out->timeout_ms);
     case OPTION_COOKIE_FILE:
-        out->cookie_file = value;
-        return true;
+        return set_text(&out->cookie_file, value);
     case OPTION_NAME:
-        out->name = value;
-        return true;
+        return set_text(&out->name, value);
     case OPTION_SNAME:
-        out->sname = value;
-        return true;
+        return set_text(&out->sname, value);
     case OPTION_LISTEN:
-        out->listen = value;
-        return true;
+        return set_text(&out->listen, value);
     case OPTION_JOIN:
         return append(out->join, &out->join_count, value);
     case OPTION_MODULE:
         return append(out->module, &out->module_count, value);
     case OPTION_WORKERS:
         return parse_u32(value, &out->workers) && out->workers > 0;
+    case OPTION_THREADS:
+        return parse_u32(value, &out->threads_max) && out->threads_max > 0;
+    case OPTION_LONG_CALLBACK:
+        out->has_long_callback = true;
+        return strcmp(value, "0") == 0 || parse_time(value, &out->long_callback_ms);
     case OPTION_NET_TICKTIME:
         return parse_u32(value, &out->net_ticktime_s) && out->net_ticktime_s > 0;
     case OPTION_FRAME_BYTES:
@@ -232,14 +238,11 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_LIMIT:
         return parse_u32(value, &out->limit);
     case OPTION_SORT:
-        out->sort = value;
-        return true;
+        return set_text(&out->sort, value);
     case OPTION_PREFIX:
-        out->prefix = value;
-        return true;
+        return set_text(&out->prefix, value);
     case OPTION_MATCH:
-        out->match = value;
-        return true;
+        return set_text(&out->match, value);
     case OPTION_COUNT:
         out->count = true;
         return true;

@@ -37,6 +37,8 @@ enum option_id {
     OPTION_JOIN,
     OPTION_MODULE,
     OPTION_WORKERS,
+    OPTION_THREADS,
+    OPTION_LONG_CALLBACK,
     OPTION_NET_TICKTIME,
     OPTION_FRAME_BYTES,
     OPTION_QUEUE_BYTES,
@@ -68,6 +70,9 @@ struct arguments {
     const char *module[REPEATED_MAX];
     size_t module_count;
     uint32_t workers;
+    uint32_t threads_max; /* 0: not given */
+    bool has_long_callback;
+    uint32_t long_callback_ms;
     uint32_t net_ticktime_s;
     size_t frame_bytes_max;
     size_t queue_bytes_max;

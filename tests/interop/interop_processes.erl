@@ -119,6 +119,23 @@ thread_process() ->
                                {ok, Echo} = gen_server:start(interop_processes, [], []),
                                gen_server:call(Blocking, {ask, Echo, {add, 7}})
                            end)),
+    %% By its name, which is monitored, too.
+    Echo = fun() -> {echo, node()} end,
+    ?EQUAL([{ok, 8}, {error, "no such process"}, {error, "process exited"}],
+           ?ON(b, begin
+                      {ok, _} = gen_server:start({local, echo}, interop_processes, [], []),
+                      Answer = gen_server:call(Blocking, {ask, Echo(), {add, 8}}),
+                      gen_server:stop(echo),
+                      None = gen_server:call(Blocking, {ask, Echo(), {add, 8}}),
+                      {ok, _} = gen_server:start({local, echo}, interop_processes, [], []),
+                      [Answer, None, gen_server:call(Blocking, {ask, Echo(), stop})]
+                  end)),
+    %% What it does not wait for stays in order for later.
+    ?EQUAL([{ok, {y, 1}}, {ok, {x, 1}}, {ok, {x, 2}}],
+           ?ON(a, begin
+                      [Blocking ! Message || Message <- [{x, 1}, {z, 1}, {x, 2}, {y, 1}]],
+                      [gen_server:call(Blocking, {await, Tag}) || Tag <- [y, x, x]]
+                  end)),
     Counter = counter(),
     ?EQUAL({ok, 3}, ?ON(a, gen_server:call(Blocking, {ask, Counter, {add, 3}}))),
     ?EQUAL({error, "no such process"},
@@ -163,7 +180,9 @@ init([]) ->
     {ok, none}.
 
 handle_call({add, N}, _From, State) ->
-    {reply, N, State}.
+    {reply, N, State};
+handle_call(stop, _From, State) ->
+    {stop, normal, State}.
 
 handle_cast(_Message, State) ->
     {noreply, State}.

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Processes with a thread of their own, as the command sees them: their limit, what they do to others,
+# how they end with their node.
+. "$(dirname "$0")/lib.sh"
+blocking=$3
+a=a@127.0.0.1
+
+expect_exit 2 "$nprocreg" node --name $a --threads-max 0
+expect_exit 2 "$nprocreg" node --name $a --long-callback soon
+
+start_node a --module "$blocking" --threads-max 2 --long-callback 0
+expect_exit 0 ask $a get '{thread,1}' --start blocking:start
+expect_exit 0 ask $a get '{thread,2}' --start blocking:start
+expect_exit 5 ask $a get '{thread,3}' --start blocking:start
+expect_err 'no thread for blocking:start/0: 2 thread processes run, which is threads_max'
+
+# One that is dead makes room.
+expect_exit 0 ask $a kill '{thread,1}' kill
+wait_until "there is room for one more" ask $a get '{thread,3}' --start blocking:start
+
+# While one blocks, others answer; it answers when it comes to it.
+ask $a call '{thread,2}' '{sleep,1500}' --timeout 20s >"$dir/slept" 2>&1 &
+sleeper=$!
+wait_until "it is asleep" sh -c "'$nprocreg' info '{thread,2}' --node $a --cookie-file '$dir/cookie' |
+    grep -q running"
+expect_exit 0 ask $a call '{thread,3}' nonsense
+expect_out '^{error,unknown}$'
+expect_exit 4 ask $a call '{thread,2}' nonsense --timeout 100ms
+wait $sleeper || fail "the call that slept: $(cat "$dir/slept")"
+grep -q '^ok$' "$dir/slept" || fail "it has not slept: $(cat "$dir/slept")"
+
+# The node ends when their code has returned, those that wait at once.
+kill -TERM "$(cat "$dir/a.pid")"
+wait "$(cat "$dir/a.pid")" || fail "the node did not end well"
+done_testing
