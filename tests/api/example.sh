@@ -2,7 +2,7 @@
 # example.sh EXPECTED COMMAND [ARGUMENT]...: it exits with 0 and prints EXPECTED and nothing else.
 # Would catch: an example that no longer does what its first lines say.
 set -u
-expected=$1
+expected=$(printf "%b" "$1")
 shift
 actual=$("$@" 2>&1)
 code=$?
