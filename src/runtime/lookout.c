@@ -46,8 +46,9 @@ static void look_at(struct npri_lookout *lookout, unsigned index, uint64_t now_n
     struct npri_lookout_seen *seen = &lookout->seen[index];
     /* acquire: pairs with the release in npri_pulse_beat(). */
     const uint64_t beat = atomic_load_explicit(&pulse->beat, memory_order_acquire);
-    /* relaxed both: a turn that begins meanwhile shows in the next look. */
-    const uint64_t process = atomic_load_explicit(&pulse->process, memory_order_relaxed);
+    /* acquire: pairs with the release in npri_pulse_begin().  A turn that begins meanwhile shows in
+     * the next look. */
+    const uint64_t process = atomic_load_explicit(&pulse->process, memory_order_acquire);
 
     if (process == seen->process && beat == seen->beat) {
         if (process != 0 && !seen->told && now_ns - seen->since_ns >= lookout->long_ns) {
@@ -62,6 +63,7 @@ static void look_at(struct npri_lookout *lookout, unsigned index, uint64_t now_n
     *seen = (struct npri_lookout_seen){
         .beat = beat,
         .process = process,
+        /* relaxed: it comes with the process. */
         .origin = atomic_load_explicit(&pulse->origin, memory_order_relaxed),
         .since_ns = now_ns,
     };

@@ -7,8 +7,8 @@
  *
  *      operation         | thread       | how
  *      ------------------+--------------+-----------------------------------------------------
- *      begin, beat, end  | the worker   | beat: release; the rest relaxed
- *      tick              | timer thread | beat: acquire; what it has seen is its own
+ *      begin, beat, end  | the worker   | release, the origin before the process
+ *      tick              | timer thread | acquire; what it has seen is its own
  *      awake             | any worker   | `parked`, against `sleeping` of the scheduler
  *
  * While all workers sleep there is nothing to look at: the thread parks, and the first worker that
@@ -69,8 +69,9 @@ static inline void npri_pulse_begin(struct npri_pulse *pulse,
                                     const struct npri_origin *origin)
 {
     atomic_store_explicit(&pulse->origin, origin, memory_order_relaxed);
+    /* release: whoever sees the process sees its origin, or that of a later one. */
     atomic_store_explicit(&pulse->process, (uint64_t)local.serial << 32 | local.id,
-                          memory_order_relaxed);
+                          memory_order_release);
 }
 
 static inline void npri_pulse_beat(struct npri_pulse *pulse)
