@@ -22,7 +22,7 @@ expect_out '^2$'
 expect_exit 0 ask $a keys --match '{_,1}' --count --json
 expect_out '^{"node":"a@127.0.0.1","count":2}$'
 expect_exit 0 ask $a keys --prefix '{hall}' --json
-expect_out "^{\"node\":\"a@127.0.0.1\",\"keys\":\[{\"key\":\"{hall,1}\",\"pid\":\"$pid\"}\]}\$"
+expect_out "^{\"node\":\"a@127.0.0.1\",\"keys\":\[{\"key\":\"{hall,1}\",\"pid\":\"$pid\",\"token\":[1-9][0-9]*}\]}\$"
 expect_exit 0 ask $a keys --limit 2
 [ "$(wc -l <"$dir/out")" -eq 2 ] || fail "not 2 keys: $(cat "$dir/out")"
 expect_exit 0 ask $a keys --prefix '{cellar}'
