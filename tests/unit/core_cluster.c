@@ -54,8 +54,9 @@ struct link {
     uint64_t last_ns; /* nothing overtakes on one connection */
 };
 
-/* A START that came from another node: where its answer goes. */
+/* A START, or a lookup that has to wait, that came from another node: where its answer goes. */
 struct remote {
+    enum npri_event_kind kind; /* DELEGATED or ASKED */
     unsigned from;
     unsigned epoch;
     uint64_t operation;
@@ -282,10 +283,11 @@ static void on_answer(struct cluster *cluster, unsigned node, const struct npri_
         return;
     }
     message = new_message(MESSAGE_EVENT, node, cluster->remotes[index].from);
-    message->event.kind = NPRI_EVENT_DELEGATED;
+    message->event.kind = cluster->remotes[index].kind;
     message->event.operation = cluster->remotes[index].operation;
     message->event.status = effect->status;
     message->event.started = effect->started;
+    message->event.token = effect->token;
     set_term(message, effect->term);
     send(cluster, message);
 }
@@ -308,6 +310,10 @@ static void on_start(struct cluster *cluster, unsigned node, const struct npri_c
 
     message->event.kind = NPRI_EVENT_STARTED;
     message->event.operation = effect->operation;
+    if (cluster->options.restarts) {
+        message->event.rule =
+            (struct npri_restart_rule){.kind = NPRI_RESTART_PERMANENT, .max = 1000, .window_ns = 1};
+    }
     message->process = (int)read_key(effect->key); /* its key, until it is started */
     send_local(cluster, message, delay(cluster));
 }
@@ -456,12 +462,33 @@ static void put_entry(const struct cluster *cluster,
     }
 }
 
+/* What another node wants, as a request of the core: its answer goes back to it. */
+static void want_for(struct cluster *cluster,
+                     const struct message *message,
+                     enum npri_event_kind answer,
+                     struct npri_core_event event)
+{
+    const unsigned index = cluster->requests_count++;
+
+    assert_true(index < CLUSTER_REQUESTS_MAX);
+    cluster->requests[index] = (struct cluster_request){.node = NOBODY,
+                                                        .key = read_key(message->event.term),
+                                                        .process = -1,
+                                                        .asked_ns = cluster->now_ns};
+    cluster->remotes[index] = (struct remote){.kind = answer,
+                                              .from = message->from,
+                                              .epoch = message->epoch,
+                                              .operation = message->event.operation};
+    event.request = index + 1;
+    event.key = message->event.term;
+    step(cluster, message->to, event);
+}
+
 /* start_function: a native node looks again, an original one starts. */
 static void start_for(struct cluster *cluster, const struct message *message, struct message *reply)
 {
     struct node *here = &cluster->nodes[message->to];
     const unsigned key = read_key(message->event.term);
-    unsigned index;
 
     if (!here->native) {
         here->table[key] = new_process(cluster, message->to, key);
@@ -471,18 +498,27 @@ static void start_for(struct cluster *cluster, const struct message *message, st
         return;
     }
     free(reply);
-    index = cluster->requests_count++;
-    assert_true(index < CLUSTER_REQUESTS_MAX);
-    cluster->requests[index] = (struct cluster_request){
-        .node = NOBODY, .key = key, .process = -1, .asked_ns = cluster->now_ns};
-    cluster->remotes[index] = (struct remote){
-        .from = message->from, .epoch = message->epoch, .operation = message->event.operation};
-    step(cluster, message->to,
-         (struct npri_core_event){.kind = NPRI_EVENT_START,
-                                  .request = index + 1,
-                                  .key = message->event.term,
-                                  .function = message->event.term,
-                                  .deadline_ns = message->event.deadline_ns});
+    want_for(cluster, message, NPRI_EVENT_DELEGATED,
+             (struct npri_core_event){.kind = NPRI_EVENT_START,
+                                      .function = message->event.term,
+                                      .deadline_ns = message->event.deadline_ns});
+}
+
+/* A lookup: the entry at once, unless its process is being restarted. */
+static void look_for(struct cluster *cluster, const struct message *message, struct message *reply)
+{
+    const struct node *here = &cluster->nodes[message->to];
+
+    if (here->native && npri_core_is_restarting(here->core, message->event.term)) {
+        free(reply);
+        want_for(cluster, message, NPRI_EVENT_ASKED,
+                 (struct npri_core_event){.kind = NPRI_EVENT_GET,
+                                          .own_only = true,
+                                          .deadline_ns = cluster->now_ns + 5000 * MS});
+        return;
+    }
+    put_entry(cluster, message->to, message->event.term, reply);
+    send(cluster, reply);
 }
 
 static void on_announced(struct cluster *cluster, unsigned node, unsigned from)
@@ -523,8 +559,7 @@ static void on_request(struct cluster *cluster, const struct message *message)
         return;
     case NPRI_EFFECT_ASK:
         reply->event.kind = NPRI_EVENT_ASKED;
-        put_entry(cluster, message->to, message->event.term, reply);
-        send(cluster, reply);
+        look_for(cluster, message, reply);
         return;
     default:
         reply->event.kind = NPRI_EVENT_DELEGATED;
@@ -872,7 +907,7 @@ unsigned cluster_requests_count(const struct cluster *cluster)
 
 const struct cluster_process *cluster_process(const struct cluster *cluster, int index)
 {
-    return &cluster->processes[index];
+    return index >= 0 && index < cluster->processes_count ? &cluster->processes[index] : NULL;
 }
 
 static unsigned count_processes(const struct cluster *cluster, unsigned key, bool living)

@@ -22,6 +22,7 @@ struct cluster_options {
     unsigned natives;   /* nodes 0 .. natives-1 */
     unsigned originals; /* the nodes after them */
     uint64_t delay_ns_max;
+    bool restarts; /* processes on native nodes are permanent, without a limit that matters */
 };
 
 struct cluster_process {
@@ -68,7 +69,8 @@ bool cluster_settled(const struct cluster *cluster);
 uint64_t cluster_random(struct cluster *cluster, uint64_t bound);
 const struct cluster_request *cluster_request(const struct cluster *cluster, unsigned index);
 unsigned cluster_requests_count(const struct cluster *cluster);
-const struct cluster_process *cluster_process(const struct cluster *cluster, int index);
+const struct cluster_process *cluster_process(const struct cluster *cluster,
+                                              int index); /* or NULL */
 
 /* Living processes of a key, over all nodes. */
 unsigned cluster_living(const struct cluster *cluster, unsigned key);

@@ -19,10 +19,11 @@ static uint64_t last_seed = SEEDS_COUNT;
         }                                                                                          \
     } while (0)
 
-static struct cluster *formed(uint64_t seed, unsigned natives, unsigned originals)
+static struct cluster *formed_with(const struct cluster_options *options)
 {
-    struct cluster *cluster = cluster_create(&(struct cluster_options){
-        .seed = seed, .natives = natives, .originals = originals, .delay_ns_max = 20 * MS});
+    const unsigned natives = options->natives;
+    const unsigned originals = options->originals;
+    struct cluster *cluster = cluster_create(options);
 
     for (unsigned node = natives; node < natives + originals; node++) {
         cluster_boot(cluster, node, node);
@@ -31,6 +32,12 @@ static struct cluster *formed(uint64_t seed, unsigned natives, unsigned original
         cluster_boot(cluster, node, originals > 0 ? natives : 0);
     }
     return cluster;
+}
+
+static struct cluster *formed(uint64_t seed, unsigned natives, unsigned originals)
+{
+    return formed_with(&(struct cluster_options){
+        .seed = seed, .natives = natives, .originals = originals, .delay_ns_max = 20 * MS});
 }
 
 static void check_all_answered(uint64_t seed, const struct cluster *cluster)
@@ -100,6 +107,70 @@ static void settled_natives_start_once(void **state)
         check_all_answered(seed, cluster);
         check_one_each(seed, cluster, 40);
         check_one_starter_each(seed, cluster, 40);
+        cluster_destroy(cluster);
+    }
+}
+
+/* The living process of a key; -1: none. */
+static int living(const struct cluster *cluster, unsigned key)
+{
+    for (int i = 0; cluster_process(cluster, i) != NULL; i++) {
+        if (cluster_process(cluster, i)->alive && cluster_process(cluster, i)->key == key) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Permanent processes that end again and again while all nodes ask for their keys: never two for
+ * one key, never "not here" to anybody, and always on the same node.  Would catch: a lookup of
+ * another node that is told "no" during a restart, which then has a second one started. */
+static void restarted_processes_are_one_each(void **state)
+{
+    const unsigned keys = 8;
+
+    (void)state;
+    for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+        const unsigned natives = 2 + (unsigned)(seed % 3);
+        struct cluster *cluster =
+            formed_with(&(struct cluster_options){.seed = seed,
+                                                  .natives = natives,
+                                                  .originals = (unsigned)(seed % 2),
+                                                  .delay_ns_max = 20 * MS,
+                                                  .restarts = true});
+        unsigned homes[CLUSTER_KEYS_MAX];
+
+        cluster_pass(cluster, 3000 * MS);
+        for (unsigned key = 0; key < keys; key++) {
+            (void)cluster_get(cluster, 0, key, true);
+        }
+        cluster_pass(cluster, 6000 * MS);
+        for (unsigned key = 0; key < keys; key++) {
+            CHECK_SEED(seed, living(cluster, key) >= 0);
+            homes[key] = cluster_process(cluster, living(cluster, key))->node;
+        }
+        for (unsigned i = 0; i < 200; i++) {
+            const unsigned key = (unsigned)cluster_random(cluster, keys);
+
+            if (homes[key] < natives && living(cluster, key) >= 0 &&
+                cluster_random(cluster, 3) == 0) {
+                cluster_kill_process(cluster, living(cluster, key));
+            }
+            (void)cluster_get(cluster, (unsigned)cluster_random(cluster, natives), key,
+                              cluster_random(cluster, 2) == 0);
+            cluster_pass(cluster, cluster_random(cluster, 30 * MS));
+            CHECK_SEED(seed, cluster_living(cluster, key) <= 1);
+        }
+        cluster_pass(cluster, 6000 * MS);
+        check_all_answered(seed, cluster);
+        for (unsigned i = 0; i < cluster_requests_count(cluster); i++) {
+            CHECK_SEED(seed, cluster_request(cluster, i)->node >= CLUSTER_NODES_MAX ||
+                                 cluster_request(cluster, i)->status == NPR_OK);
+        }
+        for (unsigned key = 0; key < keys; key++) {
+            CHECK_SEED(seed, cluster_living(cluster, key) == 1);
+            CHECK_SEED(seed, cluster_process(cluster, living(cluster, key))->node == homes[key]);
+        }
         cluster_destroy(cluster);
     }
 }
@@ -340,6 +411,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settled_natives_start_once),
+        cmocka_unit_test(restarted_processes_are_one_each),
         cmocka_unit_test(originals_are_asked_and_answered),
         cmocka_unit_test(joining_node_starts_no_second_process),
         cmocka_unit_test(answers_are_true_when_nothing_fails),
