@@ -13,6 +13,9 @@
 /* NEW_PID_EXT, node, id, serial, creation. */
 #define PID_BYTES_MAX (1u + 2u + NPR_NODE_NAME_BYTES_MAX + 12u + 1u)
 
+/* Of processes, that are told of in one turn of the loop: some milliseconds. */
+#define ENDS_IN_TURN_MAX 2000u
+
 /* Why is not known of a process that was dead before it was registered; of those of other nodes it
  * does not matter, since none is restarted here. */
 static const struct npr_term unknown;
@@ -84,20 +87,23 @@ static void tell_end(struct npr_node *node, struct npr_process *process)
 }
 
 /* A process's start is posted to the loop before its end is pushed, maybe by another worker.  What
- * is taken now is told in the next turn: by then its start has been heard of. */
+ * is taken now is told in the next turn: by then its start has been heard of.  However many there
+ * are, the loop does its other work in between. */
 static void ends_run(struct npri_task *task)
 {
     struct npri_registry *registry = NPRI_CONTAINER_OF(task, struct npri_registry, ends_task);
     struct npr_node *node = NPRI_CONTAINER_OF(registry, struct npr_node, registry);
 
     npri_node_enter(node);
-    while (registry->ends != NULL) {
+    for (unsigned i = 0; i < ENDS_IN_TURN_MAX && registry->ends != NULL; i++) {
         struct npr_process *process = registry->ends;
 
         registry->ends = npri_ended_next(process);
         tell_end(node, process);
     }
-    registry->ends = npri_runtime_take_ended(node->runtime);
+    if (registry->ends == NULL) {
+        registry->ends = npri_runtime_take_ended(node->runtime);
+    }
     if (registry->ends != NULL) {
         npri_loop_post(node->loop, task);
     }

@@ -107,7 +107,21 @@ static const struct npr_behaviour tireless = {
     .restart_window_ms = 1,
 };
 
+static npr_status plain_info(struct npr_process *self, void *state, struct npr_term message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    return NPR_EIO;
+}
+
+static const struct npr_behaviour plain = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .info = plain_info,
+};
+
 static const struct npr_function functions[] = {
+    {.name = "plain", .arity = 0, .behaviour = &plain},
     {.name = "temporary", .arity = 0, .behaviour = &temporary},
     {.name = "transient", .arity = 0, .behaviour = &transient},
     {.name = "transient", .arity = 1, .behaviour = &transient},
@@ -304,6 +318,46 @@ static void nobody_ever_finds_nothing(void **state)
     }
 }
 
+static bool has_no_keys(void *user)
+{
+    const struct npr_query query = {.selector = npr_select_all(), .timeout_ms = TIMEOUT_MS};
+    uint64_t count = 1;
+
+    (void)user;
+    assert_int_equal(npr_count(nodes[0], &query, &count, NULL), NPR_OK);
+    return count == 0;
+}
+
+/* More ends at once than are told of in one turn of the loop.  Would catch: those of a later turn
+ * that are forgotten. */
+static void many_ends_at_once_are_all_heard_of(void **state)
+{
+    static struct npr_pid pids[5000];
+    const struct npr_term word = nodes_term("x");
+    struct npr_found found;
+    char key[16];
+
+    (void)state;
+    nodes_start(1, &module);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct npr_builder *builder = npr_builder_create();
+        struct npr_term term;
+
+        (void)snprintf(key, sizeof(key), "%u", i);
+        npr_build_binary(builder, npr_bytes_of(key));
+        assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
+        assert_int_equal(nodes_get(nodes[0], term, "phoenix", "plain", &found), NPR_OK);
+        npr_builder_destroy(builder);
+        pids[i] = found.pid;
+    }
+    for (unsigned i = 0; i < 5000; i++) {
+        const struct npr_address to = {.pid = pids[i]};
+
+        assert_int_equal(npr_node_send(nodes[0], &to, word), NPR_OK);
+    }
+    nodes_wait(has_no_keys, NULL);
+}
+
 /* Would catch: a node that does not stop because its processes come back. */
 static void a_node_with_permanent_processes_stops(void **state)
 {
@@ -330,6 +384,7 @@ int main(void)
         cmocka_unit_test_teardown(a_permanent_process_comes_back, cleanup),
         cmocka_unit_test_teardown(unregistering_lets_it_go, cleanup),
         cmocka_unit_test_teardown(nobody_ever_finds_nothing, cleanup),
+        cmocka_unit_test_teardown(many_ends_at_once_are_all_heard_of, cleanup),
         cmocka_unit_test_teardown(a_node_with_permanent_processes_stops, cleanup),
     };
 
