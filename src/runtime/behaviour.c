@@ -112,6 +112,7 @@ static const struct npri_origin *runtime_add_origin(struct npri_runtime *runtime
         .runtime = runtime,
         .behaviour = complete,
         .given = behaviour,
+        .has_thread = complete->run != NULL,
     };
     memcpy(origin->function, function, function_bytes);
     /* release: pairs with the acquire in runtime_find_origin(). */

@@ -83,6 +83,7 @@ struct npri_origin {
     struct npri_runtime *runtime;
     const struct npr_behaviour *behaviour; /* with all fields of this release */
     const struct npr_behaviour *given;     /* the same as whoever starts it knows it */
+    bool has_thread;                       /* of its own, for each process */
     char function[];                       /* "counter:start", for logs */
 };
 
@@ -351,7 +352,7 @@ static inline struct npri_relation *npri_process_relation(const struct npr_proce
 
 static inline bool npri_process_has_thread(const struct npr_process *process)
 {
-    return process->origin->behaviour->run != NULL;
+    return process->origin->has_thread;
 }
 
 /* ---- Thread processes; but for the questions about messages, their own thread only. */
