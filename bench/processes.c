@@ -3,11 +3,14 @@
  *      processes spawn N         one process starts N others, each of which ends at once
  *      processes watched N       the same one after the other, waiting for each one's DOWN
  *      processes flood N         one process sends N messages to another
+ *      processes call N          one process calls another N times
+ *      processes call64 N        64 processes call another N times in all
  *
  * Prints one line: the work, and millions of it in a second.  bench/run compares them with
  * Erlang's, which does the same (bench/peer.erl). */
 #include <inttypes.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +190,118 @@ static const struct npr_behaviour source_behaviour = {.struct_size = sizeof(stru
                                                       .init = source_init,
                                                       .resume = source_resume};
 
+/* ---- Calls. */
+
+#define CALLERS_MAX 64u
+
+static npr_status server_call(struct npr_process *self,
+                              void *state,
+                              const struct npr_from *from,
+                              struct npr_term request)
+{
+    struct npr_term parts[2];
+
+    (void)state;
+    return npr_term_get_tuple(request, 2, parts) ? npr_reply(self, from, parts[1]) : NPR_EINVAL;
+}
+
+static const struct npr_behaviour server_behaviour = {.struct_size = sizeof(struct npr_behaviour),
+                                                      .call = server_call};
+
+static struct npr_pid server; /* written before the callers are made */
+static atomic_uint callers_left;
+
+struct caller {
+    uint64_t left;
+};
+
+static npr_status caller_next(struct npr_process *self, struct caller *caller)
+{
+    struct npr_builder *built = npr_scratch(self);
+    struct npr_term request;
+
+    if (caller->left == 0) {
+        if (atomic_fetch_sub(&callers_left, 1) == 1) {
+            (void)sem_post(&done);
+        }
+        return NPR_OK;
+    }
+    npr_build_tuple(built, 2);
+    npr_build_atom(built, "add");
+    npr_build_uint(built, caller->left);
+    return npr_builder_finish(built, &request, NULL) == NPR_OK
+               ? npr_call(self, &server, request, 5000, NULL)
+               : NPR_ENOMEM;
+}
+
+static npr_status caller_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct caller *caller = state;
+
+    (void)args;
+    caller->left = work / atomic_load(&callers_left);
+    return parent_go_on(self);
+}
+
+static npr_status caller_resume(struct npr_process *self, void *state, struct npr_term term)
+{
+    (void)term;
+    return caller_next(self, state);
+}
+
+static npr_status caller_answer(struct npr_process *self,
+                                void *state,
+                                const struct npr_answer *answer)
+{
+    struct caller *caller = state;
+    uint64_t value;
+
+    if (answer->status != NPR_OK || !npr_term_get_uint64(answer->term, &value) ||
+        value != caller->left) {
+        return NPR_EINVAL;
+    }
+    caller->left--;
+    return caller_next(self, caller);
+}
+
+static const struct npr_behaviour caller_behaviour = {.struct_size = sizeof(struct npr_behaviour),
+                                                      .state_bytes = sizeof(struct caller),
+                                                      .init = caller_init,
+                                                      .resume = caller_resume,
+                                                      .answer = caller_answer};
+
+static npr_status spawn_callers(struct npr_process *self, unsigned count)
+{
+    const struct npr_spawn spawn = {.behaviour = &caller_behaviour, .function = "bench:caller"};
+    const struct npr_spawn serve = {.behaviour = &server_behaviour, .function = "bench:server"};
+    npr_status status = npr_spawn(self, &serve, &server, NULL);
+
+    atomic_store(&callers_left, count);
+    for (unsigned i = 0; status == NPR_OK && i < count; i++) {
+        status = npr_spawn(self, &spawn, NULL, NULL);
+    }
+    return status;
+}
+
+static npr_status one_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    (void)state;
+    (void)args;
+    return spawn_callers(self, 1);
+}
+
+static npr_status many_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    (void)state;
+    (void)args;
+    return spawn_callers(self, CALLERS_MAX);
+}
+
+static const struct npr_behaviour one_behaviour = {.struct_size = sizeof(struct npr_behaviour),
+                                                   .init = one_init};
+static const struct npr_behaviour many_behaviour = {.struct_size = sizeof(struct npr_behaviour),
+                                                    .init = many_init};
+
 /* ---- Running one of them. */
 
 static double seconds_now(void)
@@ -234,7 +349,9 @@ int main(int argc, char **argv)
         const struct npr_behaviour *behaviour;
     } works[] = {{"spawn", &parent_behaviour},
                  {"watched", &watcher_behaviour},
-                 {"flood", &source_behaviour}};
+                 {"flood", &source_behaviour},
+                 {"call", &one_behaviour},
+                 {"call64", &many_behaviour}};
 
     work = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     (void)sem_init(&done, 0, 0);
@@ -243,6 +360,6 @@ int main(int argc, char **argv)
             return measure(works[i].name, works[i].behaviour);
         }
     }
-    (void)fprintf(stderr, "usage: processes spawn|watched|flood COUNT\n");
+    (void)fprintf(stderr, "usage: processes spawn|watched|flood|call|call64 COUNT\n");
     return 2;
 }

@@ -27,6 +27,17 @@ struct npr_from {
     struct npr_term tag;
 };
 
+/* What became of an npr_call(). */
+struct npr_answer {
+    uint64_t call; /* as npr_call() numbered it */
+    /* NPR_OK: `term` is the reply.  NPR_EEXIT: the process ended before it answered, `term` is the
+     * reason.  NPR_ENOPROC: there is no such process, the call was not carried out.
+     * NPR_EUNREACHABLE: no connection to its node, or none any more.  NPR_ETIMEDOUT: no answer in
+     * time; a later one is dropped. */
+    npr_status status;
+    struct npr_term term; /* borrowed for the callback; none after any other status */
+};
+
 /* What becomes of a message for a process that has behaviour's mailbox_max messages waiting.  Only
  * messages, calls and casts are ever dropped: never links, monitors, exits, or what timers of the
  * process send to itself. */
@@ -115,6 +126,8 @@ struct npr_behaviour {
     uint32_t restart;
     uint32_t restarts_max;
     uint64_t restart_window_ms;
+    /* What became of an npr_call(): runs exactly once for each, unless the process ends first. */
+    npr_status (*answer)(struct npr_process *self, void *state, const struct npr_answer *answer);
 };
 
 /* A process that no key leads to. */
@@ -182,6 +195,18 @@ NPR_API void npr_caller_destroy(struct npr_caller *caller); /* accepts NULL; ans
 
 /* Lives as long as `caller`. */
 NPR_API const struct npr_from *npr_caller_from(const struct npr_caller *caller);
+
+/* gen_server:call of a process anywhere, without waiting: the behaviour's `answer` hears what came
+ * of it, at the latest when `timeout_ms` milliseconds are over (UINT32_MAX: whenever).  `*out_call`
+ * is a number that no other open call of this process has; it may be NULL.  To a process of this
+ * node it costs one message each way.  Not for thread processes, which have npr_receive_call().
+ * Returns NPR_OK, NPR_EINVAL (no pid or request, no `answer`, or called by terminate) or
+ * NPR_ENOMEM. */
+NPR_API npr_status npr_call(struct npr_process *self,
+                            const struct npr_pid *to,
+                            struct npr_term request,
+                            uint32_t timeout_ms,
+                            uint64_t *out_call);
 
 /* Sends `message` to a process anywhere.  Sending to a dead process is not an error.  Returns
  * NPR_OK, NPR_EINVAL or NPR_ENOMEM.  Messages of one sender to one receiver arrive in order. */

@@ -86,6 +86,9 @@ static bool signal_to_control(const struct npr_node *node,
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
     case NPRI_SIGNAL_PLAIN: /* these stay within the runtime */
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL:
+    case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
         return false;
     }
@@ -172,6 +175,9 @@ static bool is_whole(const struct npri_signal *signal)
         return ref && payload;
     case NPRI_SIGNAL_SPAWN_REQUEST: /* npri_router_spawn() */
     case NPRI_SIGNAL_PLAIN:
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL:
+    case NPRI_SIGNAL_ANSWER:
         return false;
     }
     return false;

@@ -132,6 +132,9 @@ npr_status npr_send(struct npr_process *self, const struct npr_pid *to, struct n
         return NPR_EINVAL;
     }
     if (npri_runtime_is_local(self->origin->runtime, to, &local)) {
+        if (npri_batch_add(self->origin->runtime, &self->worker->batch, local, message)) {
+            return NPR_OK;
+        }
         return npri_runtime_send_local(self->origin->runtime, self->local, local, &message, 1);
     }
     if (!pid_is_sound(to)) {

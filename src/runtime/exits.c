@@ -195,6 +195,11 @@ static enum npri_verdict process_fire(struct npr_process *process,
     };
     enum npri_verdict verdict = NPRI_GO_ON;
 
+    if (npri_process_has_call(process, npri_relation_ref(watching))) {
+        verdict = npri_process_call_down(process, npri_relation_ref(watching), reason);
+        npri_relation_destroy(watching);
+        return verdict;
+    }
     if (process_hears(process) && !message_write(process, parts, 5)) {
         return NPRI_AGAIN;
     }
@@ -214,8 +219,8 @@ static enum npri_verdict process_on_down(struct npr_process *process,
         npri_process_relation(process, NPRI_RELATION_WATCHING, signal->ref, no_term);
     enum npri_verdict verdict;
 
-    if (watching == NULL) {
-        return NPRI_GO_ON;
+    if (watching == NULL) { /* taken back; or a call's, which is watched by the callee alone */
+        return npri_process_call_down(process, signal->ref, signal->payload);
     }
     npri_relations_remove(&process->relations, watching);
     verdict = process_fire(process, watching, signal->payload);
@@ -304,12 +309,16 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         return process_on_node_down(process, signal);
     case NPRI_SIGNAL_TIMER:
         return npri_process_on_timer(process, signal);
+    case NPRI_SIGNAL_ANSWER:
+        return npri_process_on_answer(process, signal);
     case NPRI_SIGNAL_GROUP_LEADER:
         npri_signal_destroy(process->leader);
         process->leader = signal;
         return NPRI_KEPT;
-    case NPRI_SIGNAL_MESSAGE:       /* not here */
-    case NPRI_SIGNAL_PLAIN:         /* likewise */
+    case NPRI_SIGNAL_MESSAGE: /* not here */
+    case NPRI_SIGNAL_PLAIN:   /* likewise */
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL:          /* likewise */
     case NPRI_SIGNAL_NUDGE:         /* nor these */
     case NPRI_SIGNAL_SPAWN_REQUEST: /* a node's business */
     case NPRI_SIGNAL_SPAWN_REPLY:   /* processes make no such request */

@@ -87,59 +87,65 @@ struct npri_origin {
     char function[];                       /* "counter:start", for logs */
 };
 
-/* Kept small: there may be millions. */
+/* Kept small: there may be millions.  What senders write and what the worker writes while it runs
+ * are kept apart by what hardly anybody touches, so that they share no cache line. */
 struct npr_process {
     /* Any thread, by its own rules. */
     struct npri_mailbox mailbox;
-    struct npr_process *table_next;   /* under the lock of its shard */
-    struct npr_process *run_next;     /* who may add it to a run queue, then the lock of the queue;
-                                       * of a registered one that has ended: ends.h */
-    const struct npri_origin *origin; /* constant, like `local` */
-    struct npri_local local;
-    _Atomic uint32_t pushed; /* messages; under the lock of its shard; read by anybody */
-    atomic_bool has_remote;  /* relaxed: read by who walks the table for NODE_DOWN, after it has
-                              * learnt of the node's end from the thread that the relation's signal
-                              * went through; so it sees what was set before that signal left */
-    bool named;              /* under the lock of its shard, like these two */
-    bool registered;         /* npri_runtime_watch() */
-    bool gone;               /* dead, and here only to say that its end is being told */
+    struct npri_local local;        /* constant, like `is_bounded` */
+    struct npr_process *table_next; /* under the lock of its shard */
+    _Atomic uint32_t pushed;        /* messages; under the lock of its shard; read by anybody */
+    atomic_bool has_remote; /* relaxed: read by who walks the table for NODE_DOWN, after it has
+                             * learnt of the node's end from the thread that the relation's signal
+                             * went through; so it sees what was set before that signal left */
+    bool is_bounded;        /* its mailbox */
+    bool takes_batches;     /* batch.h; constant */
+    bool named;             /* under the lock of its shard, like these two */
+    bool registered;        /* npri_runtime_watch() */
+    bool gone;              /* dead, and here only to say that its end is being told */
 
-    /* Its worker; read by anybody.  relaxed: figures. */
-    atomic_uint_fast64_t taken; /* messages out of its mailbox */
-    atomic_uint_fast64_t busy_ns;
-    _Atomic uint32_t overflowed; /* messages that were dropped; who pushes counts, too */
-    _Atomic uint32_t relations_count;
-    atomic_bool suspended; /* by sys */
-
-    /* Its worker. */
-    uint8_t phase; /* enum npri_phase */
-    bool traps_exit;
-    bool own_fault;             /* ENDING by its own doing, not by an exit signal */
-    int8_t start_status;        /* npr_status */
-    bool idle_lent;             /* `idle` is armed or on its way here */
-    bool active;                /* a callback has run since `idle` was looked at */
-    bool left;                  /* out of the table already */
-    bool paused;                /* as if suspended, by its own behaviour; these four: outside.h */
-    bool deferred;              /* init has returned, the start is not complete */
-    bool awake;                 /* not idle, whatever the time */
-    bool lingers;               /* it may not end yet */
-    uint8_t room;               /* constant: the size of its block (pool.h) */
-    struct npri_worker *worker; /* of a thread process: that of its thread, all its life */
-    struct npri_signal *todo;   /* taken from the mailbox, oldest first */
-    struct npri_relations relations;
+    /* Its worker, now and then; but for the first. */
+    struct npr_process *run_next; /* who may add it to a run queue, then the lock of the queue; of a
+                                   * registered one that has ended: ends.h */
     struct npr_term end_reason;
     struct npri_signal *end_block; /* what end_reason points into, or NULL */
     struct npri_start *start;      /* NULL once init has run */
     struct npri_signal *leader;    /* GROUP_LEADER whose `from` is the leader, or NULL */
     struct npri_alarm_set *timers; /* NULL until it sets one */
-    struct npri_signal *resumes;   /* what npr_continue() asked for, oldest first */
-    struct npri_alarm *idle;       /* NULL: never idle; its due_ns is when the process will be */
     struct npri_signal *held;      /* what waits until it is resumed, newest first */
+    struct npri_calls *calls;      /* NULL until it calls */
+
+    /* Its worker, all the time. */
+    const struct npri_origin *origin; /* constant */
+    struct npri_worker *worker;
+    struct npri_signal *todo;    /* taken from the mailbox, oldest first */
+    struct npri_signal *resumes; /* what npr_continue() asked for, oldest first */
+    struct npri_alarm *idle;     /* NULL: never idle; its due_ns is when the process will be */
+    struct npri_relations relations;
+    uint8_t phase; /* enum npri_phase */
+    bool traps_exit;
+    bool own_fault;      /* ENDING by its own doing, not by an exit signal */
+    int8_t start_status; /* npr_status */
+    bool idle_lent;      /* `idle` is armed or on its way here */
+    bool active;         /* a callback has run since `idle` was looked at */
+    bool left;           /* out of the table already */
+    bool paused;         /* as if suspended, by its own behaviour; these four: outside.h */
+    bool deferred;       /* init has returned, the start is not complete */
+    bool awake;          /* not idle, whatever the time */
+    bool lingers;        /* it may not end yet */
+    uint8_t room;        /* constant: the size of its block (pool.h) */
+
+    /* Its worker; read by anybody.  relaxed: figures. */
+    _Atomic uint32_t overflowed; /* messages that were dropped; who pushes counts, too */
+    _Atomic uint32_t relations_count;
+    atomic_uint_fast64_t taken; /* messages out of its mailbox */
+    atomic_uint_fast64_t busy_ns;
+    atomic_bool suspended; /* by sys */
 
     _Alignas(max_align_t) unsigned char state[];
 };
 
-_Static_assert(sizeof(struct npr_process) <= 208, "what an idle process costs is promised");
+_Static_assert(sizeof(struct npr_process) <= 224, "what an idle process costs is promised");
 
 struct npri_service {
     void (*deliver)(void *user, struct npri_signal *signal);
@@ -250,6 +256,22 @@ enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term
 enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal);
 enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npri_signal *signal);
 
+/* Gives `signal` to a process of this node, which may be dead (runtime.c).  `remote`: it may make a
+ * relation to another node. */
+void npri_runtime_push(struct npri_runtime *runtime,
+                       struct npri_local local,
+                       struct npri_signal *signal,
+                       bool remote);
+
+/* Whether that may be a service's pid: no process has such a one. */
+static inline bool npri_local_may_be_service(struct npri_local local)
+{
+    return local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX;
+}
+
+/* Before a signal that makes a relation leaves: see has_remote (calls.c). */
+void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer);
+
 /* Whether `pid` is one of this node and incarnation: then `*out` (calls.c). */
 bool npri_runtime_is_local(const struct npri_runtime *runtime,
                            const struct npr_pid *pid,
@@ -327,6 +349,30 @@ enum npri_closing {
 };
 enum npri_closing npri_process_closing(struct npr_process *process);
 
+/* ---- Calls between processes (call.c). */
+
+/* What became of a call: runs the callback (process.c). */
+enum npri_verdict npri_process_answered(struct npr_process *process,
+                                        const struct npr_answer *answer);
+enum npri_verdict npri_process_on_answer(struct npr_process *process, struct npri_signal *signal);
+
+/* Whether `ref` is of a call of this process; and: its callee is gone. */
+bool npri_process_has_call(const struct npr_process *process, struct npr_term ref);
+enum npri_verdict npri_process_call_down(struct npr_process *process,
+                                         struct npr_term ref,
+                                         struct npr_term reason);
+
+bool npri_process_is_calls_alarm(const struct npr_process *process, const struct npri_alarm *alarm);
+enum npri_verdict npri_process_on_calls_alarm(struct npr_process *process);
+void npri_process_drop_calls(struct npr_process *process);
+
+/* A CALL that nobody will act on goes back to its caller, as one that met no process, that ended
+ * with another reason than noproc, or whose mailbox was full. */
+void npri_call_fail(struct npri_runtime *runtime,
+                    struct npri_signal *signal,
+                    struct npr_term reason);
+void npri_call_overload(struct npri_runtime *runtime, struct npri_signal *signal);
+
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);
 void npri_process_drop_timers(struct npr_process *process);
@@ -363,6 +409,9 @@ bool npri_message_is_call(struct npr_term message,
                           struct npr_from *out_from,
                           struct npr_term *out_request);
 bool npri_message_is_system(struct npr_term message);
+
+/* Whether it may be one of Erlang's own forms; any thread. */
+bool npri_message_has_form(struct npr_term message);
 bool npri_message_is_for_runtime(struct npr_term message);
 
 /* Runs it from init to its end.  True: it is freed.  False: it is woken once more, when its end has

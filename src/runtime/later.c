@@ -59,6 +59,7 @@ static void process_drop_set(struct npr_process *process)
 
 void npri_process_drop_timers(struct npr_process *process)
 {
+    npri_process_drop_calls(process);
     if (process->timers != NULL) {
         process_drop_set(process);
     }
@@ -105,6 +106,9 @@ enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri
     const bool repeats = timer->period_ns != 0;
     enum npri_verdict verdict;
 
+    if (npri_process_is_calls_alarm(process, timer)) {
+        return npri_process_on_calls_alarm(process);
+    }
     if (timer == process->idle) {
         process->idle_lent = false; /* to be looked at when there is nothing else to do */
         return NPRI_KEPT;

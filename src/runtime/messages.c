@@ -2,6 +2,7 @@
  * an Erlang node answers without its own doing. */
 #include <string.h>
 
+#include "runtime/call.h"
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
@@ -78,6 +79,11 @@ static bool read_request(struct npr_term message,
     return true;
 }
 
+bool npri_message_has_form(struct npr_term message)
+{
+    return message_form(message) != FORM_PLAIN;
+}
+
 bool npri_message_is_call(struct npr_term message,
                           struct npr_from *out_from,
                           struct npr_term *out_request)
@@ -117,6 +123,10 @@ void npri_runtime_refuse(struct npri_runtime *runtime,
     struct npr_from caller;
     struct npr_term request;
 
+    if (signal->kind == NPRI_SIGNAL_CALL) {
+        npri_call_overload(runtime, signal);
+        return;
+    }
     if (npri_message_is_call(signal->payload, &caller, &request)) {
         const struct npr_term parts[] = {
             {.data = pair_header, .size = sizeof(pair_header)},
@@ -174,7 +184,11 @@ npr_status npri_process_reply(struct npr_process *process,
     };
     struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = pid};
     struct npri_local local;
+    npr_status status;
 
+    if (npri_call_reply(process, tag, reply, &status)) {
+        return status;
+    }
     if (!tag_alias(tag, &draft.to) && /* else it stays the pid */
         npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE) {
         return npri_runtime_send_local(process->origin->runtime, process->local, local, parts, 3);
@@ -214,6 +228,9 @@ enum npri_verdict npri_process_on_message(struct npr_process *process, struct np
     struct npr_term request;
     struct npr_term parts[4];
 
+    if (signal->kind == NPRI_SIGNAL_CALL) {
+        return npri_process_on_call(process, signal);
+    }
     switch (message_form(message)) {
     case FORM_PLAIN:
         break;

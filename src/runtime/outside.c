@@ -92,10 +92,20 @@ static bool closing_act(struct npr_process *process, struct npri_signal *signal)
             closing_on_kill(process);
         }
         break;
+    case NPRI_SIGNAL_CALL:
+        NPRI_COUNT_UP(&process->taken);
+        npri_call_fail(process->origin->runtime, signal, NPRI_WORD_NOPROC);
+        return true;
     case NPRI_SIGNAL_MESSAGE:
     case NPRI_SIGNAL_PLAIN:
-        NPRI_COUNT_UP(&process->taken); /* its place in the mailbox is free */
+    case NPRI_SIGNAL_BATCH:
+        /* Their places in the mailbox are free.  relaxed: as NPRI_COUNT_UP. */
+        atomic_store_explicit(&process->taken,
+                              atomic_load_explicit(&process->taken, memory_order_relaxed) +
+                                  npri_signal_messages(signal),
+                              memory_order_relaxed);
         break;
+    case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_EXIT_LINK:
     case NPRI_SIGNAL_DOWN:
     case NPRI_SIGNAL_NODE_DOWN:

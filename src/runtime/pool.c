@@ -1,5 +1,7 @@
 #include "runtime/pool.h"
 
+#include <stdbool.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -18,7 +20,8 @@
 #define POOL_IS_OFF 0
 #endif
 
-static _Thread_local struct npri_pool *pool_here;
+/* Found without a call: the library is there before its threads are. */
+static _Thread_local struct npri_pool *pool_here __attribute__((tls_model("initial-exec")));
 
 /* The room of a block of so many bytes: 1 for the smallest. */
 static size_t room_of(size_t bytes)
@@ -31,13 +34,18 @@ static size_t room_bytes(size_t room)
     return room * ROOM_BYTES - ALLOCATOR_BYTES;
 }
 
-static void free_all(struct npri_pool_block *block)
+static void bundle_empty(struct npri_pool_bundle *bundle)
 {
-    while (block != NULL) {
-        struct npri_pool_block *next = block->next;
+    while (bundle->count != 0) {
+        npri_free(bundle->blocks[--bundle->count]);
+    }
+}
 
-        npri_free(block);
-        block = next;
+static void bundle_destroy(struct npri_pool_bundle *bundle)
+{
+    if (bundle != NULL) {
+        bundle_empty(bundle);
+        npri_free(bundle);
     }
 }
 
@@ -50,11 +58,11 @@ void npri_pool_depot_init(struct npri_pool_depot *depot)
 void npri_pool_depot_fini(struct npri_pool_depot *depot)
 {
     for (size_t i = 0; i < NPRI_POOL_ROOMS; i++) {
-        while (depot->bundles[i] != NULL) {
-            struct npri_pool_block *bundle = depot->bundles[i];
+        while (depot->full[i] != NULL) {
+            struct npri_pool_bundle *bundle = depot->full[i];
 
-            depot->bundles[i] = bundle->next_bundle;
-            free_all(bundle);
+            depot->full[i] = bundle->next;
+            bundle_destroy(bundle);
         }
     }
     (void)pthread_mutex_destroy(&depot->mutex);
@@ -72,87 +80,130 @@ void npri_pool_leave(struct npri_pool *pool)
     NPRI_ASSERT(pool_here == pool);
     pool_here = NULL;
     for (size_t i = 0; i < NPRI_POOL_ROOMS; i++) {
-        free_all(pool->blocks[i]);
+        bundle_destroy(pool->open[i]);
+        bundle_destroy(pool->other[i]);
     }
 }
 
-/* A bundle of the depot's, if it has one. */
-static void pool_refill(struct npri_pool *pool, size_t index)
+static void pool_swap(struct npri_pool *pool, size_t index)
 {
-    struct npri_pool_depot *depot = pool->depot;
-    struct npri_pool_block *bundle;
+    struct npri_pool_bundle *open = pool->open[index];
+
+    pool->open[index] = pool->other[index];
+    pool->other[index] = open;
+}
+
+/* A full bundle of the depot's; NULL: it has none. */
+static struct npri_pool_bundle *depot_take(struct npri_pool_depot *depot, size_t index)
+{
+    struct npri_pool_bundle *bundle;
 
     (void)pthread_mutex_lock(&depot->mutex);
-    bundle = depot->bundles[index];
+    bundle = depot->full[index];
     if (bundle != NULL) {
-        depot->bundles[index] = bundle->next_bundle;
-        depot->bundles_count[index]--;
-        pool->blocks[index] = bundle;
-        pool->count[index] = NPRI_POOL_BUNDLE;
+        depot->full[index] = bundle->next;
+        depot->full_count[index]--;
     }
     (void)pthread_mutex_unlock(&depot->mutex);
+    return bundle;
 }
 
-/* Hands the newest bundle on: the depot keeps it, or it is freed. */
-static void pool_spill(struct npri_pool *pool, size_t index)
+/* False: it has enough. */
+static bool depot_give(struct npri_pool_depot *depot, size_t index, struct npri_pool_bundle *bundle)
 {
-    struct npri_pool_depot *depot = pool->depot;
-    struct npri_pool_block *bundle = pool->blocks[index];
-    struct npri_pool_block *last = bundle;
+    bool kept;
 
-    for (unsigned i = 1; i < NPRI_POOL_BUNDLE; i++) {
-        last = last->next;
-    }
-    pool->blocks[index] = last->next;
-    pool->count[index] -= NPRI_POOL_BUNDLE;
-    last->next = NULL;
     (void)pthread_mutex_lock(&depot->mutex);
-    if (depot->bundles_count[index] < NPRI_POOL_BUNDLES) {
-        bundle->next_bundle = depot->bundles[index];
-        depot->bundles[index] = bundle;
-        depot->bundles_count[index]++;
-        bundle = NULL;
+    kept = depot->full_count[index] < NPRI_POOL_BUNDLES;
+    if (kept) {
+        bundle->next = depot->full[index];
+        depot->full[index] = bundle;
+        depot->full_count[index]++;
     }
     (void)pthread_mutex_unlock(&depot->mutex);
-    free_all(bundle);
+    return kept;
+}
+
+static bool bundle_has_blocks(const struct npri_pool_bundle *bundle)
+{
+    return bundle != NULL && bundle->count != 0;
+}
+
+/* Makes the open bundle one that has blocks; false: there is none. */
+static bool pool_refill(struct npri_pool *pool, size_t index)
+{
+    struct npri_pool_bundle *full;
+
+    if (!bundle_has_blocks(pool->other[index])) {
+        full = depot_take(pool->depot, index);
+        if (full == NULL) {
+            return false;
+        }
+        npri_free(pool->other[index]);
+        pool->other[index] = full;
+    }
+    pool_swap(pool, index);
+    return true;
+}
+
+/* Makes the open bundle one that has room; false: no memory for another. */
+static bool pool_make_room(struct npri_pool *pool, size_t index)
+{
+    struct npri_pool_bundle *other = pool->other[index];
+
+    if (other != NULL && other->count != 0) {
+        if (depot_give(pool->depot, index, other)) {
+            other = NULL;
+        } else {
+            bundle_empty(other);
+        }
+    }
+    if (other == NULL) {
+        other = npri_alloc(sizeof(*other));
+        if (other != NULL) {
+            other->count = 0;
+        }
+        pool->other[index] = other;
+    }
+    if (other == NULL) {
+        return false;
+    }
+    pool_swap(pool, index);
+    return true;
 }
 
 void *npri_pool_take(size_t bytes, uint8_t *out_room)
 {
     struct npri_pool *pool = pool_here;
     const size_t room = room_of(bytes);
-    struct npri_pool_block *block;
 
     if (POOL_IS_OFF || pool == NULL || room > NPRI_POOL_ROOMS || npri_alloc_is_counted()) {
         *out_room = ROOM_NONE;
         return npri_alloc(bytes);
     }
-    if (pool->blocks[room - 1] == NULL) {
-        pool_refill(pool, room - 1);
-    }
     *out_room = (uint8_t)room;
-    block = pool->blocks[room - 1];
-    if (block == NULL) {
-        return npri_alloc(room_bytes(room));
+    if (bundle_has_blocks(pool->open[room - 1]) || pool_refill(pool, room - 1)) {
+        struct npri_pool_bundle *open = pool->open[room - 1];
+
+        return open->blocks[--open->count];
     }
-    pool->blocks[room - 1] = block->next;
-    pool->count[room - 1]--;
-    return block;
+    return npri_alloc(room_bytes(room));
 }
 
 void npri_pool_give(void *block, uint8_t room)
 {
     struct npri_pool *pool = pool_here;
-    struct npri_pool_block *kept = block;
+    struct npri_pool_bundle *open;
 
     if (pool == NULL || room == ROOM_NONE) {
         npri_free(block);
         return;
     }
-    kept->next = pool->blocks[room - 1];
-    pool->blocks[room - 1] = kept;
-    pool->count[room - 1]++;
-    if (pool->count[room - 1] == 2 * NPRI_POOL_BUNDLE) {
-        pool_spill(pool, room - 1);
+    open = pool->open[room - 1];
+    if ((open == NULL || open->count == NPRI_POOL_BUNDLE) && !pool_make_room(pool, room - 1)) {
+        npri_free(block);
+        return;
     }
+    open = pool->open[room - 1];
+    open->blocks[open->count++] = block;
 }

@@ -13,10 +13,15 @@
  *                | and leave                 |
  *      take,give | any other                 | npri_alloc(), npri_free()
  *
+ * A bundle lists its blocks, so that a block which another core has had is not touched before there
+ * is something to write to it.  A worker has two for each size: one that it takes from and gives
+ * to, and one that is full or empty, so that it goes to the depot once for NPRI_POOL_BUNDLE blocks
+ * at the most often.
+ *
  * Each block is one of npri_alloc()'s, so that it may be given back anywhere.  What is kept is
- * bounded: NPRI_POOL_BUNDLE * 2 blocks of each size by a worker, NPRI_POOL_BUNDLES by a depot.
- * Under the address sanitizer, and while allocations are counted (base/alloc.h), nothing is kept:
- * they must see each block's life. */
+ * bounded: two bundles of each size by a worker, NPRI_POOL_BUNDLES by the depot.  Under the address
+ * sanitizer, and while allocations are counted (base/alloc.h), nothing is kept: they must see each
+ * block's life. */
 #ifndef NPRI_RUNTIME_POOL_H
 #define NPRI_RUNTIME_POOL_H
 
@@ -24,27 +29,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NPRI_POOL_ROOMS   8u  /* of 64, 128, ... bytes with the allocator's own 8 */
+#define NPRI_POOL_ROOMS   16u /* of 64, 128, ... bytes with the allocator's own 8 */
 #define NPRI_POOL_BUNDLE  64u /* blocks that change hands at once */
 #define NPRI_POOL_BUNDLES 32u /* of one size in a depot */
 
-/* What a block holds while nobody has it. */
-struct npri_pool_block {
-    struct npri_pool_block *next;
-    struct npri_pool_block *next_bundle; /* of the first one of a bundle in a depot */
+struct npri_pool_bundle {
+    struct npri_pool_bundle *next; /* in a depot */
+    uint32_t count;
+    void *blocks[NPRI_POOL_BUNDLE];
 };
 
 struct npri_pool_depot {
     pthread_mutex_t mutex;
-    struct npri_pool_block *bundles[NPRI_POOL_ROOMS];
-    uint32_t bundles_count[NPRI_POOL_ROOMS];
+    struct npri_pool_bundle *full[NPRI_POOL_ROOMS];
+    uint32_t full_count[NPRI_POOL_ROOMS];
 };
 
-/* A worker's. */
+/* A worker's.  NULL: there was no need of it yet. */
 struct npri_pool {
     struct npri_pool_depot *depot;
-    struct npri_pool_block *blocks[NPRI_POOL_ROOMS];
-    uint32_t count[NPRI_POOL_ROOMS];
+    struct npri_pool_bundle *open[NPRI_POOL_ROOMS];
+    struct npri_pool_bundle *other[NPRI_POOL_ROOMS]; /* full or empty */
 };
 
 void npri_pool_depot_init(struct npri_pool_depot *depot);

@@ -49,6 +49,7 @@ static enum npri_verdict process_after(struct npr_process *process, npr_status s
     struct npri_worker *worker = process->worker;
     struct npri_signal *stop = worker->stop;
 
+    npri_batch_send(process->origin->runtime, &worker->batch);
     worker->stop = NULL;
     process->active = true;
     if (stop != NULL) {
@@ -95,6 +96,13 @@ enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term
     }
     return process_after(process,
                          process->origin->behaviour->cast(process, process->state, message));
+}
+
+enum npri_verdict npri_process_answered(struct npr_process *process,
+                                        const struct npr_answer *answer)
+{
+    return process_after(process,
+                         process->origin->behaviour->answer(process, process->state, answer));
 }
 
 /* ---- Starting. */
@@ -212,7 +220,9 @@ static bool process_finish(struct npr_process *process)
         while (signal != NULL) {
             struct npri_signal *next = signal->next;
 
-            if (npri_signal_answer_dead(signal)) {
+            if (signal->kind == NPRI_SIGNAL_CALL) {
+                npri_call_fail(runtime, signal, process->end_reason);
+            } else if (npri_signal_answer_dead(signal)) {
                 npri_runtime_deliver(runtime, signal);
             } else {
                 npri_signal_destroy(signal);
@@ -391,6 +401,25 @@ static enum npri_verdict process_act_on_nudge(struct npr_process *process,
     return process_after(process, status);
 }
 
+/* One message of a batch, which stays in front until it has none. */
+static enum npri_verdict process_act_on_batch(struct npr_process *process,
+                                              struct npri_signal *batch)
+{
+    struct npri_signal view = {.kind = NPRI_SIGNAL_PLAIN, .payload = npri_batch_first(batch)};
+    const enum npri_verdict verdict = process_act_on_message(process, &view);
+
+    if (verdict != NPRI_AGAIN) {
+        npri_batch_next(batch);
+    }
+    if (batch->number == 0) {
+        npri_signal_destroy(batch);
+    } else {
+        batch->next = process->todo;
+        process->todo = batch;
+    }
+    return verdict;
+}
+
 static enum npri_verdict process_act(struct npr_process *process)
 {
     struct npri_signal *signal = process->todo;
@@ -405,6 +434,9 @@ static enum npri_verdict process_act(struct npr_process *process)
     }
     if (signal->kind == NPRI_SIGNAL_NUDGE) {
         return process_act_on_nudge(process, signal);
+    }
+    if (signal->kind == NPRI_SIGNAL_BATCH) {
+        return process_act_on_batch(process, signal);
     }
     verdict = npri_signal_is_message(signal) ? process_act_on_message(process, signal)
                                              : npri_process_on_signal(process, signal);
@@ -496,11 +528,14 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
 
 void npri_process_run(struct npri_worker *worker, struct npr_process *process)
 {
+    struct npri_runtime *runtime = process->origin->runtime; /* the process may be gone after it */
+
     process->worker = worker;
     npri_process_here = process;
     npri_pulse_begin(&worker->pulse, process->local, process->origin);
     process_turn(worker, process); /* which may free it */
     npri_pulse_end(&worker->pulse);
+    npri_batch_send(runtime, &worker->batch); /* of callbacks that end no message */
 }
 
 /* ---- On a thread of its own. */

@@ -1,5 +1,6 @@
 #include "runtime/receive.h"
 
+#include "runtime/call.h"
 #include "runtime/words.h"
 
 /* What is kept is what was sent, which counts in the mailbox, or a copy of what was made here: a
@@ -133,6 +134,16 @@ enum npri_verdict npri_receive_on_message(struct npr_process *process, struct np
 {
     struct npri_thread *thread = npri_thread_of(process);
 
+    if (signal->kind == NPRI_SIGNAL_CALL) {
+        struct npri_signal *message = npri_call_expand(process, signal);
+
+        if (message == NULL) {
+            return NPRI_AGAIN;
+        }
+        npri_signal_destroy(signal);
+        kept_append(thread, message);
+        return NPRI_KEPT;
+    }
     if (npri_receive_is_late(thread, signal->payload)) {
         NPRI_COUNT_UP(&process->taken);
         return NPRI_GO_ON;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/fail.h"
+#include "runtime/call.h"
 #include "runtime/internal.h"
 #include "runtime/words.h"
 #include "term/write.h"
@@ -133,7 +134,8 @@ bool npri_runtime_ref_number(const struct npri_runtime *runtime,
                              const struct npr_ref *ref,
                              uint64_t *out)
 {
-    if (ref->words_count != 3 || ref->creation != runtime->options.creation ||
+    if (ref->words_count != 3 || ref->words[2] >> 14 != 0 ||
+        ref->creation != runtime->options.creation ||
         !npr_node_name_equal(&ref->node, &runtime->options.node)) {
         return false;
     }
@@ -277,7 +279,9 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
 /* For a process that does not exist, or no longer. */
 static void runtime_answer_dead(struct npri_runtime *runtime, struct npri_signal *signal)
 {
-    if (npri_signal_answer_dead(signal)) {
+    if (signal->kind == NPRI_SIGNAL_CALL) {
+        npri_call_fail(runtime, signal, NPRI_WORD_NOPROC);
+    } else if (npri_signal_answer_dead(signal)) {
         npri_runtime_deliver(runtime, signal);
     } else {
         npri_signal_destroy(signal);
@@ -293,16 +297,25 @@ static bool signal_makes_remote_relation(const struct npri_runtime *runtime,
            npri_pid_place(runtime, signal->from, &local) == NPRI_PLACE_AWAY;
 }
 
-/* To a process of this node. */
-static void runtime_push(struct npri_runtime *runtime,
-                         struct npri_local local,
-                         struct npri_signal *signal,
-                         bool remote)
+void npri_runtime_push(struct npri_runtime *runtime,
+                       struct npri_local local,
+                       struct npri_signal *signal,
+                       bool remote)
 {
+    struct npri_worker *worker = npri_scheduler_worker(&runtime->scheduler);
     struct npr_process *wake;
+    enum npri_push outcome;
 
-    switch (npri_table_push(&runtime->table, local, signal, remote, &wake)) {
+    if (worker != NULL) {
+        npri_batch_send(runtime, &worker->batch); /* in the order of sending */
+    }
+    outcome = npri_table_push(&runtime->table, local, signal, remote, &wake);
+    switch (outcome) {
     case NPRI_PUSH_DONE:
+    case NPRI_PUSH_OPENS:
+        if (outcome == NPRI_PUSH_OPENS && worker != NULL) {
+            npri_batch_open(&worker->batch, local);
+        }
         if (wake != NULL) {
             npri_scheduler_add(&runtime->scheduler, wake);
         }
@@ -319,16 +332,11 @@ static void runtime_push(struct npri_runtime *runtime,
     }
 }
 
-static bool local_may_be_service(struct npri_local local)
-{
-    return local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX;
-}
-
 static void runtime_deliver_local(struct npri_runtime *runtime,
                                   struct npri_local local,
                                   struct npri_signal *signal)
 {
-    if (local_may_be_service(local)) {
+    if (npri_local_may_be_service(local)) {
         const struct npri_service *service = &runtime->services[local.id - 1];
 
         /* acquire: pairs with the release in npri_runtime_add_service(). */
@@ -340,7 +348,7 @@ static void runtime_deliver_local(struct npri_runtime *runtime,
         }
         return;
     }
-    runtime_push(runtime, local, signal, signal_makes_remote_relation(runtime, signal));
+    npri_runtime_push(runtime, local, signal, signal_makes_remote_relation(runtime, signal));
 }
 
 npr_status npri_runtime_send_local(struct npri_runtime *runtime,
@@ -352,7 +360,7 @@ npr_status npri_runtime_send_local(struct npri_runtime *runtime,
     uint8_t pids[2][NPRI_IDENTITY_BYTES_MAX];
     struct npri_signal *signal;
 
-    if (local_may_be_service(to)) {
+    if (npri_local_may_be_service(to)) {
         /* A service is shown all that a node would be. */
         signal = npri_signal_create_parts(
             &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
@@ -363,9 +371,9 @@ npr_status npri_runtime_send_local(struct npri_runtime *runtime,
             runtime_deliver_local(runtime, to, signal);
         }
     } else {
-        signal = npri_signal_create_plain(parts, parts_count);
+        signal = npri_signal_create_short(NPRI_SIGNAL_PLAIN, parts, parts_count);
         if (signal != NULL) {
-            runtime_push(runtime, to, signal, false);
+            npri_runtime_push(runtime, to, signal, false);
         }
     }
     return signal == NULL ? NPR_ENOMEM : NPR_OK;
@@ -398,12 +406,15 @@ static void runtime_deliver_named(struct npri_runtime *runtime, struct npri_sign
 
 static void runtime_deliver_alias(struct npri_runtime *runtime, struct npri_signal *signal)
 {
+    struct npri_local caller;
     struct npr_ref ref;
 
     const bool is_ref = npr_term_get_ref(signal->to, &ref);
 
     if (is_ref && !npr_node_name_equal(&ref.node, &runtime->options.node)) {
         runtime->options.route(runtime->options.user, signal);
+    } else if (is_ref && npri_call_from_alias(runtime, &ref, signal, &caller)) {
+        npri_runtime_push(runtime, caller, signal, false);
     } else if (is_ref && ref.creation == runtime->options.creation &&
                runtime->options.alias != NULL) {
         runtime->options.alias(runtime->options.user, signal);
@@ -414,8 +425,12 @@ static void runtime_deliver_alias(struct npri_runtime *runtime, struct npri_sign
 
 void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *signal)
 {
+    struct npri_worker *worker = npri_scheduler_worker(&runtime->scheduler);
     struct npri_local local;
 
+    if (worker != NULL) {
+        npri_batch_send(runtime, &worker->batch); /* before what may go to another node */
+    }
     if (signal->to.data == NULL) {
         /* A request to a node itself, e.g. to spawn. */
         if (node_is_away(runtime, signal->node)) {

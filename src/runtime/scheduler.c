@@ -24,7 +24,8 @@
 /* Processes that are run from the seat before the queue has its turn. */
 #define SEAT_RUNS_MAX 16u
 
-static _Thread_local struct npri_worker *worker_here;
+/* Found without a call, like pool_here. */
+static _Thread_local struct npri_worker *worker_here __attribute__((tls_model("initial-exec")));
 
 struct npri_worker *npri_scheduler_worker(const struct npri_scheduler *scheduler)
 {

@@ -32,8 +32,10 @@
 #include "nprocreg/process.h"
 
 #include "base/bytes.h"
+#include "runtime/batch.h"
 #include "runtime/lookout.h"
 #include "runtime/pool.h"
+#include "runtime/signal.h"
 
 struct npri_scheduler;
 struct npri_signal;
@@ -64,9 +66,12 @@ struct npri_worker {
     struct npri_pool pool;
     struct npri_buffer message; /* a term that is made for a callback */
     struct npri_signal *stop;   /* what npr_stop() asked for in this callback */
-    unsigned seat_runs;         /* from the seat, without a look at the queue */
-    uint64_t clock_ns;          /* when its last turn ended, if it had no rest since; else 0 */
-    bool terminating;           /* in terminate: npr_stop() says nothing new */
+    struct npri_batch batch;
+    struct npri_local caller; /* whose call its callback answers: until it does, */
+    uint32_t call_number;     /* not 0 */
+    unsigned seat_runs;       /* from the seat, without a look at the queue */
+    uint64_t clock_ns;        /* when its last turn ended, if it had no rest since; else 0 */
+    bool terminating;         /* in terminate: npr_stop() says nothing new */
 
     uint8_t apart[64]; /* keeps the next one's queue off this cache line */
 };

@@ -9,9 +9,6 @@
 struct npri_signal npri_mailbox_idle;
 struct npri_signal npri_mailbox_poked;
 
-/* Where a PLAIN ends, and its payload begins. */
-#define PLAIN_BYTES offsetof(struct npri_signal, node)
-
 static struct npri_signal *signal_alloc(size_t bytes)
 {
     uint8_t room;
@@ -72,7 +69,24 @@ struct npri_signal *npri_signal_create(const struct npri_signal *draft)
     return npri_signal_create_parts(draft, &draft->payload, draft->payload.data == NULL ? 0 : 1);
 }
 
-struct npri_signal *npri_signal_create_plain(const struct npr_term *parts, size_t parts_count)
+struct npri_signal *npri_signal_create_room(enum npri_signal_kind kind, size_t payload_bytes)
+{
+    struct npri_signal *signal = signal_alloc(NPRI_SIGNAL_SHORT_BYTES + payload_bytes);
+
+    if (signal != NULL) {
+        signal->kind = kind;
+        signal->unwatched = 0;
+        signal->status = NPR_OK;
+        signal->number = 0;
+        signal->payload = (struct npr_term){.data = (uint8_t *)signal + NPRI_SIGNAL_SHORT_BYTES};
+        signal->peer = (struct npri_local){0};
+    }
+    return signal;
+}
+
+struct npri_signal *npri_signal_create_short(enum npri_signal_kind kind,
+                                             const struct npr_term *parts,
+                                             size_t parts_count)
 {
     size_t payload_bytes = 0;
     struct npri_signal *signal;
@@ -81,11 +95,10 @@ struct npri_signal *npri_signal_create_plain(const struct npr_term *parts, size_
     for (size_t i = 0; i < parts_count; i++) {
         payload_bytes += parts[i].size;
     }
-    signal = signal_alloc(PLAIN_BYTES + payload_bytes);
+    signal = npri_signal_create_room(kind, payload_bytes);
     if (signal != NULL) {
-        at = (uint8_t *)signal + PLAIN_BYTES;
-        signal->kind = NPRI_SIGNAL_PLAIN;
-        signal->payload = (struct npr_term){.data = at, .size = payload_bytes};
+        at = (uint8_t *)signal + NPRI_SIGNAL_SHORT_BYTES;
+        signal->payload.size = payload_bytes;
         for (size_t i = 0; i < parts_count; i++) {
             (void)place(&at, parts[i]);
         }
@@ -128,6 +141,9 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_TIMER:
     case NPRI_SIGNAL_PLAIN:
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL: /* npri_call_fail() */
+    case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
         return false;
     }

@@ -27,6 +27,10 @@ enum npri_signal_kind {
     NPRI_SIGNAL_TIMER,         /* a timer of the receiver is due (alarms.h); local only */
     NPRI_SIGNAL_NUDGE,         /* news from outside (outside.h), which keeps it; local only */
     NPRI_SIGNAL_PLAIN,         /* a message from a process here to a process here: payload */
+    NPRI_SIGNAL_BATCH,         /* several of them in one block: batch.h */
+    NPRI_SIGNAL_CALL,   /* an npr_call() likewise: peer = caller, number, payload = request */
+    NPRI_SIGNAL_ANSWER, /* its outcome: number, status, payload = reply or reason; and
+                           whether the callee may still watch the caller (unwatched) */
 };
 
 /* A pid of this node and incarnation. */
@@ -39,10 +43,15 @@ struct npri_signal {
     struct npri_signal *next; /* of whichever queue holds it */
     enum npri_signal_kind kind : 8;
     unsigned room : 8; /* the size of its block (pool.h) */
+    unsigned unwatched : 1;
+    signed status : 8; /* npr_status */
+    uint32_t number;
     struct npr_term payload;
+    struct npri_local peer;
 
-    /* Not of what stays among the processes of this node (PLAIN): the block of such a signal has
-     * the fields above and the payload only, one cache line for a short message. */
+    /* Not of what stays among the processes of this node (PLAIN, BATCH, CALL, ANSWER): the block of
+     * such a signal has the fields above and the payload only, one cache line for a short message.
+     */
 
     /* The node it is bound for when that is not told by `to`: a name on another node. */
     struct npr_term node;
@@ -52,10 +61,23 @@ struct npri_signal {
     uint64_t id;
 };
 
+/* Where the block of a short kind ends, and its payload begins. */
+#define NPRI_SIGNAL_SHORT_BYTES offsetof(struct npri_signal, node)
+
 /* What goes to callbacks as a message, and counts as one in a mailbox. */
 static inline bool npri_signal_is_message(const struct npri_signal *signal)
 {
-    return signal->kind == NPRI_SIGNAL_MESSAGE || signal->kind == NPRI_SIGNAL_PLAIN;
+    return signal->kind == NPRI_SIGNAL_MESSAGE || signal->kind == NPRI_SIGNAL_PLAIN ||
+           signal->kind == NPRI_SIGNAL_CALL;
+}
+
+/* How many messages it is. */
+static inline uint32_t npri_signal_messages(const struct npri_signal *signal)
+{
+    if (signal->kind == NPRI_SIGNAL_BATCH) {
+        return signal->number;
+    }
+    return npri_signal_is_message(signal) ? 1 : 0;
 }
 
 /* Copies every term of `draft` (whose `next` is ignored) into one new block.  NULL: no memory. */
@@ -66,8 +88,14 @@ struct npri_signal *npri_signal_create_parts(const struct npri_signal *draft,
                                              const struct npr_term *parts,
                                              size_t parts_count);
 
-/* A PLAIN with such a payload.  NULL: no memory. */
-struct npri_signal *npri_signal_create_plain(const struct npr_term *parts, size_t parts_count);
+/* A signal of one of the short kinds with such a payload; its other fields are 0.  NULL: no memory.
+ */
+struct npri_signal *npri_signal_create_short(enum npri_signal_kind kind,
+                                             const struct npr_term *parts,
+                                             size_t parts_count);
+
+/* The same with an empty payload, and room for one of `payload_bytes` where it points to. */
+struct npri_signal *npri_signal_create_room(enum npri_signal_kind kind, size_t payload_bytes);
 
 /* Turns a signal into what a dead process would answer, in its own memory (it cannot fail):
  *

@@ -115,6 +115,8 @@ static struct npr_process *process_create(const struct npri_origin *origin, stru
         process->room = room;
         npri_mailbox_init(&process->mailbox);
         process->origin = origin;
+        process->is_bounded = origin->behaviour->mailbox_max != 0;
+        process->takes_batches = !process->is_bounded && !origin->has_thread;
         process->local = local;
         process->phase = NPRI_PHASE_STARTING;
     }

@@ -185,6 +185,9 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
         return !npri_message_is_system(signal->payload);
     case NPRI_SIGNAL_TIMER:
         return process->idle == NULL || signal != &process->idle->signal;
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL:
+    case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_DOWN:
         return true;
     case NPRI_SIGNAL_EXIT:

@@ -225,10 +225,11 @@ static enum npri_push process_push(struct npr_process *process,
                                    struct npri_signal *signal,
                                    struct npr_process **out_wake)
 {
+    const uint32_t messages = npri_signal_messages(signal);
     enum npri_push outcome = NPRI_PUSH_DONE;
 
-    if (npri_signal_is_message(signal)) {
-        if (process->origin->behaviour->mailbox_max != 0) {
+    if (messages != 0) {
+        if (process->is_bounded) {
             outcome = process_admit(process);
         }
         if (outcome != NPRI_PUSH_DONE) {
@@ -236,7 +237,14 @@ static enum npri_push process_push(struct npr_process *process,
             (void)atomic_fetch_add_explicit(&process->overflowed, 1, memory_order_relaxed);
             return outcome;
         }
-        NPRI_COUNT_UP(&process->pushed);
+        /* relaxed both: under the lock; read by anybody as a figure. */
+        atomic_store_explicit(&process->pushed,
+                              atomic_load_explicit(&process->pushed, memory_order_relaxed) +
+                                  messages,
+                              memory_order_relaxed);
+        if (signal->kind == NPRI_SIGNAL_PLAIN && process->takes_batches) {
+            outcome = NPRI_PUSH_OPENS;
+        }
     }
     if (npri_mailbox_push(&process->mailbox, signal)) {
         *out_wake = process;
@@ -250,7 +258,7 @@ static enum npri_push process_push_late(struct npr_process *process,
                                         struct npri_signal *signal,
                                         struct npr_process **out_wake)
 {
-    if (npri_signal_is_message(signal)) {
+    if (npri_signal_messages(signal) != 0) {
         return NPRI_PUSH_NOBODY;
     }
     if (npri_mailbox_push(&process->mailbox, signal)) {

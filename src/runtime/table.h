@@ -54,6 +54,7 @@ size_t npri_table_count(struct npri_table *table);
 enum npri_push {
     NPRI_PUSH_NOBODY, /* no such process; the caller still owns the signal */
     NPRI_PUSH_DONE,
+    NPRI_PUSH_OPENS,   /* done; after this PLAIN the process would take a BATCH */
     NPRI_PUSH_REFUSED, /* a full mailbox, whose policy is to fail calls; it is still the caller's */
     NPRI_PUSH_DROPPED, /* a full mailbox; it is still the caller's */
 };
