@@ -487,7 +487,7 @@ npr_status npr_call(struct npr_process *self,
     struct npri_open_call call = {0};
     npr_status status;
 
-    if (self == NULL || to == NULL || to->node.size == 0 || request.data == NULL ||
+    if (!npri_process_is_here(self) || to == NULL || to->node.size == 0 || request.data == NULL ||
         self->origin->behaviour->answer == NULL || npri_process_has_thread(self) ||
         self->worker->terminating) {
         return NPR_EINVAL;
