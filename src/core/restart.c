@@ -82,6 +82,32 @@ static void add_term(struct npri_text *text, const char *before, struct npr_term
     npri_buffer_fini(&printed);
 }
 
+/* "module:function/arity", as processes are named in the log; anything else as it is. */
+static void add_function(struct npri_text *text, struct npr_term function)
+{
+    struct npr_term parts[3];
+    struct npr_term_walk walk;
+    struct npr_bytes module;
+    struct npr_bytes name;
+    uint32_t arity = 0;
+
+    if (npr_term_get_tuple(function, 3, parts) && npr_term_get_atom(parts[0], &module) &&
+        npr_term_get_atom(parts[1], &name) && npr_term_list(parts[2], &walk)) {
+        while (npr_term_next(&walk, &parts[0])) {
+            arity++;
+        }
+    } else if (!npr_term_get_export(function, &module, &name, &arity)) {
+        add_term(text, " function=", function);
+        return;
+    }
+    npri_text_add(text, " function=");
+    npri_text_add_bytes(text, module);
+    npri_text_add(text, ":");
+    npri_text_add_bytes(text, name);
+    npri_text_add(text, "/");
+    npri_text_add_uint(text, arity);
+}
+
 static void begin_line(struct npri_text *text,
                        const char *event,
                        const struct npri_restart *restart,
@@ -89,7 +115,7 @@ static void begin_line(struct npri_text *text,
 {
     npri_text_add(text, event);
     add_term(text, " key=", key);
-    add_term(text, " function=", npri_shared_term(restart->function));
+    add_function(text, npri_shared_term(restart->function));
 }
 
 void npri_restart_log_end(struct npri_core *core,

@@ -87,6 +87,25 @@ wait_until "the key is free" sh -c \
     "'$nprocreg' get '{room,7}' --node $b --cookie-file '$dir/cookie'; [ \$? -eq 1 ]"
 expect_exit 1 ask $a call "$pid" get
 
+# A permanent process is there again after a crash, another one each time; after too many in too short
+# a time it is let go, with a line that says so.
+crash_again() {
+    expect_exit 5 ask $a call '{lasting,1}' '{crash,oops}'
+    ask $b get '{lasting,1}' >"$dir/out" 2>"$dir/err" || return 1
+    [ "$(cat "$dir/out")" != "$pid" ] || fail "the dead process: $pid"
+    pid=$(cat "$dir/out")
+}
+expect_exit 0 ask $a get '{lasting,1}' --start counter:permanent
+pid=$(cat "$dir/out")
+crash_again || fail "not there again: $(cat "$dir/err")"
+crashes=1
+while crash_again && [ $crashes -lt 40 ]; do
+    crashes=$((crashes + 1))
+done
+grep -q 'restart_given_up key={lasting,1} function=counter:permanent/0 restarts=3 window_ms=5000 reason=oops' \
+    "$dir/a.log" "$dir/b.log" || fail "no line after $crashes crashes"
+expect_exit 1 ask $a get '{lasting,1}'
+
 # A node that ends cleanly takes its keys along, and the other one says so at once.
 kill -TERM "$(cat "$dir/b.pid")"
 wait "$(cat "$dir/b.pid")" || fail "node b ended with $?"
