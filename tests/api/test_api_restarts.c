@@ -107,6 +107,34 @@ static const struct npr_behaviour tireless = {
     .restart_window_ms = 1,
 };
 
+/* The same with a thread of its own. */
+static npr_status phoenix_run(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct npr_received received;
+    npr_status status;
+
+    (void)args;
+    while ((status = npr_receive(self, NPR_FOREVER, NULL, NULL, &received)) == NPR_OK) {
+        if (received.kind == NPR_RECEIVED_CALL) {
+            status = phoenix_call(self, state, &received.from, received.term);
+        }
+        if (status != NPR_OK) {
+            break;
+        }
+    }
+    return status;
+}
+
+static const struct npr_behaviour threaded = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .state_bytes = sizeof(struct phoenix),
+    .init = phoenix_init,
+    .run = phoenix_run,
+    .terminate = phoenix_terminate,
+    .restart = NPR_RESTART_TRANSIENT,
+    .restart_window_ms = 3600000,
+};
+
 static npr_status plain_info(struct npr_process *self, void *state, struct npr_term message)
 {
     (void)self;
@@ -122,6 +150,7 @@ static const struct npr_behaviour plain = {
 
 static const struct npr_function functions[] = {
     {.name = "plain", .arity = 0, .behaviour = &plain},
+    {.name = "threaded", .arity = 0, .behaviour = &threaded},
     {.name = "temporary", .arity = 0, .behaviour = &temporary},
     {.name = "transient", .arity = 0, .behaviour = &transient},
     {.name = "transient", .arity = 1, .behaviour = &transient},
@@ -254,6 +283,26 @@ static void a_permanent_process_comes_back(void **state)
     assert_int_equal(look(nodes[0], nodes_term("k"), &found), NPR_ENOTFOUND);
 }
 
+/* A thread process is restarted like any other; its init, on its thread, is told the key. */
+static void a_thread_process_comes_back(void **state)
+{
+    char expected[64];
+    struct npr_found found;
+
+    (void)state;
+    nodes_start(1, &module);
+    assert_int_equal(nodes_get(nodes[0], nodes_term("k"), "phoenix", "threaded", &found), NPR_OK);
+    for (unsigned i = 0; i < CRASHES_MAX; i++) {
+        end(nodes[0], &found.pid, "crash");
+        expect_another(nodes[0], nodes_term("k"), &found);
+        (void)snprintf(expected, sizeof(expected), "{true,%llu,0}",
+                       (unsigned long long)found.token);
+        assert_string_equal(nodes_call(nodes[0], &found.pid, "told"), expected);
+    }
+    end(nodes[0], &found.pid, "crash");
+    assert_int_equal(look(nodes[0], nodes_term("k"), &found), NPR_ENOTFOUND);
+}
+
 static void unregistering_lets_it_go(void **state)
 {
     struct npr_found found;
@@ -382,6 +431,7 @@ int main(void)
         cmocka_unit_test_teardown(an_orderly_end_is_an_end, cleanup),
         cmocka_unit_test_teardown(it_is_started_as_it_was, cleanup),
         cmocka_unit_test_teardown(a_permanent_process_comes_back, cleanup),
+        cmocka_unit_test_teardown(a_thread_process_comes_back, cleanup),
         cmocka_unit_test_teardown(unregistering_lets_it_go, cleanup),
         cmocka_unit_test_teardown(nobody_ever_finds_nothing, cleanup),
         cmocka_unit_test_teardown(many_ends_at_once_are_all_heard_of, cleanup),
