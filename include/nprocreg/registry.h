@@ -83,7 +83,7 @@ NPR_API NPR_NODISCARD npr_status npr_get_async(struct npr_node *node,
  *     {nprocreg,Ref,{ok,Pid,Started,Token}}    or    {nprocreg,Ref,{error,Status,Text}}
  *
  * with the reference in `*out_ref`, Started true or false, Status an atom as `enotfound`, and Text
- * a binary.  (Token is 0: there are none yet.)  A process that has ended by then gets nothing.
+ * a binary.  Token is that of struct npr_found.  A process that has ended by then gets nothing.
  * Does not block.  Returns as npr_get_async(). */
 NPR_API NPR_NODISCARD npr_status npr_get(struct npr_process *self,
                                          struct npr_term key,
@@ -97,22 +97,24 @@ NPR_API NPR_NODISCARD npr_status npr_get(struct npr_process *self,
  * there.  This node's table is all that is looked at: to learn whether the key is in use anywhere,
  * ask for it first.  The entry goes when the process dies.  Blocks only until the node's loop
  * thread has done it.  Returns NPR_OK (also when the process had the key before), NPR_EEXIST
- * (`err` names the process that has it), NPR_EINVAL (the key, the pid, or the node is a client),
- * NPR_ENOMEM, NPR_ECLOSED. */
+ * (`err` names the process that has it, or says that it is being restarted), NPR_EINVAL (the key,
+ * the pid, or the node is a client), NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_register(struct npr_node *node,
                                               struct npr_term key,
                                               const struct npr_pid *pid,
                                               struct npr_error *err);
 
 /* The same over any other entry of that key in this node's table, as the original's register_pid
- * does it: the process that had the key is not told, and goes on without it. */
+ * does it: the process that had the key is not told, and goes on without it; it is not
+ * restarted any more (enum npr_restart). */
 NPR_API NPR_NODISCARD npr_status npr_reregister(struct npr_node *node,
                                                 struct npr_term key,
                                                 const struct npr_pid *pid,
                                                 struct npr_error *err);
 
-/* Takes the entry of `key`, if there is one, out of this node's table; its process goes on.  Blocks
- * as npr_register().  Returns NPR_OK, NPR_EINVAL (the key), NPR_ENOMEM, NPR_ECLOSED. */
+/* Takes the entry of `key`, if there is one, out of this node's table; its process goes on,
+ * and is not restarted any more.  Blocks as npr_register().  Returns NPR_OK, NPR_EINVAL (the key),
+ * NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_unregister(struct npr_node *node,
                                                 struct npr_term key,
                                                 struct npr_error *err);
