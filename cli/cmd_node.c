@@ -68,12 +68,30 @@ static npr_status load_modules(const struct arguments *arguments,
     return NPR_OK;
 }
 
+/* What has been read is destroyed with the program. */
+static npr_status read_commands(const struct arguments *arguments,
+                                const struct npr_command **commands,
+                                struct npr_error *err)
+{
+    for (size_t i = 0; i < arguments->command_count; i++) {
+        struct npr_command *command;
+        const npr_status status = npr_command_parse(arguments->command[i], &command, err);
+
+        if (status != NPR_OK) {
+            return status;
+        }
+        commands[i] = command;
+    }
+    return NPR_OK;
+}
+
 static void set_options(const struct arguments *arguments, struct npr_node_options *options)
 {
     options->listen = arguments->listen;
     options->join = arguments->join;
     options->join_count = arguments->join_count;
     options->modules_count = arguments->module_count;
+    options->commands_count = arguments->command_count;
     options->otp = arguments->otp;
     options->workers = arguments->workers;
     if (arguments->threads_max != 0) {
@@ -106,6 +124,7 @@ static void block_signals(sigset_t *out)
 static enum exit_code run(const struct arguments *arguments)
 {
     static const struct npr_module *modules[REPEATED_MAX];
+    static const struct npr_command *commands[REPEATED_MAX];
     struct npr_node_options options = NPR_NODE_OPTIONS_INIT;
     npr_log_level level = arguments->log_level;
     char name[NPR_NODE_NAME_BYTES_MAX + 1];
@@ -120,11 +139,13 @@ static enum exit_code run(const struct arguments *arguments)
     options.name = name;
     options.cookie = cookie;
     options.modules = modules;
+    options.commands = commands;
     options.log = log_line;
     options.log_user = &level;
     if (own_name(arguments, name, &err) != NPR_OK ||
         cookie_read(arguments->cookie_file, cookie, &err) != NPR_OK ||
         load_modules(arguments, modules, &err) != NPR_OK ||
+        read_commands(arguments, commands, &err) != NPR_OK ||
         npr_node_start(&options, &node, &err) != NPR_OK) {
         return report(arguments, &err);
     }
@@ -138,21 +159,32 @@ static enum exit_code run(const struct arguments *arguments)
 }
 
 static const enum option_id options[] = {
-    OPTION_NAME,        OPTION_SNAME,         OPTION_COOKIE_FILE,  OPTION_JOIN,
-    OPTION_MODULE,      OPTION_LISTEN,        OPTION_OTP,          OPTION_WORKERS,
-    OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME, OPTION_FRAME_BYTES,
-    OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_END,
+    OPTION_NAME,        OPTION_SNAME,       OPTION_COOKIE_FILE,   OPTION_JOIN,
+    OPTION_MODULE,      OPTION_COMMAND,     OPTION_LISTEN,        OPTION_OTP,
+    OPTION_WORKERS,     OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME,
+    OPTION_FRAME_BYTES, OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_END,
 };
 
 const struct command command_node = {
     .name = "node",
     .synopsis = "",
     .summary = "Run a node of the registry until SIGTERM or SIGINT",
-    .details = "Prints 'ready name=NAME port=N' on standard output when it can serve, and logs one "
-               "event a\n"
-               "line to standard error.  It finds its peers by the machine's epmd, or serves as "
-               "epmd itself\n"
-               "when none runs; with --listen and --join NAME@HOST:PORT no epmd is needed at all.",
+    .details =
+        "Prints 'ready name=NAME port=N' on standard output when it can serve, and logs one "
+        "event a\n"
+        "line to standard error.  It finds its peers by the machine's epmd, or serves as "
+        "epmd itself\n"
+        "when none runs; with --listen and --join NAME@HOST:PORT no epmd is needed at all.\n\n"
+        "--command MODULE:FUNCTION[/ARITY][,OPTION]...='PROGRAM [ARGUMENT]...' declares a "
+        "program that is\n"
+        "started as a process, and told its key and arguments on its standard input; no "
+        "shell is\n"
+        "involved.  OPTION is json (the default) or packet4, idle:TIME, start:TIME, "
+        "kill:TIME,\n"
+        "mailbox:N, overflow:fail|drop-newest|drop-oldest|unbounded, children:N, calls:N, "
+        "restarts:N,\n"
+        "restart:transient|permanent, window:TIME, input-bytes:N or message-bytes:N.\n"
+        "docs/commands.md says what the program is to do.",
     .options = options,
     .run = run,
 };

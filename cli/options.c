@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX        24
+#define OPTIONS_MAX        26
 #define TIMEOUT_MS_DEFAULT 5000
 
 struct option_spec {
@@ -33,6 +33,7 @@ static const struct option_spec specs[] = {
     {OPTION_LISTEN, 0, "listen", "HOST:PORT", "listen there, without any epmd (port 0: any)"},
     {OPTION_JOIN, 0, "join", "NAME@HOST[:PORT]", "stay connected to this node (repeatable)"},
     {OPTION_MODULE, 0, "module", "FILE.so", "load functions from it (repeatable)"},
+    {OPTION_COMMAND, 0, "command", "M:F=PROGRAM", "a program as a process (repeatable; see above)"},
     {OPTION_WORKERS, 0, "workers", "N", "threads that run processes (default: one per core)"},
     {OPTION_THREADS, 0, "threads-max", "N", "processes with threads of their own at once (1024)"},
     {OPTION_LONG_CALLBACK, 0, "long-callback", "TIME",
@@ -180,6 +181,18 @@ static bool set_text(const char **out, const char *value)
     return true;
 }
 
+/* One that may be given many times. */
+static bool store_repeated(struct arguments *out, enum option_id id, const char *value)
+{
+    if (id == OPTION_JOIN) {
+        return append(out->join, &out->join_count, value);
+    }
+    if (id == OPTION_MODULE) {
+        return append(out->module, &out->module_count, value);
+    }
+    return append(out->command, &out->command_count, value);
+}
+
 /* Stores one option's value; false when it is malformed. */
 static bool store(struct arguments *out, enum option_id id, const char *value)
 {
@@ -217,9 +230,9 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_LISTEN:
         return set_text(&out->listen, value);
     case OPTION_JOIN:
-        return append(out->join, &out->join_count, value);
     case OPTION_MODULE:
-        return append(out->module, &out->module_count, value);
+    case OPTION_COMMAND:
+        return store_repeated(out, id, value);
     case OPTION_WORKERS:
         return parse_u32(value, &out->workers) && out->workers > 0;
     case OPTION_THREADS:

@@ -16,7 +16,7 @@ enum exit_code {
     EXIT_REFUSED = 5,
 };
 
-#define REPEATED_MAX 256 /* of --join and of --module */
+#define REPEATED_MAX 256 /* of --join, of --module and of --command */
 
 enum option_id {
     OPTION_END,
@@ -36,6 +36,7 @@ enum option_id {
     OPTION_LISTEN,
     OPTION_JOIN,
     OPTION_MODULE,
+    OPTION_COMMAND,
     OPTION_WORKERS,
     OPTION_THREADS,
     OPTION_LONG_CALLBACK,
@@ -69,6 +70,8 @@ struct arguments {
     size_t join_count;
     const char *module[REPEATED_MAX];
     size_t module_count;
+    const char *command[REPEATED_MAX];
+    size_t command_count;
     uint32_t workers;
     uint32_t threads_max; /* 0: not given */
     bool has_long_callback;

@@ -8,6 +8,7 @@
 #ifndef NPROCREG_NODE_H
 #define NPROCREG_NODE_H
 
+#include "nprocreg/command.h"
 #include "nprocreg/module.h"
 
 #ifdef __cplusplus
@@ -41,6 +42,10 @@ struct npr_node_options {
 
     const struct npr_module *const *modules;
     size_t modules_count;
+
+    /* Programs that may be started; nothing else can be. */
+    const struct npr_command *const *commands;
+    size_t commands_count;
 
     /* A client connects and asks, but does not listen, is not known to epmd, owns no keys. */
     bool client;

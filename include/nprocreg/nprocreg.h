@@ -2,6 +2,7 @@
 #ifndef NPROCREG_NPROCREG_H
 #define NPROCREG_NPROCREG_H
 
+#include "nprocreg/command.h"
 #include "nprocreg/error.h"
 #include "nprocreg/format.h"
 #include "nprocreg/inspect.h"

@@ -31,6 +31,7 @@ void npri_buffer_reset(struct npri_buffer *buffer)
 {
     buffer->size = 0;
     buffer->failed = false;
+    buffer->full = false;
 }
 
 bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size)
@@ -45,6 +46,7 @@ bool npri_buffer_reserve(struct npri_buffer *buffer, size_t size)
     if (size > SIZE_MAX / 2 - buffer->size ||
         (buffer->size_max != 0 && size > buffer->size_max - buffer->size)) {
         buffer->failed = true;
+        buffer->full = true;
         return false;
     }
     if (size <= capacity - buffer->size) {

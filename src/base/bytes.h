@@ -43,6 +43,7 @@ struct npri_buffer {
     size_t capacity;
     size_t size_max; /* 0: no limit */
     bool failed;
+    bool full; /* `failed` since it would have been more than size_max */
 };
 
 void npri_buffer_init(struct npri_buffer *buffer, size_t size_max);

@@ -49,6 +49,14 @@
 #define NPRI_KEYS_TOLD_MAX      100u    /* of one process; among others */
 #define NPRI_KEYS_LISTED_MAX    3u      /* this many */
 
+/* Commands. */
+#define NPRI_COMMAND_ARGS_MAX      256u
+#define NPRI_COMMAND_STARTING_MAX  32u         /* children of one command that have not answered */
+#define NPRI_COMMAND_OUTPUT_BYTES  (64u << 10) /* of a child, read and not acted on */
+#define NPRI_COMMAND_ERRORS_BYTES  (64u << 10) /* of a child's standard error, each 100 ms */
+#define NPRI_COMMAND_LINE_BYTES    400u        /* of a line of it in the log */
+#define NPRI_COMMAND_MESSAGE_BYTES (64u << 20) /* the most that a declaration may allow */
+
 _Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte lengths");
 _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");
 _Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "node/commands.h"
 #include "runtime/runtime.h"
 
 static npr_status check_name(const char *what, const char *name, struct npr_error *err)
@@ -102,5 +103,5 @@ const struct npr_function *npri_exports_find(const struct npri_exports *exports,
             }
         }
     }
-    return NULL;
+    return npri_commands_find(exports->commands, module, name, arity);
 }

@@ -5,9 +5,12 @@
 
 #include "nprocreg/module.h"
 
+struct npri_commands;
+
 struct npri_exports {
     const struct npr_module **modules; /* the array is ours, the modules are the program's */
     size_t modules_count;
+    const struct npri_commands *commands; /* the node's; NULL: none */
 };
 
 /* NPR_OK, or NPR_EINVAL: no module of this release, or a malformed table. */
@@ -20,7 +23,7 @@ NPR_NODISCARD npr_status npri_exports_init(struct npri_exports *exports,
                                            struct npr_error *err);
 void npri_exports_fini(struct npri_exports *exports);
 
-/* `module:name/arity`, or NULL. */
+/* `module:name/arity`, of a module, else a command; or NULL. */
 const struct npr_function *npri_exports_find(const struct npri_exports *exports,
                                              struct npr_bytes module,
                                              struct npr_bytes name,

@@ -235,6 +235,12 @@ static npr_status create_parts(struct npr_node *node,
     if (status != NPR_OK) {
         return npri_fail_prefix(err, status, "modules: ");
     }
+    status = npri_commands_create(node, options->commands, options->commands_count, &node->commands,
+                                  err);
+    if (status != NPR_OK) {
+        return npri_fail_prefix(err, status, "commands: ");
+    }
+    node->exports.commands = node->commands;
     status = npri_loop_create(&node->loop, err);
     if (status == NPR_OK) {
         status = npri_runtime_create(
@@ -419,6 +425,7 @@ static void destroy(struct npr_node *node)
     npri_leaders_fini(&node->leaders);
     npri_registry_fini(node);
     npri_runtime_destroy(node->runtime);
+    npri_commands_destroy(node->commands);
     if (node->loop != NULL) {
         npri_loop_destroy(node->loop);
     }

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "net/loop.h"
+#include "node/commands.h"
 #include "node/connections.h"
 #include "node/epmd.h"
 #include "node/evaluation.h"
@@ -44,6 +45,7 @@ struct npr_node {
     struct npri_loop *loop;
     struct npri_runtime *runtime;
     struct npri_exports exports;
+    struct npri_commands *commands;
     struct npri_buffer name_term; /* the node's name as an atom */
     pthread_t thread;
     bool thread_runs;

@@ -51,6 +51,16 @@ void npri_process_keep_awake(struct npr_process *self, bool awake)
     self->awake = awake;
 }
 
+npr_status npri_process_tell(struct npr_process *self,
+                             struct npr_term to,
+                             struct npr_term node,
+                             struct npr_term message)
+{
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = to, .node = node};
+
+    return npri_process_send(self, &draft, &message, 1);
+}
+
 void npri_process_linger(struct npr_process *self)
 {
     NPRI_ASSERT(self->phase == NPRI_PHASE_LIVE || self->phase == NPRI_PHASE_CLOSING);

@@ -49,6 +49,13 @@ void npri_process_pause(struct npr_process *self, bool paused);
 /* Whether its idle time may not end it: it owes somebody an answer. */
 void npri_process_keep_awake(struct npr_process *self, bool awake);
 
+/* Sends `message` to a pid, or to the process with a name (an atom), here or, unless it is none, on
+ * `node` (an atom); also in terminate and while CLOSING.  NPR_OK, NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_process_tell(struct npr_process *self,
+                                           struct npr_term to,
+                                           struct npr_term node,
+                                           struct npr_term message);
+
 /* In terminate: the end is not told until npri_process_let_go(), in a nudge. */
 void npri_process_linger(struct npr_process *self);
 void npri_process_let_go(struct npr_process *self);

@@ -442,8 +442,8 @@ npr_status npri_json_read(struct npr_bytes text, struct npri_buffer *out, struct
         npri_json_fail(&r, NPR_ESYNTAX, "more follows the value");
     }
     if (r.status == NPR_OK && r.raw.failed) {
-        npri_json_fail(&r, r.raw.size > NPRI_TERM_BYTES_MAX / 2 ? NPR_EFULL : NPR_ENOMEM,
-                       "no memory for the term, or it is too large");
+        npri_json_fail(&r, r.raw.full ? NPR_EFULL : NPR_ENOMEM,
+                       r.raw.full ? "the term is too large" : "no memory for the term");
     }
     if (r.status == NPR_OK) {
         r.status = normalise(&r, out);
