@@ -116,7 +116,7 @@ static inline void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes b
 {
     uint8_t *at = bytes.size == 0 ? NULL : npri_buffer_room(buffer, bytes.size);
 
-    if (at != NULL) {
+    if (at != NULL && bytes.data != NULL) { /* the second for the analyzer: a size has bytes */
         memcpy(at, bytes.data, bytes.size);
     }
 }

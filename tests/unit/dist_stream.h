@@ -88,7 +88,9 @@ static inline npr_status feed_pieces(struct npri_channel *channel,
 {
     npr_status status = NPR_ENOTFOUND;
 
-    for (size_t at = 0; at < bytes.size && status == NPR_ENOTFOUND; at += piece) {
+    assert_non_null(bytes.data);
+    for (size_t at = 0; bytes.data != NULL && at < bytes.size && status == NPR_ENOTFOUND;
+         at += piece) {
         const size_t part = bytes.size - at < piece ? bytes.size - at : piece;
         /* A copy of exactly that size: the sanitizer sees a byte read too far, or too late. */
         uint8_t *copy = malloc(part);
