@@ -17,5 +17,6 @@
 #include "nprocreg/thread.h"
 #include "nprocreg/types.h"
 #include "nprocreg/version.h"
+#include "nprocreg/watch.h"
 
 #endif /* NPROCREG_NPROCREG_H */

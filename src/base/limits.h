@@ -42,6 +42,14 @@
     256u /* of them, those that have only been named, or only written to                           \
           */
 
+/* Subscriptions of one peer here, and those of them that are not to one key only. */
+#define NPRI_FEEDS_MAX              16384u
+#define NPRI_FEEDS_WIDE_MAX         256u
+#define NPRI_FEEDS_SELECT_BYTES_MAX ((size_t)8 << 20)  /* of their selectors */
+#define NPRI_FEED_WINDOW_BYTES      (1u << 20)         /* told to a peer and not read yet */
+#define NPRI_FEED_PIECE_BYTES       ((size_t)64 << 10) /* of entries, in one message */
+#define NPRI_WORK_ITEMS_MAX         4096u              /* entries taken back at one step */
+
 /* What peers are told of processes. */
 #define NPRI_SURVEYS_MAX        8u      /* at once */
 #define NPRI_PROCESSES_TOLD_MAX 10000u  /* in one answer: their figures; */
@@ -60,5 +68,6 @@
 _Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte lengths");
 _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");
 _Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");
+_Static_assert(4 * NPRI_KEY_BYTES_MAX <= NPRI_FEED_WINDOW_BYTES, "any entry fits an open window");
 
 #endif /* NPRI_BASE_LIMITS_H */

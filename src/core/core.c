@@ -25,6 +25,14 @@ static bool init_scratch(struct npri_core *core)
            npri_buffer_reserve(&scratch->pid, NPRI_PID_BYTES_MAX);
 }
 
+static void on_entry(void *user,
+                     struct npr_bytes key,
+                     const struct npri_activation *living,
+                     enum npr_gone gone)
+{
+    npri_watch_on_entry(user, key, living, gone);
+}
+
 struct npri_core *npri_core_create(const struct npri_core_options *options)
 {
     struct npri_core *core = npri_alloc_zeroed(1, sizeof(*core));
@@ -43,10 +51,12 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
         !npri_map_init(&core->starts, options->hash_key) ||
         !npri_map_init(&core->delegations, options->hash_key) ||
         !npri_directory_init(&core->directory, &core->effects, options) ||
-        !npri_members_init(core)) {
+        !npri_members_init(core) || !npri_watch_init(core)) {
         npri_core_destroy(core);
         return NULL;
     }
+    core->directory.on_entry = on_entry;
+    core->directory.user = core;
     return core;
 }
 
@@ -71,6 +81,7 @@ void npri_core_destroy(struct npri_core *core)
         npri_delegations_fini(core);
         end_operations(core);
     }
+    npri_watch_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
     npri_map_fini(&core->delegations);
@@ -163,6 +174,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_GET:
     case NPRI_EVENT_START:
     case NPRI_EVENT_REGISTER:
+    case NPRI_EVENT_SUBSCRIBE:
         return; /* npri_core_step(): they have a status of their own. */
     case NPRI_EVENT_ASKED:
         npri_lookup_on_asked(core, event);
@@ -182,6 +194,12 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_CLOSING:
         core->closing = true;
         return;
+    case NPRI_EVENT_UNSUBSCRIBE:
+        npri_watch_on_unsubscribe(core, event);
+        return;
+    case NPRI_EVENT_TOLD:
+        npri_watch_on_told(core, event);
+        return;
     }
 }
 
@@ -196,6 +214,9 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     }
     if (event->kind == NPRI_EVENT_REGISTER) {
         return on_register(core, event);
+    }
+    if (event->kind == NPRI_EVENT_SUBSCRIBE) {
+        return npri_watch_on_subscribe(core, event);
     }
     dispatch(core, event);
     return core->out_of_memory ? NPR_ENOMEM : NPR_OK;

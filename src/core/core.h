@@ -19,12 +19,13 @@
  *     start      one start in flight per key, a second look before it    (core/start.h)
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
+ *     watch      who is told of which entries                            (core/watch.h)
  * The protocol between native nodes (push, markers, settled owners) gets files of its own beside
  * these; core.c stays pure dispatch. */
 #ifndef NPRI_CORE_CORE_H
 #define NPRI_CORE_CORE_H
 
-#include "nprocreg/term.h"
+#include "nprocreg/watch.h"
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -89,6 +90,9 @@ enum npri_event_kind {
     NPRI_EVENT_UNREGISTER,   /* key */
     NPRI_EVENT_PROCESS_DOWN, /* term: pid; reason: why, none: unknown, and so no orderly end */
     NPRI_EVENT_CLOSING,      /* the node stops: nothing is restarted from now on */
+    NPRI_EVENT_SUBSCRIBE,    /* request, term: a selector (core/select.h) -> NEWS */
+    NPRI_EVENT_UNSUBSCRIBE,  /* request */
+    NPRI_EVENT_TOLD,         /* node, term: what its core tells ours (core/watch_wire.c) */
 };
 
 /* What happened.  Fields that the kind does not name are zero.  Everything is borrowed for the
@@ -132,6 +136,9 @@ enum npri_effect_kind {
     NPRI_EFFECT_DEMONITOR,   /* term: pid */
     NPRI_EFFECT_ANSWER,      /* request, status, term: pid, token, started, text */
     NPRI_EFFECT_LOG,         /* level, text: one line of key=value pairs */
+    NPRI_EFFECT_TELL,        /* node, term: a message to its core -> TOLD there, in order */
+    NPRI_EFFECT_NEWS,        /* request, news, and what that has: key, term: pid, old, token, gone,
+                              * node */
 };
 
 enum npri_log_level { NPRI_LOG_ERROR, NPRI_LOG_WARNING, NPRI_LOG_INFO, NPRI_LOG_DEBUG };
@@ -146,22 +153,27 @@ struct npri_core_effect {
     uint64_t deadline_ns;
     npr_status status;
     enum npri_log_level level;
-    uint64_t token; /* START: of the activation that it makes.  ANSWER: of what lives; 0: unknown */
+    uint64_t token; /* START: of the activation that it makes.  ANSWER, NEWS: of what lives; 0:
+                     * unknown */
     bool started;   /* ANSWER: this request's start made the process */
     struct npr_term key;
     struct npr_term function;
     struct npr_term caller;
     struct npr_term term;
     struct npr_bytes text; /* ANSWER that failed: why, for the user */
+    struct npr_term old;   /* NEWS: the pid before */
+    enum npr_watch_kind news;
+    enum npr_gone gone;
 };
 
 /* NULL when out of memory. */
 struct npri_core *npri_core_create(const struct npri_core_options *options);
 void npri_core_destroy(struct npri_core *core); /* accepts NULL */
 
-/* Returns NPR_OK, NPR_EEXIST (a REGISTER that was to keep what is there) or NPR_ENOMEM.  When out
- * of memory a GET or START is answered so (by return only), any other event is lost as a message on
- * the wire might be; the core stays consistent. */
+/* Returns NPR_OK, NPR_EEXIST (a REGISTER that was to keep what is there), NPR_EINVAL or NPR_EFULL
+ * (a SUBSCRIBE whose selector is none) or NPR_ENOMEM.  When out of memory a GET or START is
+ * answered so (by return only), any other event is lost as a message on the wire might be; the core
+ * stays consistent. */
 NPR_NODISCARD npr_status npri_core_step(struct npri_core *core,
                                         const struct npri_core_event *event);
 
@@ -194,6 +206,7 @@ void npri_core_put_keys_of(const struct npri_core *core,
                            struct npr_term pid,
                            uint32_t limit,
                            struct npri_buffer *out);
+
 /* A part of this node's entries that `select` means, at most NPRI_PAGE_BYTES_MAX of them (and some
  * more), after looking at NPRI_PAGE_STEPS_MAX at the most.  `*cursor` is 0 for the first part, and
  * 0 again after the last one; any other is good for as long as the node lives.  An entry that is
@@ -219,6 +232,9 @@ void npri_core_owner(const struct npri_core *core,
 
 /* Whose term_to_binary placement follows at present. */
 enum npr_otp npri_core_otp(const struct npri_core *core);
+
+/* Whether all in the view are native nodes: then a subscription sees every entry. */
+bool npri_core_all_native(const struct npri_core *core);
 
 /* Whether that node has greeted us as a native one, and is connected. */
 bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node);

@@ -239,6 +239,15 @@ static void queue_demonitor(struct npri_directory *directory, struct npr_term pi
     }
 }
 
+static void tell_gone(const struct npri_directory *directory,
+                      const struct npri_entry *entry,
+                      enum npr_gone gone)
+{
+    if (directory->on_entry != NULL) {
+        directory->on_entry(directory->user, npri_entry_key(entry), NULL, gone);
+    }
+}
+
 /* Takes the entry out, and its home after its last one. */
 static void take_out(struct npri_directory *directory, struct npri_entry *entry)
 {
@@ -277,6 +286,7 @@ bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes ke
     if (entry == NULL) {
         return false;
     }
+    tell_gone(directory, entry, NPR_GONE_UNREGISTERED);
     forget_alive(directory, entry);
     return true;
 }
@@ -285,20 +295,24 @@ bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes ke
 static size_t forget_process(struct npri_directory *directory,
                              struct npri_home *home,
                              uint32_t id,
-                             uint32_t serial)
+                             uint32_t serial,
+                             enum npr_gone gone)
 {
     const size_t all = home->entries.count;
     struct npri_entry *entry;
     size_t count = 0;
 
     while (count < all && (entry = npri_rows_find_pid(&home->entries, id, serial)) != NULL) {
+        tell_gone(directory, entry, gone);
         forget(directory, entry);
         count++;
     }
     return count;
 }
 
-struct npri_entry *npri_directory_take(struct npri_directory *directory, struct npr_term pid)
+struct npri_entry *npri_directory_take(struct npri_directory *directory,
+                                       struct npr_term pid,
+                                       enum npr_gone gone)
 {
     const struct npri_home *home;
     struct npri_entry *entry;
@@ -310,6 +324,7 @@ struct npri_entry *npri_directory_take(struct npri_directory *directory, struct 
     home = find_home(directory, &read);
     entry = home == NULL ? NULL : npri_rows_find_pid(&home->entries, read.id, read.serial);
     if (entry != NULL) {
+        tell_gone(directory, entry, gone);
         take_out(directory, entry);
     }
     return entry;
@@ -326,7 +341,7 @@ static size_t empty_home(struct npri_directory *directory, struct npri_home *hom
         const struct npr_term pid = npri_directory_pid(directory, entry);
 
         queue_demonitor(directory, pid);
-        count += forget_process(directory, home, entry->id, entry->serial);
+        count += forget_process(directory, home, entry->id, entry->serial, NPR_GONE_NOCONNECTION);
     }
     return count;
 }
@@ -453,6 +468,9 @@ npr_status npri_directory_put(struct npri_directory *directory,
     }
     if (monitor != NULL) {
         npri_effects_queue(directory->effects, monitor);
+    }
+    if (directory->on_entry != NULL) {
+        directory->on_entry(directory->user, key, activation, NPR_GONE_UNKNOWN);
     }
     return NPR_OK;
 }

@@ -20,6 +20,8 @@
 #ifndef NPRI_CORE_DIRECTORY_H
 #define NPRI_CORE_DIRECTORY_H
 
+#include "nprocreg/watch.h"
+
 #include "base/limits.h"
 #include "base/map.h"
 #include "core/effects.h"
@@ -61,6 +63,14 @@ struct npri_directory {
     struct npri_effects *effects;
     struct npr_node_name self;
     uint8_t *scratch; /* a pid's term */
+
+    /* Told of every change of an entry, unless NULL: what lives under the key now, or NULL and why
+     * nothing does.  Borrowed for the call, which must not change the directory. */
+    void (*on_entry)(void *user,
+                     struct npr_bytes key,
+                     const struct npri_activation *living,
+                     enum npr_gone gone);
+    void *user;
 };
 
 /* False when out of memory. */
@@ -112,9 +122,11 @@ bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes ke
 /* Whether the entry of `key` is there and restarted when its process ends. */
 bool npri_directory_supervises(const struct npri_directory *directory, struct npr_bytes key);
 
-/* The process of that pid died: takes its entries out, one at a time; NULL: no more.  The caller
- * destroys them; `home` and the links are nothing any more. */
-struct npri_entry *npri_directory_take(struct npri_directory *directory, struct npr_term pid);
+/* The process of that pid died, `gone`: takes its entries out, one at a time; NULL: no more.  The
+ * caller destroys them; `home` and the links are nothing any more. */
+struct npri_entry *npri_directory_take(struct npri_directory *directory,
+                                       struct npr_term pid,
+                                       enum npr_gone gone);
 struct npri_restart *npri_entry_take_restart(struct npri_entry *entry); /* or NULL */
 void npri_entry_destroy(struct npri_entry *entry);
 

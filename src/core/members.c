@@ -14,6 +14,8 @@ static void init_peer(struct npri_peer *peer, const struct npr_node_name *name, 
     peer->dial_timer.kind = NPRI_TIMER_DIAL;
     peer->settle_timer.kind = NPRI_TIMER_SETTLE;
     npri_list_init(&peer->operations);
+    npri_list_init(&peer->feeding.feeds);
+    npri_list_init(&peer->feeding.sources);
 }
 
 /* Where `peer` is in the view, or would be. */
@@ -219,6 +221,7 @@ void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
         peer->settling = false;
         core->members.settling_count--;
         npri_requests_release_held(core);
+        npri_watch_on_settled(core);
     }
 }
 
@@ -313,6 +316,7 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
         npri_text_add_uint(&text, entries_count);
         npri_core_log(core, NPRI_LOG_INFO, &text);
     }
+    npri_watch_on_disconnected(core, peer);
     while ((at = npri_list_take(&peer->operations)) != NULL) {
         npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));
     }
@@ -436,6 +440,7 @@ void npri_members_on_greeted(struct npri_core *core, const struct npri_core_even
     if (!announced) {
         npri_chatter_announce(core, peer);
     }
+    npri_watch_on_native(core);
 }
 
 void npri_members_check(const struct npri_core *core)

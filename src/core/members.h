@@ -36,6 +36,7 @@
 #include "base/map.h"
 #include "core/operations.h"
 #include "core/timers.h"
+#include "core/watch.h"
 
 /* Redialling: the first pause, and the longest for a node to join and for one that was named. */
 #define NPRI_DIAL_PAUSE_NS       (UINT64_C(1) * 1000 * 1000 * 1000)
@@ -71,6 +72,7 @@ struct npri_peer {
     uint64_t heard_ns;
     struct npri_operation *poll; /* the one that is out */
     struct npri_link operations; /* of struct npri_operation */
+    struct npri_feeding feeding;
 };
 
 struct npri_members {

@@ -143,7 +143,7 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
 {
     const struct npri_members *members = &core->members;
 
-    npri_put_map(out, 13);
+    npri_put_map(out, 15);
     put_count(out, "connected", connected_count(core));
     put_count(out, "delegations", core->delegations.count);
     put_count(out, "entries", core->directory.entries.count);
@@ -166,6 +166,8 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
         put_member(core, members->view[i], now_ns, out);
     }
     npri_put_nil(out);
+    put_count(out, "watched", core->watch.feeds.count);
+    put_count(out, "watching", core->watch.streams.count);
 }
 
 void npri_core_owner(const struct npri_core *core,
@@ -192,11 +194,22 @@ void npri_core_check(const struct npri_core *core)
     npri_members_check(core);
     npri_directory_check(&core->directory);
     npri_requests_check(core);
+    npri_watch_check(core);
 }
 
 enum npr_otp npri_core_otp(const struct npri_core *core)
 {
     return core->manner.otp;
+}
+
+bool npri_core_all_native(const struct npri_core *core)
+{
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        if (!core->members.view[i]->self && !core->members.view[i]->native) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node)

@@ -173,9 +173,10 @@ static void end_of_key(struct npri_core *core,
 
 void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct npr_term reason)
 {
+    const enum npr_gone gone = npri_gone_of(reason);
     struct npri_entry *entry;
 
-    while ((entry = npri_directory_take(&core->directory, pid)) != NULL) {
+    while ((entry = npri_directory_take(&core->directory, pid, gone)) != NULL) {
         struct npri_restart *restart = npri_entry_take_restart(entry);
 
         if (restart != NULL) {

@@ -16,6 +16,7 @@
 #include "core/start.h"
 #include "core/timers.h"
 #include "core/token.h"
+#include "core/watch.h"
 
 /* Room to write keys in, reserved when the core is made, so that looking at a key never allocates.
  */
@@ -44,6 +45,7 @@ struct npri_core {
     size_t requests_count;
     uint64_t token_last; /* the highest that was given or seen */
     struct npri_scratch *scratch;
+    struct npri_watch watch;
 };
 
 /* The normal form of `key`, valid until the next call; false when it is no key. */

@@ -45,6 +45,9 @@ static void run(struct npri_core *core, struct npri_timer *timer)
     case NPRI_TIMER_START:
         npri_start_on_time(core, NPRI_CONTAINER_OF(timer, struct npri_start, timer));
         return;
+    case NPRI_TIMER_WATCH:
+        npri_work_on_time(core);
+        return;
     }
 }
 

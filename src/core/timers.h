@@ -14,6 +14,7 @@ enum npri_timer_kind {
     NPRI_TIMER_REQUEST,      /* a request's deadline */
     NPRI_TIMER_REQUEST_HELD, /* a request that has waited long enough for the view */
     NPRI_TIMER_START,        /* a start that nobody has reported on */
+    NPRI_TIMER_WATCH,        /* what is done in pieces */
 };
 
 /* Embedded in what waits; `kind` says in what. */

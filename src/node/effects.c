@@ -390,6 +390,36 @@ static void discard(struct npr_node *node, struct npr_term pid)
     npri_buffer_fini(&reason);
 }
 
+/* Between cores.  What cannot be sent is lost with the connection, or for lack of memory: then the
+ * connection goes, too, since the other core counts on hearing everything in order. */
+static void tell(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    struct npri_buffer name;
+    struct npri_buffer peer;
+    bool sent = false;
+
+    if (npri_connections_find(node->connections, &effect->node) == NULL) {
+        return; /* The core is about to hear that it is gone. */
+    }
+    npri_buffer_init(&name, 0);
+    npri_buffer_init(&peer, 0);
+    npri_put_atom(&name, NPRI_NATIVE_NAME);
+    npri_put_node(&peer, &effect->node);
+    if (!name.failed && !peer.failed) {
+        sent = npri_router_send(
+            node, &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
+                                        .node = npri_buffer_term(&peer),
+                                        .from = npri_service_pid(node, NPRI_SERVICE_NATIVE),
+                                        .to = npri_buffer_term(&name),
+                                        .payload = effect->term});
+    }
+    if (!sent) {
+        npri_connections_disconnect(node->connections, &effect->node, "no memory to tell it");
+    }
+    npri_buffer_fini(&name);
+    npri_buffer_fini(&peer);
+}
+
 _Static_assert((int)NPRI_LOG_ERROR == (int)NPR_LOG_ERROR &&
                    (int)NPRI_LOG_DEBUG == (int)NPR_LOG_DEBUG,
                "the core's levels are the program's");
@@ -438,6 +468,12 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
         return;
     case NPRI_EFFECT_ANSWER:
         npri_registry_answer(node, effect);
+        return;
+    case NPRI_EFFECT_TELL:
+        tell(node, effect);
+        return;
+    case NPRI_EFFECT_NEWS:
+        npri_watching_on_news(node, effect);
         return;
     case NPRI_EFFECT_LOG:
         npri_node_log(node, (npr_log_level)effect->level, "%.*s", (int)effect->text.size,

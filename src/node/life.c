@@ -262,8 +262,8 @@ static npr_status create_parts(struct npr_node *node,
     }
     npri_put_node(&node->name_term, &node->name);
     if (node->name_term.failed || !npri_leaders_init(&node->leaders, node->hash_key) ||
-        !npri_questions_init(node) || npri_services_start(node) != NPR_OK ||
-        npri_registry_start(node, &registry) != NPR_OK) {
+        !npri_questions_init(node) || !npri_watching_init(node) ||
+        npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     status = create_connections(node, options, err);
@@ -358,6 +358,7 @@ static void closing_run(struct npri_call *call)
     struct npr_node *node = call->node;
 
     node->closing = true;
+    npri_watching_close(node);
     npri_registry_close(node);
     npri_questions_close(node);
     npri_call_end(call, NPR_OK, npr_bytes_of(""));
@@ -423,6 +424,7 @@ static void destroy(struct npr_node *node)
     npri_surveys_fini(node);
     npri_evaluations_fini(node);
     npri_leaders_fini(&node->leaders);
+    npri_watching_fini(node);
     npri_registry_fini(node);
     npri_runtime_destroy(node->runtime);
     npri_commands_destroy(node->commands);

@@ -31,6 +31,7 @@
 #include "node/questions.h"
 #include "node/registry.h"
 #include "node/service.h"
+#include "node/watching.h"
 #include "runtime/runtime.h"
 
 struct npr_node {
@@ -69,6 +70,7 @@ struct npr_node {
     struct npri_epmd_registration *registration;
     struct npri_questions questions;
     struct npri_registry registry;
+    struct npri_watching watching;
     struct npri_evaluations evaluations;
     struct npri_leaders leaders;
     struct npri_link surveys; /* struct npri_survey (node/survey.h) */

@@ -13,7 +13,7 @@ static const struct {
     [NPRI_SERVICE_NET_KERNEL] = {"net_kernel", npri_service_net_kernel_handle, true},
     [NPRI_SERVICE_REX] = {"rex", npri_service_rex_handle, true},
     [NPRI_SERVICE_NPROCREG] = {"nprocreg", npri_service_nprocreg_handle, false},
-    [NPRI_SERVICE_NATIVE] = {NPRI_NATIVE_NAME, npri_service_native_handle, false},
+    [NPRI_SERVICE_NATIVE] = {NPRI_NATIVE_NAME, npri_service_native_handle, true},
 };
 
 /* {io_request, From, ReplyAs, Request}: whoever prints to us must not wait for ever.  Output is

@@ -4,7 +4,7 @@
  *     net_kernel  Erlang nodes ask it whether we are there before they use us
  *     rex         rpc of old callers
  *     nprocreg    the original's protocol
- *     native      "nprocreg_native": native nodes greet each other here
+ *     native      "nprocreg_native": native nodes greet each other here, and their cores talk
  *
  * A service never dies, so its monitors and links need no bookkeeping.  Every call is answered;
  * what a service does not know is answered as Erlang's would, or ignored, never logged as an error.
@@ -37,7 +37,7 @@ struct npri_service {
     void (*handle)(struct npr_node *node, const struct npri_signal *signal);
 };
 
-/* Makes the services of a node; a client node has no nprocreg and no native.  NPR_OK, NPR_ENOMEM.
+/* Makes the services of a node; a client node has no nprocreg.  NPR_OK, NPR_ENOMEM.
  */
 npr_status npri_services_start(struct npr_node *node);
 void npri_services_fini(struct npr_node *node);

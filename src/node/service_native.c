@@ -3,21 +3,17 @@
  * more than we know, and what it adds stands at the end. */
 #include "node/node.h"
 
-void npri_service_native_handle(struct npr_node *node, const struct npri_signal *signal)
+static void on_hello(struct npr_node *node,
+                     const struct npr_node_name *sender,
+                     const struct npr_term *hello)
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_GREETED};
-    struct npr_term hello[4];
-    struct npr_node_name sender;
     int64_t version;
     int64_t otp;
 
-    if (signal->kind != NPRI_SIGNAL_MESSAGE || !npr_term_get_tuple(signal->payload, 4, hello) ||
-        !npr_term_is_atom(hello[0], "hello") || !npr_term_get_int64(hello[1], &version) ||
-        !npri_term_node(hello[2], &event.node) || !npr_term_get_int64(hello[3], &otp)) {
-        return;
-    }
     /* A node speaks for itself only. */
-    if (!npri_term_node(signal->from, &sender) || !npr_node_name_equal(&sender, &event.node)) {
+    if (!npr_term_get_int64(hello[1], &version) || !npri_term_node(hello[2], &event.node) ||
+        !npr_term_get_int64(hello[3], &otp) || !npr_node_name_equal(sender, &event.node)) {
         return;
     }
     if (version < 1 || version > UINT32_MAX) {
@@ -31,4 +27,19 @@ void npri_service_native_handle(struct npr_node *node, const struct npri_signal 
     event.version = (uint32_t)version;
     event.otp = otp < 26 ? NPR_OTP_25 : NPR_OTP_26;
     (void)npri_registry_step(node, &event);
+}
+
+void npri_service_native_handle(struct npr_node *node, const struct npri_signal *signal)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_TOLD, .term = signal->payload};
+    struct npr_term hello[4];
+
+    if (signal->kind != NPRI_SIGNAL_MESSAGE || !npri_term_node(signal->from, &event.node)) {
+        return;
+    }
+    if (npr_term_get_tuple(signal->payload, 4, hello) && npr_term_is_atom(hello[0], "hello")) {
+        on_hello(node, &event.node, hello);
+    } else if (npri_registry_step(node, &event) != NPR_OK) {
+        npri_connections_disconnect(node->connections, &event.node, "no memory to hear it");
+    }
 }

@@ -196,6 +196,14 @@ npr_status nodes_get(struct npr_node *node,
     return npr_get_pid(node, key, module, function, TIMEOUT_MS, out, NULL);
 }
 
+const char *nodes_text(struct npr_term term)
+{
+    assert_true(texts_count < KEPT_MAX);
+    texts[texts_count] = npr_term_print(term);
+    assert_non_null(texts[texts_count]);
+    return texts[texts_count++];
+}
+
 const char *nodes_call(struct npr_node *node, const struct npr_pid *pid, const char *request)
 {
     struct npr_builder *reply = npr_builder_create();

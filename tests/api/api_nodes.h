@@ -24,6 +24,9 @@ void nodes_wait_for_view(struct npr_node *node, size_t count);
 /* The term that `text` says; lives until the case ends (nodes_stop()). */
 struct npr_term nodes_term(const char *text);
 
+/* A term as text; lives as long. */
+const char *nodes_text(struct npr_term term);
+
 /* A key that belongs to node `index` of the `count` that run: {Text, N} for some N. */
 struct npr_term nodes_key_of(const char *text, size_t index, size_t count);
 

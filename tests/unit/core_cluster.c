@@ -374,6 +374,8 @@ static void carry_out(struct cluster *cluster, unsigned node, const struct npri_
         return;
     case NPRI_EFFECT_DEMONITOR:
     case NPRI_EFFECT_LOG:
+    case NPRI_EFFECT_TELL:
+    case NPRI_EFFECT_NEWS:
         return;
     }
 }

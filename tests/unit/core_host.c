@@ -154,14 +154,75 @@ static const char *name_of(enum npri_effect_kind kind)
         [NPRI_EFFECT_DEMONITOR] = "DEMONITOR",
         [NPRI_EFFECT_ANSWER] = "ANSWER",
         [NPRI_EFFECT_LOG] = "LOG",
+        [NPRI_EFFECT_TELL] = "TELL",
+        [NPRI_EFFECT_NEWS] = "NEWS",
     };
 
     return names[kind];
 }
 
+static void count_told(struct core_host *host, struct npr_term message)
+{
+    struct npr_term_walk walk;
+    struct npr_term parts[3] = {{0}};
+    uint32_t arity;
+
+    assert_true(npr_term_tuple(message, &walk, &arity));
+    for (unsigned i = 0; i < 3; i++) {
+        (void)npr_term_next(&walk, &parts[i]);
+    }
+    host->told_bytes += message.size;
+    host->told_lost += npr_term_is_atom(parts[0], "lost") ? 1 : 0;
+    host->told_synced += npr_term_is_atom(parts[0], "synced") ? 1 : 0;
+    (void)npr_term_get_uint64(parts[2], &host->told_at);
+}
+
+/* What cores tell each other, as Erlang text. */
+static void narrate_tell(struct core_host *host, const struct npri_core_effect *effect)
+{
+    char *text;
+
+    if (host->only_told) {
+        count_told(host, effect->term);
+        return;
+    }
+    text = npr_term_print(effect->term);
+    assert_non_null(text);
+    add(host, "TELL");
+    add_node(host, &effect->node);
+    add(host, " %s\n", text);
+    free(text);
+}
+
+static void narrate_news(struct core_host *host, const struct npri_core_effect *effect)
+{
+    add(host, "NEWS %u %s", (unsigned)effect->request, npr_watch_kind_name(effect->news));
+    if (effect->node.size > 0) {
+        add_node(host, &effect->node);
+    }
+    add_term(host, " key=", effect->key);
+    add_term(host, " ", effect->old);
+    add_term(host, effect->old.data == NULL ? " " : " -> ", effect->term);
+    if (effect->news == NPR_WATCH_GONE) {
+        add(host, " %s", npr_gone_name(effect->gone));
+    }
+    add(host, "\n");
+}
+
 static void narrate(struct core_host *host, const struct npri_core_effect *effect)
 {
     if (effect->kind == NPRI_EFFECT_LOG && host->quiet) {
+        return;
+    }
+    if (effect->kind == NPRI_EFFECT_TELL) {
+        narrate_tell(host, effect);
+        return;
+    }
+    if (effect->kind == NPRI_EFFECT_NEWS) {
+        narrate_news(host, effect);
+        return;
+    }
+    if (host->only_watch) {
         return;
     }
     if (effect->kind == NPRI_EFFECT_START) {
@@ -421,6 +482,18 @@ void host_down(struct core_host *host, const char *pid)
 {
     step(host,
          (struct npri_core_event){.kind = NPRI_EVENT_PROCESS_DOWN, .term = host_pid_term(pid)});
+}
+
+void host_told_read(struct core_host *host, const char *node)
+{
+    struct npri_buffer read = {0};
+
+    npri_put_tuple(&read, 2);
+    npri_put_atom(&read, "read");
+    npri_put_uint(&read, host->told_at);
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = term_in(&read)});
+    npri_buffer_fini(&read);
 }
 
 void host_pass(struct core_host *host, uint64_t ns)

@@ -12,7 +12,13 @@
 struct core_host {
     struct npri_core *core;
     uint64_t now_ns;
-    bool quiet;           /* LOG effects are left out of the trace */
+    bool quiet;      /* LOG effects are left out of the trace */
+    bool only_watch; /* and all that are not TELL or NEWS */
+    bool only_told;  /* TELL effects are only counted: */
+    uint64_t told_bytes;
+    uint64_t told_at; /* the last one's At */
+    unsigned told_lost;
+    unsigned told_synced;
     uint64_t start_token; /* of the last START and the last ANSWER */
     uint64_t answer_token;
     size_t trace_size;
@@ -58,6 +64,9 @@ void host_started(struct core_host *host, uint64_t operation, npr_status status,
 void host_register(struct core_host *host, const char *key, const char *pid);
 void host_unregister(struct core_host *host, const char *key);
 void host_down(struct core_host *host, const char *pid);
+
+/* The peer has read all that it was told. */
+void host_told_read(struct core_host *host, const char *node);
 
 /* Time passes: TIME at every deadline on the way. */
 void host_pass(struct core_host *host, uint64_t ns);

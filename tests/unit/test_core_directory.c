@@ -138,7 +138,8 @@ static size_t down(struct bed *bed, const struct npr_pid *pid)
     struct pid_room room;
     size_t count = 0;
 
-    while ((entry = npri_directory_take(&bed->directory, write_pid(pid, &room))) != NULL) {
+    while ((entry = npri_directory_take(&bed->directory, write_pid(pid, &room), NPR_GONE_NORMAL)) !=
+           NULL) {
         npri_entry_destroy(entry);
         count++;
     }
@@ -392,11 +393,11 @@ static void records_go_with_their_entries(void **state)
     carry_out(&bed);
     npri_directory_check(&bed.directory);
     bed.monitored[0] = false; /* it dies */
-    entry = npri_directory_take(&bed.directory, write_pid(&pid, &room));
+    entry = npri_directory_take(&bed.directory, write_pid(&pid, &room), NPR_GONE_NORMAL);
     assert_ptr_equal(npri_entry_take_restart(entry), restart);
     assert_null(npri_entry_take_restart(entry));
     npri_entry_destroy(entry);
-    assert_null(npri_directory_take(&bed.directory, write_pid(&pid, &room)));
+    assert_null(npri_directory_take(&bed.directory, write_pid(&pid, &room), NPR_GONE_NORMAL));
 
     assert_int_equal(put(&bed, 1, &pid, 5), NPR_OK); /* registered itself, then had its start */
     assert_int_equal(put_supervised(&bed, 1, &pid, 6, restart), NPR_OK);
