@@ -121,7 +121,9 @@ const struct command command_keys = {
     .summary = "List or count the entries that one node holds",
     .details =
         "One line for each entry: the key, a tab, the pid.  With --json one object, {\"node\":N,\n"
-        "\"keys\":[{\"key\":K,\"pid\":P},...]} or {\"node\":N,\"count\":C}.\n\n"
+        "\"keys\":[{\"key\":K,\"pid\":P,\"token\":T},...]} or {\"node\":N,\"count\":C}; there is "
+        "no token\n"
+        "where none is known.\n\n"
         "--prefix TERM: keys that begin so: a binary with these bytes (-b takes TERM as such), a\n"
         "tuple or a list with these first elements: '{room}' is a prefix of {room,7}.\n"
         "--match PATTERN: keys that look so; _ is any term: '{room,_}', '#{device := _}'.",

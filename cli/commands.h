@@ -9,6 +9,8 @@ extern const struct command command_get;
 extern const struct command command_why;
 extern const struct command command_term;
 extern const struct command command_keys;
+extern const struct command command_watch;
+extern const struct command command_await;
 extern const struct command command_nodes;
 extern const struct command command_status;
 extern const struct command command_register;
