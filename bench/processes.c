@@ -7,7 +7,7 @@
  *      processes call64 N        64 processes call another N times in all
  *
  * Prints one line: the work, and millions of it in a second.  bench/run compares them with
- * Erlang's, which does the same (bench/peer.erl). */
+ * Erlang's, which does the same (bench/bench_peer.erl). */
 #include <inttypes.h>
 #include <semaphore.h>
 #include <stdatomic.h>

@@ -1,6 +1,9 @@
 #include "base/alloc.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #ifdef NPRI_ALLOC_FAULTS
 #include <stdatomic.h>
@@ -65,4 +68,11 @@ void *npri_realloc(void *old, size_t bytes)
 void npri_free(void *memory)
 {
     free(memory);
+}
+
+void npri_alloc_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

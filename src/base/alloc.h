@@ -14,6 +14,10 @@ void *npri_alloc_zeroed(size_t count, size_t bytes); /* overflow-checked */
 void *npri_realloc(void *old, size_t bytes);
 void npri_free(void *memory); /* accepts NULL */
 
+/* Asks the C library to give free memory back to the system, where it keeps it: it takes some ten
+ * milliseconds for each hundred megabytes.  Any thread. */
+void npri_alloc_trim(void);
+
 void npri_alloc_fail_after(uint64_t count);
 
 /* Whether allocations are being counted: then all of them must come here, none from what somebody

@@ -437,7 +437,7 @@ void npri_receive_forget_timer(struct npr_process *process, uint64_t number);
 /* ---- */
 
 /* Before a signal that makes a relation with `peer` leaves: see has_remote (calls.c). */
-void npri_process_note_peer(struct npr_process *process, const struct npr_pid *peer);
+void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer);
 
 /* Delivers a copy of `draft`, from the process unless it says from whom, with the payload made of
  * `parts`.  NPR_OK, NPR_ENOMEM. */

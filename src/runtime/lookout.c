@@ -6,13 +6,21 @@
 /* Looks in the time that is too long. */
 #define LOOKS 4u
 
+/* The same when only rests are looked for. */
+#define RESTS_NS UINT64_C(100000000)
+
+/* Ended processes whose memory is worth a trim: a megabyte or two. */
+#define TRIM_PROCESSES 4096u
+
 npr_status npri_lookout_init(struct npri_lookout *lookout, struct npri_runtime *runtime)
 {
     lookout->runtime = runtime;
+    lookout->period_ns = RESTS_NS / LOOKS;
     if (runtime->options.long_callback_ms == 0 || runtime->options.slow == NULL) {
         return NPR_OK;
     }
     lookout->long_ns = runtime->options.long_callback_ms * NPRI_NS_PER_MS;
+    lookout->period_ns = lookout->long_ns / LOOKS;
     lookout->seen = npri_alloc_zeroed(runtime->scheduler.workers_count, sizeof(*lookout->seen));
     return lookout->seen == NULL ? NPR_ENOMEM : NPR_OK;
 }
@@ -85,21 +93,30 @@ static bool park(struct npri_lookout *lookout)
     return false;
 }
 
+static void trim(struct npri_lookout *lookout)
+{
+    const uint64_t finished = npri_scheduler_finished(&lookout->runtime->scheduler);
+
+    if (finished - lookout->trimmed >= TRIM_PROCESSES) {
+        lookout->trimmed = finished;
+        npri_alloc_trim();
+    }
+}
+
 uint64_t npri_lookout_tick(struct npri_lookout *lookout, uint64_t now_ns)
 {
     const struct npri_scheduler *scheduler = &lookout->runtime->scheduler;
 
-    if (lookout->long_ns == 0) {
-        return UINT64_MAX;
-    }
-    for (unsigned i = 0; i < scheduler->workers_count; i++) {
+    for (unsigned i = 0; lookout->seen != NULL && i < scheduler->workers_count; i++) {
         look_at(lookout, i, now_ns);
     }
     /* relaxed: park() looks again. */
     if (atomic_load_explicit(&scheduler->sleeping, memory_order_relaxed) ==
-            scheduler->workers_count &&
-        park(lookout)) {
-        return UINT64_MAX;
+        scheduler->workers_count) {
+        trim(lookout);
+        if (park(lookout)) {
+            return UINT64_MAX;
+        }
     }
-    return now_ns + lookout->long_ns / LOOKS;
+    return now_ns + lookout->period_ns;
 }

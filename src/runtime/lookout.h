@@ -11,6 +11,10 @@
  *      tick              | timer thread | acquire; what it has seen is its own
  *      awake             | any worker   | `parked`, against `sleeping` of the scheduler
  *
+ * When all workers have come to rest it gives memory back, if many processes have ended since the
+ * last time: the C library keeps what small blocks had, and a node that had a million would look as
+ * if it had them for ever.
+ *
  * While all workers sleep there is nothing to look at: the thread parks, and the first worker that
  * wakes makes it go on.  Neither is missed: who parks raises `parked`, then reads `sleeping`; who
  * wakes lowers `sleeping`, then reads `parked`.  All four are seq_cst. */
@@ -43,10 +47,12 @@ struct npri_lookout_seen {
 struct npri_lookout {
     /* Constant. */
     struct npri_runtime *runtime;
-    uint64_t long_ns; /* 0: nobody looks */
+    uint64_t long_ns; /* 0: nobody wants to hear of callbacks */
+    uint64_t period_ns;
 
     atomic_bool parked;
-    struct npri_lookout_seen *seen; /* one for each worker; the timer thread's */
+    struct npri_lookout_seen *seen; /* one for each worker; the timer thread's, like this: */
+    uint64_t trimmed;               /* processes that had been freed when memory was given back */
 };
 
 /* A zeroed one, once the workers are there.  NPR_ENOMEM; fini() all the same. */

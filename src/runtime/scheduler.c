@@ -98,6 +98,17 @@ static bool scheduler_has_work(struct npri_scheduler *scheduler)
     return false;
 }
 
+uint64_t npri_scheduler_finished(const struct npri_scheduler *scheduler)
+{
+    uint64_t finished = 0;
+
+    for (unsigned i = 0; i < scheduler->workers_count; i++) {
+        /* seq_cst: see struct npri_runtime. */
+        finished += atomic_load_explicit(&scheduler->workers[i].finished, memory_order_seq_cst);
+    }
+    return finished;
+}
+
 /* ---- Sleeping and waking. */
 
 static void scheduler_wake_one(struct npri_scheduler *scheduler)
@@ -326,17 +337,6 @@ static void *worker_main(void *argument)
     npri_pool_leave(&worker->pool);
     worker_here = NULL;
     return NULL;
-}
-
-uint64_t npri_scheduler_finished(const struct npri_scheduler *scheduler)
-{
-    uint64_t finished = 0;
-
-    for (unsigned i = 0; i < scheduler->workers_count; i++) {
-        /* seq_cst: see struct npri_runtime. */
-        finished += atomic_load_explicit(&scheduler->workers[i].finished, memory_order_seq_cst);
-    }
-    return finished;
 }
 
 /* ---- Start and stop. */

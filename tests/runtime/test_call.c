@@ -270,7 +270,7 @@ static void ends_of_the_callee_are_answers(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct npri_signal *answer = world_take(&world, &world.probed);
         struct npr_term parts[2];
-        int64_t status;
+        int64_t status = NPR_OK;
 
         assert_true(npr_term_get_tuple(answer->payload, 2, parts) &&
                     npr_term_get_int64(parts[0], &status));
