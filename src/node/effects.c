@@ -379,7 +379,14 @@ static void delegate(struct npr_node *node, const struct npri_core_effect *effec
 static void discard(struct npr_node *node, struct npr_term pid)
 {
     struct npri_buffer reason;
+    struct npr_pid here;
 
+    if (node->registry.kill != NULL && npr_term_get_pid(pid, &here) &&
+        npr_node_name_equal(&here.node, &node->name)) {
+        npri_runtime_deliver_to(node->runtime, &here, node->registry.kill);
+        node->registry.kill = NULL;
+        return;
+    }
     npri_buffer_init(&reason, 0);
     npri_put_atom(&reason, "kill");
     (void)npri_router_send(

@@ -13,6 +13,9 @@
 #define NAME_BYTES_MAX        128u
 #define REASON_TEXT_BYTES_MAX 160u
 
+/* NEW_PID_EXT, node, id, serial, creation. */
+#define PID_BYTES_MAX (1u + 2u + NPR_NODE_NAME_BYTES_MAX + 12u + 1u)
+
 /* One start on its way from the loop thread to a worker and back. */
 struct launch {
     struct npri_task task;
@@ -21,6 +24,7 @@ struct launch {
     void *user;
     uint64_t number;
     const struct npr_behaviour *behaviour;
+    struct npri_signal *kill; /* if it is registered: see struct npri_registry */
     char name[NAME_BYTES_MAX];
     /* Written by the worker, read by the loop thread once it is posted. */
     struct npr_pid pid;
@@ -32,19 +36,18 @@ static void launch_end(struct npri_task *task)
     struct launch *launch = NPRI_CONTAINER_OF(task, struct launch, task);
     struct npr_node *node = launch->node;
     struct npri_outcome outcome = {.status = launch->error.status};
-    struct npri_buffer pid;
+    uint8_t bytes[PID_BYTES_MAX];
+    struct npri_buffer pid = {.data = bytes, .capacity = sizeof(bytes)};
 
     npri_node_enter(node);
-    npri_buffer_init(&pid, 0);
-    npri_put_pid(&pid, &launch->pid);
+    npri_put_pid(&pid, &launch->pid); /* A process that runs must be known: this needs no memory. */
     outcome.term = npri_buffer_term(&pid);
-    if (outcome.status == NPR_OK && pid.failed) {
-        outcome.status = NPR_ENOMEM;
-    }
     outcome.text = npr_bytes_of(launch->error.text);
     outcome.behaviour = outcome.status == NPR_OK ? launch->behaviour : NULL;
+    node->registry.kill = launch->kill;
     launch->done(launch->user, launch->number, &outcome);
-    npri_buffer_fini(&pid);
+    npri_signal_destroy(node->registry.kill);
+    node->registry.kill = NULL;
     npri_free(launch);
     npri_node_leave(node);
 }
@@ -72,6 +75,25 @@ static void started(void *user,
     npri_loop_post(launch->node->loop, &launch->task);
 }
 
+/* exit(Pid, kill), to a pid that is yet unknown. */
+static struct npri_signal *create_kill(struct npr_node *node)
+{
+    uint8_t bytes[8];
+    struct npri_buffer reason = {.data = bytes, .capacity = sizeof(bytes)};
+
+    npri_put_atom(&reason, "kill");
+    return npri_signal_create(
+        &(struct npri_signal){.kind = NPRI_SIGNAL_EXIT,
+                              .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
+                              .payload = npri_buffer_term(&reason)});
+}
+
+static void launch_destroy(struct launch *launch)
+{
+    npri_signal_destroy(launch->kill);
+    npri_free(launch);
+}
+
 npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *options)
 {
     struct launch *launch;
@@ -83,6 +105,11 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
     }
     launch = npri_alloc_zeroed(1, sizeof(*launch));
     if (launch == NULL) {
+        return NPR_ENOMEM;
+    }
+    launch->kill = options->registered ? create_kill(node) : NULL;
+    if (options->registered && launch->kill == NULL) {
+        npri_free(launch);
         return NPR_ENOMEM;
     }
     launch->task.run = launch_end;
@@ -108,7 +135,7 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
         return NPR_OK;
     }
     if (status != NPR_OK) {
-        npri_free(launch);
+        launch_destroy(launch);
     }
     return status;
 }

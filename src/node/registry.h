@@ -14,8 +14,9 @@ struct npri_signal;
 struct npri_registry {
     struct npri_core *core;
     struct npri_timer *timer;
-    struct npri_map gets;       /* unanswered, by number */
-    struct npri_map monitors;   /* of registered processes of other nodes, by pid */
+    struct npri_map gets;     /* unanswered, by number */
+    struct npri_map monitors; /* of registered processes of other nodes, by pid */
+    struct npri_signal *kill; /* for a process that has just started, in case it is one too many */
     struct npri_task ends_task; /* its processes' ends; with the loop while there are any */
     struct npr_process *ends;   /* taken, told in the next turn */
     uint64_t last_request;

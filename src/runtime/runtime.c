@@ -519,6 +519,18 @@ static bool local_is_service(struct npri_runtime *runtime, struct npri_local loc
            local.id <= atomic_load_explicit(&runtime->services_count, memory_order_acquire);
 }
 
+void npri_runtime_deliver_to(struct npri_runtime *runtime,
+                             const struct npr_pid *to,
+                             struct npri_signal *signal)
+{
+    if (runtime_owns(runtime, to)) {
+        runtime_deliver_local(runtime, (struct npri_local){.id = to->id, .serial = to->serial},
+                              signal);
+    } else {
+        npri_signal_destroy(signal);
+    }
+}
+
 enum npri_watch npri_runtime_watch(struct npri_runtime *runtime, const struct npr_pid *pid)
 {
     const struct npri_local local = {.id = pid->id, .serial = pid->serial};

@@ -122,6 +122,12 @@ NPR_NODISCARD npr_status npri_runtime_spawn(struct npri_runtime *runtime,
 /* Takes ownership of a signal, wherever it is bound for. */
 void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *signal);
 
+/* The same to a process of this node, whatever `signal->to`: for one that was made while there was
+ * memory for it.  To any other pid it is dropped. */
+void npri_runtime_deliver_to(struct npri_runtime *runtime,
+                             const struct npr_pid *to,
+                             struct npri_signal *signal);
+
 /* The connection to `node` is gone: its end of every link and monitor of a local process breaks, as
  * by a NODE_DOWN to each.  What came from there must have been delivered before, what comes from a
  * new connection must come after.  NPR_ENOMEM: some processes were not told; call again. */

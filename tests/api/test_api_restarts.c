@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "support/check.h"
 
 #define CRASHES_MAX 3
@@ -23,6 +24,7 @@ struct phoenix {
 };
 
 static atomic_int starts_to_fail;
+static atomic_ulong allocations_to_succeed;
 static atomic_int living;  /* of all that have this key: one at the most */
 static atomic_int overlap; /* how often there was another one when one began */
 
@@ -76,6 +78,16 @@ static npr_status phoenix_call(struct npr_process *self,
                                                               : NPR_ENOMEM;
 }
 
+/* Any message ends it, while the case may have memory fail. */
+static npr_status phoenix_info(struct npr_process *self, void *state, struct npr_term message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    npri_alloc_fail_after(atomic_exchange(&allocations_to_succeed, 0));
+    return NPR_EIO;
+}
+
 static void phoenix_terminate(struct npr_process *self, void *state, struct npr_term reason)
 {
     (void)self;
@@ -101,6 +113,7 @@ static const struct npr_behaviour tireless = {
     .state_bytes = sizeof(struct phoenix),
     .init = phoenix_init,
     .call = phoenix_call,
+    .info = phoenix_info,
     .terminate = phoenix_terminate,
     .restart = NPR_RESTART_PERMANENT,
     .restarts_max = NPR_RESTARTS_MAX,
@@ -367,6 +380,44 @@ static void nobody_ever_finds_nothing(void **state)
     }
 }
 
+static bool one_lives(void *user)
+{
+    (void)user;
+    return atomic_load(&living) == 1;
+}
+
+/* Memory fails from some allocation after the end on, until a lookup has come back: then the key
+ * has a process, or can be given one.  Would catch: a key that is blocked by a restart that failed
+ * halfway, a process that lives on without one. */
+static void without_memory_a_restart_fails_cleanly(void **state)
+{
+    const struct npr_term word = nodes_term("x");
+    const struct npr_term key = nodes_term("k");
+    struct npr_address to = {0};
+    struct npr_found found;
+    npr_status status;
+
+    (void)state;
+    nodes_start(1, &module);
+    for (unsigned n = 1; n < 40; n++) {
+        status = NPR_ENOMEM;
+        for (unsigned tries = 0; status != NPR_OK && tries < 1000; tries++) {
+            status = nodes_get(nodes[0], key, "phoenix", "tireless", &found);
+        }
+        assert_int_equal(status, NPR_OK);
+        nodes_wait(one_lives, NULL); /* one that was too many may be about to end */
+        to.pid = found.pid;
+        atomic_store(&allocations_to_succeed, n);
+        assert_int_equal(npr_node_send(nodes[0], &to, word), NPR_OK);
+        status = NPR_OK;
+        while (status == NPR_OK && npr_pid_equal(&found.pid, &to.pid)) {
+            status = look(nodes[0], key, &found); /* of the new one, of none, or out of memory */
+        }
+        npri_alloc_fail_after(0);
+    }
+    atomic_store(&overlap, 0);
+}
+
 static bool has_no_keys(void *user)
 {
     const struct npr_query query = {.selector = npr_select_all(), .timeout_ms = TIMEOUT_MS};
@@ -434,6 +485,7 @@ int main(void)
         cmocka_unit_test_teardown(a_thread_process_comes_back, cleanup),
         cmocka_unit_test_teardown(unregistering_lets_it_go, cleanup),
         cmocka_unit_test_teardown(nobody_ever_finds_nothing, cleanup),
+        cmocka_unit_test_teardown(without_memory_a_restart_fails_cleanly, cleanup),
         cmocka_unit_test_teardown(many_ends_at_once_are_all_heard_of, cleanup),
         cmocka_unit_test_teardown(a_node_with_permanent_processes_stops, cleanup),
     };
