@@ -324,6 +324,43 @@ static void nodes_survive_without_memory(void **state)
     }
 }
 
+/* The same from the start of a node to the last call. */
+static void a_node_lacks_memory_at_any_moment(void **state)
+{
+    const struct npr_node_options options = counters_options("a@127.0.0.1");
+    struct npr_term key = nodes_term("key");
+    struct npr_term request = nodes_term("get");
+    struct npr_builder *reply = npr_builder_create();
+    npr_status status = NPR_ENOMEM;
+
+    (void)state;
+    for (uint64_t count = 1; status != NPR_OK; count++) {
+        struct npr_node *node = NULL;
+        struct npr_address to = {0};
+        struct npr_error err = {0};
+        struct npr_found found;
+
+        assert_true(count < 10000);
+        npr_builder_reset(reply);
+        npri_alloc_fail_after(count);
+        status = npr_node_start(&options, &node, &err);
+        if (status == NPR_OK) {
+            status = npr_get_pid(node, key, "counter", "start", 50, &found, &err);
+        }
+        if (status == NPR_OK) {
+            to.pid = found.pid;
+            status = npr_node_call(node, &to, request, 50, reply, &err);
+        }
+        npri_alloc_fail_after(0);
+        if (status != NPR_OK && status != NPR_ENOMEM && status != NPR_ETIMEDOUT) {
+            fail_msg("allocation %llu: %s: %s", (unsigned long long)count, npr_status_name(status),
+                     err.text);
+        }
+        npr_node_stop(node);
+    }
+    npr_builder_destroy(reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +373,7 @@ int main(void)
         cmocka_unit_test_teardown(a_taken_port_is_said_to_be_taken, nodes_stop),
         cmocka_unit_test_teardown(a_start_without_memory_fails_cleanly, nodes_stop),
         cmocka_unit_test_teardown(nodes_survive_without_memory, nodes_stop),
+        cmocka_unit_test_teardown(a_node_lacks_memory_at_any_moment, nodes_stop),
     };
 
     return cmocka_run_group_tests_name("api_lives", tests, NULL, NULL);

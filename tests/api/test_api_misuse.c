@@ -9,8 +9,6 @@
 
 #include "nprocreg/thread.h"
 
-#include "base/alloc.h"
-
 #define STATUS_GARBAGE ((npr_status)12345)
 
 /* ---- A process that gives itself away, and one that returns nonsense. */
@@ -457,44 +455,6 @@ static void too_large_is_refused(void **state)
     free(bytes);
 }
 
-/* ---- No memory, from the start of a node to the last call. */
-
-static void a_node_lacks_memory_at_any_moment(void **state)
-{
-    const struct npr_node_options options = nodes_options("a@127.0.0.1", &misuse_module);
-    struct npr_term key = nodes_term("key");
-    struct npr_term request = nodes_term("hello");
-    struct npr_builder *reply = npr_builder_create();
-    npr_status status = NPR_ENOMEM;
-
-    (void)state;
-    for (uint64_t count = 1; status != NPR_OK; count++) {
-        struct npr_node *node = NULL;
-        struct npr_address to = {0};
-        struct npr_error err = {0};
-        struct npr_found found;
-
-        assert_true(count < 10000);
-        npr_builder_reset(reply);
-        npri_alloc_fail_after(count);
-        status = npr_node_start(&options, &node, &err);
-        if (status == NPR_OK) {
-            status = npr_get_pid(node, key, "misuse", "leak", 50, &found, &err);
-        }
-        if (status == NPR_OK) {
-            to.pid = found.pid;
-            status = npr_node_call(node, &to, request, 50, reply, &err);
-        }
-        npri_alloc_fail_after(0);
-        if (status != NPR_OK && status != NPR_ENOMEM && status != NPR_ETIMEDOUT) {
-            fail_msg("allocation %llu: %s: %s", (unsigned long long)count, npr_status_name(status),
-                     err.text);
-        }
-        npr_node_stop(node);
-    }
-    npr_builder_destroy(reply);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,7 +464,6 @@ int main(void)
         cmocka_unit_test_teardown(nonsense_ends_one_process, nodes_stop),
         cmocka_unit_test_teardown(starts_fail_in_every_way, nodes_stop),
         cmocka_unit_test_teardown(too_large_is_refused, nodes_stop),
-        cmocka_unit_test_teardown(a_node_lacks_memory_at_any_moment, nodes_stop),
     };
 
     return cmocka_run_group_tests_name("api_misuse", tests, NULL, NULL);

@@ -30,7 +30,8 @@ cases() ->
      {"a supervisor's child", fun supervised/0},
      {"spawns whose init fails", fun failing_init/0},
      {"the options of spawn_request", fun spawn_options/0},
-     {"is_process_alive", fun alive/0}].
+     {"is_process_alive", fun alive/0},
+     {"a name: sent to, called, monitored, told of, free again", fun named/0}].
 
 native() ->
     interop_cluster:name(n1).
@@ -370,3 +371,28 @@ alive() ->
     ?EQUAL(true, Alive()),
     ?EQUAL(ok, do(Puppet, {stop, normal})),
     ?EVENTUALLY(false, Alive()).
+
+%% Would catch: a DOWN that names the pid where the name was monitored, and a name that outlives its
+%% process.
+named() ->
+    Native = native(),
+    Server = {marionette, Native},
+    Puppet = puppet(),
+    Listener = listener(Puppet),
+    ?EQUAL(ok, do(Puppet, {name, marionette})),
+    ?EQUAL({error, unknown}, ?ON(b, gen_server:call(Server, hello))),
+    ?EQUAL({marionette, Native}, ?ON(b, Server ! {marionette, Native})),
+    ?EVENTUALLY([{marionette, Native}], heard(Listener)),
+    ?EQUAL(Puppet, ?ON(a, erpc:call(Native, erlang, whereis, [marionette]))),
+    ?EQUAL({registered_name, marionette},
+           ?ON(a, erpc:call(Native, erlang, process_info, [Puppet, registered_name]))),
+    ?EQUAL({{my, end_}, noproc},
+           ?ON(b, begin
+                      Ref = monitor(process, Server),
+                      ok = gen_server:call(Server, {stop, {my, end_}}),
+                      Down = interop_check:down(Ref, Server),
+                      {Down, interop_check:down(monitor(process, Server), Server)}
+                  end)),
+    Next = puppet(),
+    ?EQUAL(ok, do(Next, {name, marionette})),
+    ?EQUAL(ok, ?ON(a, gen_server:stop(Server))).

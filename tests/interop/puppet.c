@@ -6,12 +6,18 @@
  *      call {monitor,Pid}       -> {ok,Ref}
  *      call {demonitor,Ref}
  *      call {trap,true|false}
+ *      call {name,Atom}         is registered by that name
  *      call {stop,Reason}       -> ok, and ends with it
  *      call else                -> {error,unknown}
  *
  * puppet:start/0 starts it; puppet:start/1 with {fail,Reason} fails for that reason. */
+#include <string.h>
+
 #include "nprocreg/format.h"
 #include "nprocreg/module.h"
+#include "nprocreg/names.h"
+
+#define NAME_BYTES_MAX 64
 
 struct puppet {
     struct npr_pid owner; /* none: its node's name is empty */
@@ -35,15 +41,30 @@ static npr_status puppet_reply(struct npr_process *self,
     return status == NPR_OK ? npr_reply(self, from, reply) : status;
 }
 
+static npr_status puppet_name(struct npr_process *self, struct npr_bytes atom)
+{
+    char name[NAME_BYTES_MAX] = "";
+
+    if (atom.size >= sizeof(name)) {
+        return NPR_EINVAL;
+    }
+    memcpy(name, atom.data, atom.size);
+    return npr_register_name(self, name);
+}
+
 /* Does what is asked; NPR_ENOTFOUND: it is none of these. */
 static npr_status puppet_obey(struct npr_process *self,
                               struct puppet *puppet,
                               struct npr_term request)
 {
     struct npr_term reason;
+    struct npr_bytes name;
     struct npr_pid pid;
     struct npr_ref ref;
 
+    if (NPR_MATCH(request, "{name,~a}", &name)) {
+        return puppet_name(self, name);
+    }
     if (NPR_MATCH(request, "{tell,~p}", &pid)) {
         puppet->owner = pid;
         return NPR_OK;

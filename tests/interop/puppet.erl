@@ -25,6 +25,7 @@ call({monitor, Pid}, From, Owner) -> reply(From, {ok, monitor(process, Pid)}, Ow
 call({demonitor, Ref}, From, Owner) -> demonitor(Ref), reply(From, ok, Owner);
 call({exit, Pid, Reason}, From, Owner) -> exit(Pid, Reason), reply(From, ok, Owner);
 call({trap, Flag}, From, Owner) -> process_flag(trap_exit, Flag), reply(From, ok, Owner);
+call({name, Name}, From, Owner) -> register(Name, self()), reply(From, ok, Owner);
 call({stop, Reason}, From, _) -> gen_server:reply(From, ok), exit(Reason);
 call(_, From, Owner) -> reply(From, {error, unknown}, Owner).
 
