@@ -54,6 +54,7 @@
 #define NPRI_SURVEYS_MAX        8u      /* at once */
 #define NPRI_PROCESSES_TOLD_MAX 10000u  /* in one answer: their figures; */
 #define NPRI_PIDS_TOLD_MAX      100000u /* only their pids */
+#define NPRI_RELATIONS_TOLD_MAX 100000u /* links and monitors of one process */
 #define NPRI_KEYS_TOLD_MAX      100u    /* of one process; among others */
 #define NPRI_KEYS_LISTED_MAX    3u      /* this many */
 

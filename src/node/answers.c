@@ -13,9 +13,10 @@
 
 /* ---- Asking. */
 
-/* Sends the monitor and the message of a call. */
+/* Sends a monitor, and behind it the message of a call, or a TELL without one. */
 static bool send_call(struct npr_node *node,
                       const struct npri_question *request,
+                      enum npri_signal_kind kind,
                       struct npr_term message)
 {
     const struct npr_term client = npri_service_pid(node, NPRI_SERVICE_CLIENT);
@@ -31,8 +32,8 @@ static bool send_call(struct npr_node *node,
                                  .to = npri_buffer_term(&request->target),
                                  .ref = npri_buffer_term(&request->ref)};
     sent = !peer.failed && npri_router_send(node, &draft);
-    draft.kind = NPRI_SIGNAL_MESSAGE;
-    draft.ref = (struct npr_term){0};
+    draft.kind = kind;
+    draft.ref = kind == NPRI_SIGNAL_TELL ? draft.ref : (struct npr_term){0};
     draft.payload = message;
     sent = sent && npri_router_send(node, &draft);
     npri_buffer_fini(&peer);
@@ -61,7 +62,7 @@ npr_status npri_question_call(struct npr_node *node,
     npri_put_given(&request->target, to);
     if (message.failed || request->target.failed) {
         status = NPR_ENOMEM;
-    } else if (!send_call(node, request, npri_buffer_term(&message))) {
+    } else if (!send_call(node, request, NPRI_SIGNAL_MESSAGE, npri_buffer_term(&message))) {
         /* Here nothing but memory can be short. */
         status = npr_node_name_equal(&request->peer, &node->name) ? NPR_ENOMEM : NPR_EFULL;
     }
@@ -70,6 +71,25 @@ npr_status npri_question_call(struct npr_node *node,
     }
     npri_buffer_fini(&message);
     return status;
+}
+
+npr_status npri_question_tell(struct npr_node *node,
+                              const struct npri_question_options *options,
+                              struct npr_term pid)
+{
+    struct npri_question *request;
+    npr_status status = npri_question_begin(node, options, NPRI_QUESTION_CALL, &request);
+
+    if (status != NPR_OK) {
+        return status;
+    }
+    npri_put_given(&request->target, pid);
+    if (request->target.failed ||
+        !send_call(node, request, NPRI_SIGNAL_TELL, (struct npr_term){0})) {
+        npri_question_abandon(node, request);
+        return NPR_ENOMEM;
+    }
+    return NPR_OK;
 }
 
 /* Without a better one, the group leader of what we have spawned is our client: it answers io

@@ -24,8 +24,8 @@ void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct
 void npri_function_native_spawn_for(struct npri_evaluation *evaluation,
                                     const struct npr_term *args);
 
-/* functions_processes.c: nprocreg:processes/0 (also erlang:processes/0), processes/1, info/1;
- * erlang:process_info/1,2. */
+/* functions_processes.c: nprocreg:processes/0 (also erlang:processes/0), processes/1, info/1.
+ * functions_process_info.c: erlang:process_info/1,2. */
 void npri_function_processes(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_processes_by(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_info(struct npri_evaluation *evaluation, const struct npr_term *args);

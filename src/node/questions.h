@@ -2,6 +2,8 @@
  *
  *     call     MONITOR + {'$gen_call',{Client,Ref},Request}  ->  {Ref,Reply} or DOWN
  *
+ *     tell     MONITOR + TELL                                ->  {Ref,Reply} or DOWN
+ *
  *     apply    SPAWN_REQUEST erpc:execute_call, monitored    ->  SPAWN_REPLY, DOWN {Res,return,V}
  *
  *     spawn    SPAWN_REQUEST                                 ->  SPAWN_REPLY
@@ -67,6 +69,10 @@ NPR_NODISCARD npr_status npri_question_call(struct npr_node *node,
                                             const struct npri_question_options *options,
                                             struct npr_term to, /* pid or atom */
                                             struct npr_term request);
+/* A process of this node, about its links and monitors: the answer is as NPRI_SIGNAL_TELL says. */
+NPR_NODISCARD npr_status npri_question_tell(struct npr_node *node,
+                                            const struct npri_question_options *options,
+                                            struct npr_term pid);
 NPR_NODISCARD npr_status npri_question_apply(struct npr_node *node,
                                              const struct npri_question_options *options,
                                              const struct npri_apply *apply);

@@ -90,6 +90,7 @@ static bool signal_to_control(const struct npr_node *node,
     case NPRI_SIGNAL_CALL:
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
+    case NPRI_SIGNAL_TELL:
         return false;
     }
     return false;
@@ -168,6 +169,7 @@ static bool is_whole(const struct npri_signal *signal)
         return from && payload;
     case NPRI_SIGNAL_MONITOR:
     case NPRI_SIGNAL_DEMONITOR:
+    case NPRI_SIGNAL_TELL:
         return from && ref;
     case NPRI_SIGNAL_DOWN:
         return from && ref && payload;

@@ -311,6 +311,8 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         return npri_process_on_timer(process, signal);
     case NPRI_SIGNAL_ANSWER:
         return npri_process_on_answer(process, signal);
+    case NPRI_SIGNAL_TELL:
+        return npri_process_tell(process, signal);
     case NPRI_SIGNAL_GROUP_LEADER:
         npri_signal_destroy(process->leader);
         process->leader = signal;

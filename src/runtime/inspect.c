@@ -1,6 +1,8 @@
 /* What can be told of processes from outside: `nprocreg ps`. */
+#include "base/limits.h"
 #include "runtime/internal.h"
 #include "runtime/ranking.h"
+#include "term/write.h"
 
 _Static_assert(NPRI_RUNTIME_PARTS == NPRI_TABLE_SHARDS, "a part is a shard");
 
@@ -97,4 +99,75 @@ void npri_runtime_names(struct npri_runtime *runtime,
     if (is_ours(runtime, pid)) {
         npri_names_each_of(&runtime->names, local, visit, user);
     }
+}
+
+/* ---- Links and monitors, told by the process itself. */
+
+struct telling {
+    enum npri_relation_kind kind;
+    struct npr_term except; /* who asks monitors it meanwhile, by this reference */
+    struct npri_buffer terms;
+    uint32_t count;
+};
+
+static void telling_visit(void *user, const struct npri_relation *relation)
+{
+    struct telling *telling = user;
+
+    if (relation->kind != telling->kind || relation->unlink_id != 0 ||
+        (relation->kind == NPRI_RELATION_WATCHED &&
+         npr_term_equal(npri_relation_ref(relation), telling->except))) {
+        return;
+    }
+    if (relation->kind == NPRI_RELATION_WATCHING) {
+        npri_put_tuple(&telling->terms, 2);
+        npri_put_atom(&telling->terms, "process");
+    }
+    npri_put_term(&telling->terms, npri_relation_peer(relation));
+    telling->count++;
+}
+
+/* The list of those of one kind, as erlang:process_info/2 has it. */
+static void put_relations(const struct npr_process *process,
+                          enum npri_relation_kind kind,
+                          struct npr_term except,
+                          struct npri_buffer *out)
+{
+    struct telling telling = {.kind = kind, .except = except};
+
+    npri_buffer_init(&telling.terms, 0);
+    npri_relations_each(&process->relations, telling_visit, &telling);
+    if (telling.count > 0) {
+        npri_put_list(out, telling.count);
+        npri_put_bytes(out, npri_buffer_bytes(&telling.terms));
+    }
+    npri_put_nil(out);
+    out->failed = out->failed || telling.terms.failed;
+    npri_buffer_fini(&telling.terms);
+}
+
+enum npri_verdict npri_process_tell(struct npr_process *process, const struct npri_signal *signal)
+{
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = signal->from};
+    struct npri_buffer answer;
+    npr_status status = NPR_ENOMEM;
+
+    npri_buffer_init(&answer, 0);
+    npri_put_tuple(&answer, 2);
+    npri_put_term(&answer, signal->ref);
+    if (process->relations.count > NPRI_RELATIONS_TOLD_MAX) {
+        npri_put_atom(&answer, "too_many");
+    } else {
+        npri_put_tuple(&answer, 3);
+        put_relations(process, NPRI_RELATION_LINK, signal->ref, &answer);
+        put_relations(process, NPRI_RELATION_WATCHING, signal->ref, &answer);
+        put_relations(process, NPRI_RELATION_WATCHED, signal->ref, &answer);
+    }
+    if (!answer.failed) {
+        const struct npr_term term = {.data = answer.data, .size = answer.size};
+
+        status = npri_process_send(process, &draft, &term, 1);
+    }
+    npri_buffer_fini(&answer);
+    return status == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
 }

@@ -95,6 +95,7 @@ static bool closing_act(struct npr_process *process, struct npri_signal *signal)
     case NPRI_SIGNAL_MONITOR:
     case NPRI_SIGNAL_DEMONITOR:
     case NPRI_SIGNAL_GROUP_LEADER:
+    case NPRI_SIGNAL_TELL:
         verdict = npri_process_on_signal(process, signal);
         break;
     case NPRI_SIGNAL_EXIT:

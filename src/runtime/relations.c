@@ -196,6 +196,20 @@ struct npri_relation *npri_relations_take(struct npri_relations *relations, uint
     return NULL;
 }
 
+void npri_relations_each(const struct npri_relations *relations,
+                         void (*visit)(void *user, const struct npri_relation *relation),
+                         void *user)
+{
+    for (uint32_t i = 0; i <= relations->mask; i++) {
+        const struct npri_relation *at =
+            relations->mask == 0 ? relations->first : relations->buckets[i];
+
+        for (; at != NULL; at = at->next) {
+            visit(user, at);
+        }
+    }
+}
+
 struct npri_relation *npri_relations_take_node(struct npri_relations *relations,
                                                const struct npr_node_name *node)
 {

@@ -71,6 +71,10 @@ void npri_relations_remove(struct npri_relations *relations, struct npri_relatio
  * when there is none left, and all memory is freed. */
 struct npri_relation *npri_relations_take(struct npri_relations *relations, uint32_t *cursor);
 
+void npri_relations_each(const struct npri_relations *relations,
+                         void (*visit)(void *user, const struct npri_relation *relation),
+                         void *user);
+
 /* Takes those out whose peer is on `node`, linked by `next`. */
 struct npri_relation *npri_relations_take_node(struct npri_relations *relations,
                                                const struct npr_node_name *node);

@@ -145,6 +145,7 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_CALL: /* npri_call_fail() */
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
+    case NPRI_SIGNAL_TELL:
         return false;
     }
     asker = signal->from;

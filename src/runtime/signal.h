@@ -26,6 +26,9 @@ enum npri_signal_kind {
     NPRI_SIGNAL_NODE_DOWN,     /* to (local), payload = node atom: links and monitors there break */
     NPRI_SIGNAL_TIMER,         /* a timer of the receiver is due (alarms.h); local only */
     NPRI_SIGNAL_NUDGE,         /* news from outside (outside.h), which keeps it; local only */
+    NPRI_SIGNAL_TELL,          /* from, to, ref: what are its links and monitors?  Local only; the
+                                  answer is a message {Ref, {Links, Monitors, MonitoredBy}}, or
+                                  {Ref, too_many} */
     NPRI_SIGNAL_PLAIN,         /* a message from a process here to a process here: payload */
     NPRI_SIGNAL_BATCH,         /* several of them in one block: batch.h */
     NPRI_SIGNAL_CALL,   /* an npr_call() likewise: peer = caller, number, payload = request */

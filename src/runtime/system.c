@@ -204,6 +204,7 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
     case NPRI_SIGNAL_SPAWN_REPLY:
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_NUDGE:
+    case NPRI_SIGNAL_TELL:
         return false;
     }
     return false;

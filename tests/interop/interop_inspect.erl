@@ -18,6 +18,7 @@ cases() ->
      {"info/1 of the dead, of others, of what is no pid", fun info_of_nobody/0},
      {"a suspended process says so", fun suspended/0},
      {"process_info/1,2 as Erlang has them", fun process_info_items/0},
+     {"process_info: links and monitors, told by the process itself", fun relations/0},
      {"process_info of a built-in server", fun process_info_of_server/0}].
 
 native() ->
@@ -130,6 +131,37 @@ process_info_items() ->
     [?EQUAL({Wrong, {error, badarg}}, {Wrong, ask(erlang, process_info, [Pid, Wrong])})
      || Wrong <- [nonsense, [nonsense], [status | status], "status"]],
     stop(Pid).
+
+%% Would catch: the question's own monitor among the answers, links that were taken back, a suspended
+%% process that does not answer.
+relations() ->
+    Native = native(),
+    [Puppet, Blocking] = [?ON(a, spawn(Native, M, start, [])) || M <- [puppet, blocking]],
+    [First, Second] = [?ON(a, spawn(fun() -> receive stop -> ok end end)) || _ <- "12"],
+    Do = fun(Order) -> ?ON(a, gen_server:call(Puppet, Order)) end,
+    Items = [links, monitors, monitored_by],
+    [?EQUAL([{links, []}, {monitors, []}, {monitored_by, []}],
+            ask(erlang, process_info, [Pid, Items])) || Pid <- [Puppet, Blocking]],
+    [?EQUAL(ok, Do(Order)) || Order <- [{link, First}, {link, Second}, {unlink, First}]],
+    {ok, _} = Do({monitor, First}),
+    {ok, _} = Do({monitor, First}),
+    Watcher = ?ON(a, interop_processes:watcher(Puppet)),
+    ?EQUAL({error, unknown}, Do(hello)),
+    ?EVENTUALLY({links, [Second]}, ask(erlang, process_info, [Puppet, links])),
+    ?EQUAL({monitors, [{process, First}, {process, First}]},
+           ask(erlang, process_info, [Puppet, monitors])),
+    ?EQUAL(ok, ?ON(a, sys:suspend(Puppet))),
+    ?EQUAL([{monitored_by, [Watcher]}, {status, suspended}, {links, [Second]}],
+           ask(erlang, process_info, [Puppet, [monitored_by, status, links]])),
+    ?EQUAL(ok, ?ON(a, sys:resume(Puppet))),
+    ?EVENTUALLY(4, maps:get(links, ask(nprocreg, info, [Puppet]))),
+    ?EQUAL({error, badarg}, ask(erlang, process_info, [Puppet, [links, nonsense]])),
+    ?EQUAL({links, []}, ask(erlang, process_info, [ask(erlang, whereis, [nprocreg]), links])),
+    ?ON(a, [Pid ! stop || Pid <- [First, Second]]),
+    ?EQUAL(ok, ?ON(a, gen_server:stop(Puppet))),
+    ?ON(a, exit(Blocking, kill)),
+    ?EVENTUALLY({undefined, undefined}, {ask(erlang, process_info, [Puppet, links]),
+                                         ask(erlang, process_info, [Blocking, links])}).
 
 process_info_of_server() ->
     Server = ask(erlang, whereis, [nprocreg]),
