@@ -293,7 +293,7 @@ npr_status npr_command_parse(const char *text, struct npr_command **out, struct 
     struct declaration *declaration;
     npr_status status;
 
-    if (equals == NULL) {
+    if (equals == NULL || out == NULL) {
         return npri_fail(err, NPR_EINVAL, "command: it must be MODULE:FUNCTION=PROGRAM");
     }
     /* Each text is at most as long as its part, and its terminator has the room of what ended it;

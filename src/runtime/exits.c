@@ -312,7 +312,7 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
     case NPRI_SIGNAL_ANSWER:
         return npri_process_on_answer(process, signal);
     case NPRI_SIGNAL_TELL:
-        return npri_process_tell(process, signal);
+        return npri_process_tell_relations(process, signal);
     case NPRI_SIGNAL_GROUP_LEADER:
         npri_signal_destroy(process->leader);
         process->leader = signal;

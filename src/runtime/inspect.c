@@ -146,7 +146,8 @@ static void put_relations(const struct npr_process *process,
     npri_buffer_fini(&telling.terms);
 }
 
-enum npri_verdict npri_process_tell(struct npr_process *process, const struct npri_signal *signal)
+enum npri_verdict npri_process_tell_relations(struct npr_process *process,
+                                              const struct npri_signal *signal)
 {
     const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = signal->from};
     struct npri_buffer answer;

@@ -374,7 +374,8 @@ void npri_call_fail(struct npri_runtime *runtime,
 void npri_call_overload(struct npri_runtime *runtime, struct npri_signal *signal);
 
 /* Answers a TELL (inspect.c). */
-enum npri_verdict npri_process_tell(struct npr_process *process, const struct npri_signal *signal);
+enum npri_verdict npri_process_tell_relations(struct npr_process *process,
+                                              const struct npri_signal *signal);
 
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);

@@ -141,6 +141,7 @@ static bool all_refuse(struct npr_process *stolen)
            npr_register_name(stolen, "stolen") == NPR_EINVAL &&
            npr_unregister_name(stolen, "stolen") == NPR_EINVAL &&
            npr_whereis(stolen, "nprocreg", &out) == NPR_EINVAL &&
+           npr_call(stolen, &pid, term, 100, NULL) == NPR_EINVAL &&
            npr_get(stolen, term, NULL, 100, &ref) == NPR_EINVAL &&
            npr_receive(stolen, 1, NULL, NULL, &received) == NPR_EINVAL &&
            npr_receive_call(stolen, &to, term, 1, NULL, NULL) == NPR_EINVAL;

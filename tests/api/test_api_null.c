@@ -18,6 +18,7 @@ static void values(void **state)
 {
     const struct npr_bytes no_bytes = {.size = 3};
     const struct npr_module *module = NULL;
+    struct npr_command *command = NULL;
     struct npr_node_name name = {.size = 1};
     struct npr_pid pid = {.id = 1};
     struct npr_ref ref = {.creation = 1};
@@ -35,6 +36,10 @@ static void values(void **state)
     assert_int_equal(name.size, 1);
     assert_string_equal(npr_status_text((npr_status)-999), "unknown status");
     assert_string_equal(npr_status_name((npr_status)7), "EUNKNOWN");
+    EINVAL_IS(npr_command_parse(NULL, &command, NULL));
+    EINVAL_IS(npr_command_parse("m:f=true", NULL, NULL));
+    assert_null(command);
+    npr_command_destroy(NULL);
     EINVAL_IS(npr_module_load(NULL, &module, NULL));
     EINVAL_IS(npr_module_load("libm.so.6", NULL, NULL));
     assert_null(module);
@@ -445,6 +450,7 @@ static void no_process(void **state)
     EINVAL_IS(npr_send_after(NULL, &pid, term, 1, NULL));
     EINVAL_IS(npr_send_every(NULL, &pid, term, 1, NULL));
     EINVAL_IS(npr_spawn(NULL, &(struct npr_spawn){.function = "f"}, &out, &ref));
+    EINVAL_IS(npr_call(NULL, &pid, term, 100, NULL));
     EINVAL_IS(npr_get(NULL, term, NULL, 100, &ref));
     EINVAL_IS(npr_register_name(NULL, "name"));
     EINVAL_IS(npr_unregister_name(NULL, "name"));
