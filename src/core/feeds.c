@@ -215,7 +215,7 @@ void npri_watch_on_entry(struct npri_core *core,
     NPRI_LIST_FOREACH (at, &core->watch.wide) {
         struct npri_feed *feed = NPRI_CONTAINER_OF(at, struct npri_feed, of_select);
 
-        if (npri_select_has(feed->select, term)) {
+        if (feed->state != NPRI_FEED_LOST && npri_select_has(feed->select, term)) {
             on_change(core, feed, place, key, living, gone);
         }
     }
