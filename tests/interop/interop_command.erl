@@ -21,6 +21,8 @@ cases() ->
      {"get of a function that the owner has not", fun get_unknown_function/0},
      {"keys as hexadecimal and as plain binaries", fun key_forms/0},
      {"nodes, keys and status", fun questions/0},
+     {"await what comes on any node, original nodes among them", fun await/0},
+     {"watch, of which original nodes know nothing", fun watch/0},
      {"register and unregister", fun register_and_unregister/0},
      {"send and call, by key and by pid, Erlang and native processes", fun send_and_call/0},
      {"ps, info and kill, Erlang and native processes", fun processes/0},
@@ -143,6 +145,27 @@ questions() ->
                 field("entries", Status)),
          ?ON(a, gen_server:call(Pid, stop))
      end || Asked <- members()].
+
+%% Native nodes tell of it, original ones are asked each second: found either way, whoever is asked.
+await() ->
+    Self = self(),
+    Asks = [{Owner, Asked} || Owner <- members(), Asked <- members()],
+    Keys = [fresh(Owner) || {Owner, _} <- Asks],
+    [spawn_link(fun() ->
+                    Self ! {Key, run(["await", text(Key), "--node", Asked, "--timeout", "20s"])}
+                end) || {Key, {_, Asked}} <- lists:zip(Keys, Asks)],
+    Pids = [?ON(a, nprocreg:get_pid(Key, fun counter:start/0)) || Key <- Keys],
+    [receive
+         {Key, Outcome} -> ?EQUAL({?FOUND, <<(pid_text(Pid))/binary, "\n">>}, Outcome)
+     end || {Key, Pid} <- lists:zip(Keys, Pids)],
+    [?EQUAL({?FOUND, <<(pid_text(hd(Pids)))/binary, "\n">>},
+            run(["await", text(hd(Keys)), "--node", Asked])) || Asked <- members()],
+    {?TIMEOUT, _} = run(["await", "{no, such, key}", "--node", "a@127.0.0.1", "--timeout", "1500ms"]),
+    [?ON(a, gen_server:call(Pid, stop)) || Pid <- Pids].
+
+watch() ->
+    {?REFUSED, Said} = run(["watch", "--node", "a@127.0.0.1"]),
+    {match, _} = re:run(Said, "original node").
 
 register_and_unregister() ->
     Pid = ?ON(b, spawn(fun() -> receive stop -> ok end end)),
