@@ -49,6 +49,7 @@
 #define NPRI_FEED_WINDOW_BYTES      (1u << 20)         /* told to a peer and not read yet */
 #define NPRI_FEED_PIECE_BYTES       ((size_t)64 << 10) /* of entries, in one message */
 #define NPRI_WORK_ITEMS_MAX         4096u              /* entries taken back at one step */
+#define NPRI_NEWS_WAITING_MAX       65536u /* for this node's subscribers, after one step */
 
 /* What peers are told of processes. */
 #define NPRI_SURVEYS_MAX        8u      /* at once */

@@ -6,6 +6,7 @@
 void npri_effects_init(struct npri_effects *effects)
 {
     npri_list_init(&effects->queue);
+    effects->count = 0;
     effects->taken = NULL;
 }
 
@@ -34,6 +35,7 @@ bool npri_effects_take(struct npri_effects *effects, struct npri_core_effect *ou
     if (at == NULL) {
         return false;
     }
+    effects->count--;
     effects->taken = NPRI_CONTAINER_OF(at, struct npri_effect, link);
     *out = effects->taken->out;
     return true;
@@ -102,4 +104,5 @@ void npri_effect_set_text(struct npri_effect *effect, struct npr_bytes text)
 void npri_effects_queue(struct npri_effects *effects, struct npri_effect *effect)
 {
     npri_list_append(&effects->queue, &effect->link);
+    effects->count++;
 }

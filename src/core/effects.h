@@ -29,6 +29,7 @@ struct npri_effect {
 
 struct npri_effects {
     struct npri_link queue;
+    size_t count;              /* in it */
     struct npri_effect *taken; /* lent to the caller of the core */
 };
 

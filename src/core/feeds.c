@@ -185,6 +185,8 @@ static void on_change(struct npri_core *core,
     }
     if (feed->peer != NULL) {
         tell_change(core, feed, key, living, gone);
+    } else if (core->effects.count >= NPRI_NEWS_WAITING_MAX) {
+        npri_feed_lose(core, feed, false); /* A process with very many keys has ended. */
     } else if (living != NULL) {
         npri_source_on_entry(core, feed->source, key, living);
     } else {

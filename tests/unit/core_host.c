@@ -196,6 +196,10 @@ static void narrate_tell(struct core_host *host, const struct npri_core_effect *
 
 static void narrate_news(struct core_host *host, const struct npri_core_effect *effect)
 {
+    if (host->only_told) {
+        host->news[effect->news]++;
+        return;
+    }
     add(host, "NEWS %u %s", (unsigned)effect->request, npr_watch_kind_name(effect->news));
     if (effect->node.size > 0) {
         add_node(host, &effect->node);
@@ -341,6 +345,7 @@ void host_fini(struct core_host *host)
 npr_status host_step(struct core_host *host, struct npri_core_event event)
 {
     struct npri_core_effect effect;
+    unsigned count = 0;
     npr_status status;
 
     event.now_ns = host->now_ns;
@@ -348,7 +353,9 @@ npr_status host_step(struct core_host *host, struct npri_core_event event)
     npri_core_check(host->core);
     while (npri_core_take(host->core, &effect)) {
         narrate(host, &effect);
+        count += effect.kind == NPRI_EFFECT_NEWS ? 1 : 0;
     }
+    host->news_in_step_max = count > host->news_in_step_max ? count : host->news_in_step_max;
     return status;
 }
 

@@ -12,9 +12,11 @@
 struct core_host {
     struct npri_core *core;
     uint64_t now_ns;
-    bool quiet;      /* LOG effects are left out of the trace */
-    bool only_watch; /* and all that are not TELL or NEWS */
-    bool only_told;  /* TELL effects are only counted: */
+    bool quiet;                          /* LOG effects are left out of the trace */
+    bool only_watch;                     /* and all that are not TELL or NEWS */
+    bool only_told;                      /* TELL and NEWS effects are only counted: */
+    unsigned news[NPR_WATCH_CLOSED + 1]; /* by kind */
+    unsigned news_in_step_max;
     uint64_t told_bytes;
     uint64_t told_at; /* the last one's At */
     unsigned told_lost;

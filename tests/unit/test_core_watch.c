@@ -437,6 +437,40 @@ static void a_slow_peer_loses_and_begins_anew(void **state)
     host_fini(&host);
 }
 
+/* One process has more keys than may be told of in one step: all of them are gone in the end, told
+ * in pieces. */
+static void a_process_with_very_many_keys_ends(void **state)
+{
+    const unsigned keys = NPRI_NEWS_WAITING_MAX + 5000;
+    struct npri_core_effect effect;
+    struct core_host host;
+
+    (void)state;
+    init(&host, "");
+    assert_int_equal(subscribe(&host, 7, "all"), NPR_OK);
+    host.only_told = true;
+    for (unsigned i = 0; i < keys; i++) { /* Not by host_step(): it checks all of it each time. */
+        struct npri_core_event event = {
+            .kind = NPRI_EVENT_REGISTER, .now_ns = host.now_ns, .term = host_pid_term("a.1")};
+        struct npri_buffer key = {0};
+
+        npri_put_uint(&key, i);
+        event.key = (struct npr_term){.data = key.data, .size = key.size};
+        assert_int_equal(npri_core_step(host.core, &event), NPR_OK);
+        while (npri_core_take(host.core, &effect)) {
+            host.news[effect.kind == NPRI_EFFECT_NEWS ? effect.news : NPR_WATCH_CLOSED]++;
+        }
+        npri_buffer_fini(&key);
+    }
+    assert_int_equal(host.news[NPR_WATCH_REGISTERED], keys);
+    down(&host, "a.1", "normal");
+    host_pass(&host, 1000 * MS);
+    assert_int_equal(host.news[NPR_WATCH_GONE], keys);
+    assert_in_range(host.news_in_step_max, 1, NPRI_NEWS_WAITING_MAX + 10);
+    assert_int_equal(host.news[NPR_WATCH_MOVED], 0);
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +486,7 @@ int main(void)
         cmocka_unit_test(wrong_selectors_and_too_many_are_refused),
         cmocka_unit_test(malformed_messages_are_ignored),
         cmocka_unit_test(a_slow_peer_loses_and_begins_anew),
+        cmocka_unit_test(a_process_with_very_many_keys_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
