@@ -23,43 +23,48 @@ static const struct npr_term no_term;
 
 /* ---- References. */
 
-static struct npr_ref call_ref(const struct npri_runtime *runtime,
-                               struct npri_local caller,
-                               uint32_t number)
+/* The reference of a call, written to `out`. */
+static struct npr_term call_ref(const struct npri_runtime *runtime,
+                                struct npri_local caller,
+                                uint32_t number,
+                                uint8_t out[NPRI_IDENTITY_BYTES_MAX])
 {
-    return (struct npr_ref){
-        .node = runtime->options.node,
-        .creation = runtime->options.creation,
-        .words_count = 3,
-        .words = {caller.serial & SERIAL_BITS, caller.id, number | CALL_REF_BIT},
-    };
+    uint8_t *words = out + runtime->ref_prefix_bytes;
+
+    memcpy(out, runtime->ref_prefix, runtime->ref_prefix_bytes);
+    npri_write_u32(words, caller.serial & SERIAL_BITS);
+    npri_write_u32(words + 4, caller.id);
+    npri_write_u32(words + 8, number | CALL_REF_BIT);
+    return (struct npr_term){.data = out, .size = runtime->ref_prefix_bytes + NPRI_REF_WORDS_BYTES};
 }
 
-/* False: it is none of a call of this node and incarnation. */
+/* False: it is none of a call of this node and incarnation.  Terms are in normal form: ours begin
+ * as we write them. */
 static bool call_ref_read(const struct npri_runtime *runtime,
-                          const struct npr_ref *ref,
+                          struct npr_term ref,
                           struct npri_local *out_caller,
                           uint32_t *out_number)
 {
-    if (ref->words_count != 3 || ref->creation != runtime->options.creation ||
-        (ref->words[2] & CALL_REF_BIT) == 0 ||
-        !npr_node_name_equal(&ref->node, &runtime->options.node)) {
+    const uint8_t *words = ref.data + runtime->ref_prefix_bytes;
+
+    if (ref.size != runtime->ref_prefix_bytes + NPRI_REF_WORDS_BYTES ||
+        memcmp(ref.data, runtime->ref_prefix, runtime->ref_prefix_bytes) != 0 ||
+        (npri_get_u32(words + 8) & CALL_REF_BIT) == 0) {
         return false;
     }
-    *out_caller = (struct npri_local){.id = ref->words[1], .serial = ref->words[0]};
-    *out_number = ref->words[2] & ~CALL_REF_BIT;
+    *out_caller = (struct npri_local){.id = npri_get_u32(words + 4), .serial = npri_get_u32(words)};
+    *out_number = npri_get_u32(words + 8) & ~CALL_REF_BIT;
     return true;
 }
 
 /* The number of a call of `process` itself; 0: the term is no reference of one. */
-static uint32_t own_number(const struct npr_process *process, struct npr_term term)
+static uint32_t own_number(const struct npr_process *process, struct npr_term ref)
 {
     struct npri_local caller;
-    struct npr_ref ref;
     uint32_t number;
 
-    if (process->calls == NULL || !npr_term_get_ref(term, &ref) ||
-        !call_ref_read(process->origin->runtime, &ref, &caller, &number) ||
+    if (process->calls == NULL || ref.data == NULL ||
+        !call_ref_read(process->origin->runtime, ref, &caller, &number) ||
         caller.id != process->local.id || caller.serial != process->local.serial) {
         return 0;
     }
@@ -72,12 +77,10 @@ static struct npr_term call_tag(const struct npri_runtime *runtime,
                                 uint32_t number,
                                 uint8_t out[TAG_BYTES_MAX])
 {
-    const struct npr_ref ref = call_ref(runtime, caller, number);
-    struct npr_term term;
+    const struct npr_term ref = call_ref(runtime, caller, number, out + TAG_HEAD_BYTES);
 
     memcpy(out, TAG_HEAD, TAG_HEAD_BYTES);
-    term = npri_ref_term(&ref, out + TAG_HEAD_BYTES);
-    return (struct npr_term){.data = out, .size = TAG_HEAD_BYTES + term.size};
+    return (struct npr_term){.data = out, .size = TAG_HEAD_BYTES + ref.size};
 }
 
 /* The reference in such a tag; none when it is another one. */
@@ -184,11 +187,9 @@ bool npri_call_reply(struct npr_process *process,
     const struct npr_term term = tag_ref(tag);
     struct npri_signal *answer;
     struct npri_local caller;
-    struct npr_ref ref;
     uint32_t number;
 
-    if (term.data == NULL || !npr_term_get_ref(term, &ref) ||
-        !call_ref_read(runtime, &ref, &caller, &number)) {
+    if (term.data == NULL || !call_ref_read(runtime, term, &caller, &number)) {
         return false;
     }
     answer = npri_signal_create_short(NPRI_SIGNAL_ANSWER, &reply, 1);
@@ -233,14 +234,13 @@ void npri_call_overload(struct npri_runtime *runtime, struct npri_signal *signal
 }
 
 bool npri_call_from_alias(const struct npri_runtime *runtime,
-                          const struct npr_ref *ref,
                           struct npri_signal *signal,
                           struct npri_local *out_caller)
 {
     struct npr_term parts[2];
     uint32_t number;
 
-    if (!call_ref_read(runtime, ref, out_caller, &number) ||
+    if (!call_ref_read(runtime, signal->to, out_caller, &number) ||
         !npr_term_get_tuple(signal->payload, 2, parts)) {
         return false;
     }
@@ -259,12 +259,11 @@ bool npri_call_from_alias(const struct npri_runtime *runtime,
 static void process_close(struct npr_process *process, const struct npri_open_call *call)
 {
     struct npri_runtime *runtime = process->origin->runtime;
-    const struct npr_ref ref = call_ref(runtime, process->local, call->number);
     struct npri_signal draft = {.kind = NPRI_SIGNAL_DEMONITOR};
     struct npri_relation *watching = NULL;
     uint8_t bytes[2][NPRI_IDENTITY_BYTES_MAX];
 
-    draft.ref = npri_ref_term(&ref, bytes[0]);
+    draft.ref = call_ref(runtime, process->local, call->number, bytes[0]);
     if (call->remote) {
         watching = npri_process_relation(process, NPRI_RELATION_WATCHING, draft.ref, no_term);
         draft.to = watching == NULL ? no_term : npri_relation_peer(watching);

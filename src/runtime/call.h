@@ -49,7 +49,6 @@ bool npri_call_reply(struct npr_process *process,
 
 /* A message to one of our references: becomes an ANSWER if it is of a call; false: it is not. */
 bool npri_call_from_alias(const struct npri_runtime *runtime,
-                          const struct npr_ref *ref,
                           struct npri_signal *signal,
                           struct npri_local *out_caller);
 

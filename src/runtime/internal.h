@@ -35,6 +35,9 @@
 
 #define NPRI_SERVICES_MAX       64u
 
+/* The end of a reference of ours. */
+#define NPRI_REF_WORDS_BYTES 12u
+
 /* Process ids are 1..NPRI_PROCESS_ID_MAX (services have the first ones), then the serial grows. */
 #define NPRI_PROCESS_ID_MAX ((1u << 28) - 1)
 
@@ -163,6 +166,8 @@ struct npri_runtime {
     struct npri_runtime_options options;
     uint8_t pid_prefix[NPRI_IDENTITY_BYTES_MAX]; /* a pid of ours up to its id */
     size_t pid_prefix_bytes;
+    uint8_t ref_prefix[NPRI_IDENTITY_BYTES_MAX]; /* a reference of ours up to its three words */
+    size_t ref_prefix_bytes;
     struct npr_term error_reasons[NPRI_STATUS_COUNT + 1]; /* {error,Name} by -status; the last one
                                                            * for what is no status */
     uint8_t error_bytes[NPRI_STATUS_COUNT + 1][32];

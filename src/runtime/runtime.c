@@ -176,8 +176,9 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
                                struct npr_error *err)
 {
     struct npri_runtime *runtime = npri_alloc_zeroed(1, sizeof(*runtime));
-    uint8_t pid_bytes[NPRI_IDENTITY_BYTES_MAX];
+    uint8_t bytes[NPRI_IDENTITY_BYTES_MAX];
     struct npr_pid pid;
+    struct npr_ref ref;
     npr_status status;
 
     NPRI_ASSERT(options->route != NULL && options->node.size != 0);
@@ -186,8 +187,11 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
     }
     runtime->options = *options;
     pid = npri_runtime_pid(runtime, (struct npri_local){0});
-    runtime->pid_prefix_bytes = npri_pid_term(&pid, pid_bytes).size - PID_NUMBERS_BYTES;
-    memcpy(runtime->pid_prefix, pid_bytes, runtime->pid_prefix_bytes);
+    runtime->pid_prefix_bytes = npri_pid_term(&pid, bytes).size - PID_NUMBERS_BYTES;
+    memcpy(runtime->pid_prefix, bytes, runtime->pid_prefix_bytes);
+    ref = npri_runtime_number_ref(runtime, 0);
+    runtime->ref_prefix_bytes = npri_ref_term(&ref, bytes).size - NPRI_REF_WORDS_BYTES;
+    memcpy(runtime->ref_prefix, bytes, runtime->ref_prefix_bytes);
     runtime_write_errors(runtime);
     npri_names_init(&runtime->names);
     npri_ends_init(&runtime->ends);
@@ -413,7 +417,7 @@ static void runtime_deliver_alias(struct npri_runtime *runtime, struct npri_sign
 
     if (is_ref && !npr_node_name_equal(&ref.node, &runtime->options.node)) {
         runtime->options.route(runtime->options.user, signal);
-    } else if (is_ref && npri_call_from_alias(runtime, &ref, signal, &caller)) {
+    } else if (is_ref && npri_call_from_alias(runtime, signal, &caller)) {
         npri_runtime_push(runtime, caller, signal, false);
     } else if (is_ref && ref.creation == runtime->options.creation &&
                runtime->options.alias != NULL) {
