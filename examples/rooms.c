@@ -138,12 +138,11 @@ static npr_status member_init(struct npr_process *self, void *state, struct npr_
     struct npr_bytes room;
     struct npr_bytes who;
 
-    if (!NPR_MATCH(args, "[~b,~b]", &room, &who) || room.size >= NAME_BYTES ||
-        who.size >= NAME_BYTES) {
+    if (!NPR_MATCH(args, "[~b,~b]", &room, &who)) {
         return NPR_EINVAL;
     }
-    memcpy(member->room, room.data, room.size); /* the state is zeroed: so they are terminated */
-    memcpy(member->who, who.data, who.size);
+    (void)snprintf(member->room, NAME_BYTES, "%.*s", (int)room.size, (const char *)room.data);
+    (void)snprintf(member->who, NAME_BYTES, "%.*s", (int)who.size, (const char *)who.data);
     return member_find_room(self, member);
 }
 
@@ -198,6 +197,18 @@ static const struct npr_behaviour member_behaviour = {
 
 /* ---- The terminal. */
 
+/* Rooms that open and close, wherever in the cluster. */
+static void print_event(void *user, const struct npr_watch_event *event)
+{
+    struct npr_bytes room;
+
+    (void)user;
+    if (NPR_MATCH(event->key, "{room,~b}", &room)) {
+        (void)printf("* %.*s %s\n", (int)room.size, (const char *)room.data,
+                     npr_watch_kind_name(event->kind));
+    }
+}
+
 static npr_status obey(struct npr_node *node,
                        const char *line,
                        struct npr_builder *built,
@@ -234,6 +245,8 @@ int main(int argc, char **argv)
 {
     struct npr_node_options options = NPR_NODE_OPTIONS_INIT;
     struct npr_builder *built = npr_builder_create();
+    struct npr_subscription subscription;
+    struct npr_selector all_rooms;
     struct npr_node *node = NULL;
     struct npr_error err = {0};
     char line[512];
@@ -250,7 +263,10 @@ int main(int argc, char **argv)
     options.modules_count = 1;
     options.join = (const char *const *)argv + 4;
     options.join_count = (size_t)argc - 4;
-    if (npr_node_start(&options, &node, &err) != NPR_OK) {
+    NPR_BUILD(built, "{room}");
+    all_rooms = npr_select_prefix(term_of(built)); /* borrows what has been built */
+    if (npr_node_start(&options, &node, &err) != NPR_OK ||
+        npr_subscribe(node, &all_rooms, print_event, NULL, &subscription, &err) != NPR_OK) {
         (void)fprintf(stderr, "rooms: %s\n", err.text);
         return 1;
     }

@@ -229,17 +229,16 @@ npr_status npr_watch(struct npr_process *self,
 {
     struct npri_select *select = NULL;
     struct process_watcher *watcher;
-    struct npr_node *node;
+    struct npr_node *node = npri_process_user(self);
     npr_status status;
 
-    if (self == NULL || selector == NULL || out_ref == NULL) {
+    if (node == NULL || selector == NULL || out_ref == NULL) {
         return NPR_EINVAL;
     }
     status = npri_selector_create(selector, &select, NULL);
     if (status != NPR_OK) {
         return status;
     }
-    node = npri_process_user(self);
     watcher = npri_alloc_zeroed(1, sizeof(*watcher));
     if (watcher == NULL) {
         npri_select_destroy(select);
@@ -293,12 +292,11 @@ static void unwatch_run(struct npri_task *task)
 npr_status npr_unwatch(struct npr_process *self, const struct npr_ref *ref)
 {
     struct unwatching *unwatching;
-    struct npr_node *node;
+    struct npr_node *node = npri_process_user(self);
 
-    if (self == NULL || ref == NULL || ref->words_count > NPR_REF_WORDS_MAX) {
+    if (node == NULL || ref == NULL || ref->words_count > NPR_REF_WORDS_MAX) {
         return NPR_EINVAL;
     }
-    node = npri_process_user(self);
     unwatching = npri_alloc_zeroed(1, sizeof(*unwatching));
     if (unwatching == NULL) {
         return NPR_ENOMEM;

@@ -119,6 +119,7 @@ static bool all_refuse(struct npr_process *stolen)
     const struct npr_term term = {.data = atom, .size = sizeof(atom)};
     const struct npr_pid pid = {.node = {.size = 11, .text = "a@127.0.0.1"}, .id = 99};
     const struct npr_address to = {.pid = pid};
+    const struct npr_selector selector = npr_select_all();
     struct npr_ref ref = {.node = pid.node, .words_count = 1};
     struct npr_received received;
     struct npr_pid out;
@@ -141,6 +142,8 @@ static bool all_refuse(struct npr_process *stolen)
            npr_register_name(stolen, "stolen") == NPR_EINVAL &&
            npr_unregister_name(stolen, "stolen") == NPR_EINVAL &&
            npr_whereis(stolen, "nprocreg", &out) == NPR_EINVAL &&
+           npr_watch(stolen, &selector, &ref) == NPR_EINVAL &&
+           npr_unwatch(stolen, &ref) == NPR_EINVAL &&
            npr_call(stolen, &pid, term, 100, NULL) == NPR_EINVAL &&
            npr_get(stolen, term, NULL, 100, &ref) == NPR_EINVAL &&
            npr_receive(stolen, 1, NULL, NULL, &received) == NPR_EINVAL &&

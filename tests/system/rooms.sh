@@ -44,6 +44,9 @@ for node in a b c; do
     tell $node "enter lobby member_$node"
     wait_until "member_$node is in" has_line $node 1 "^\[member_$node\] in lobby on "
 done
+for node in a b c; do
+    wait_until "$node hears of the lobby" has_line $node 1 '^\* lobby registered$'
+done
 [ "$(cat "$dir"/[abc].out | sed -n 's/.* in lobby on //p' | sort -u | wc -l)" -eq 1 ] ||
     fail "more than one lobby"
 wait_until "three are in" has_members 3 a
@@ -68,6 +71,9 @@ for node in $survivors; do
     asked=$node
 done
 wait_until "two are in" has_members 2 "$asked"
+for node in $survivors; do
+    grep -q '^\* lobby gone$' "$dir/$node.out" || fail "$node has not heard that the lobby was gone"
+done
 tell "$asked" "say lobby eve still there?"
 for node in $survivors; do
     wait_until "member_$node hears eve" has_line $node 1 "^\[member_$node\] eve: still there?$"
