@@ -7,8 +7,7 @@
  *         |    who wants the key meanwhile waits for it
  *         |        |--STARTED ok--> an entry with the same record, a new pid and a new token
  *         |        |--STARTED failed--> as if it had ended once more
- *         |--more than `max` restarts within `window_ns`: the entry goes, with one line that says
- * why
+ *         |--more than `max` restarts within `window_ns`: the entry goes, with a line that says so
  *         +--unregistered, or the key given to another pid: the record goes
  *
  * The record belongs to the one key that the process was started for; other keys that were
