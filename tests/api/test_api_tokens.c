@@ -127,6 +127,40 @@ static void everybody_knows_the_same_token(void **state)
     }
 }
 
+/* The owner of the key does not export the function: it has the process started on the asker's
+ * node, which tells it what for. */
+static void who_is_started_elsewhere_is_told_too(void **state)
+{
+    static const struct npr_module nothing = {.abi = NPR_MODULE_ABI, .name = "nothing"};
+    struct npr_node_options options = nodes_options("a@127.0.0.1", &module);
+    char join[64];
+    const char *const joins[] = {join};
+    struct npr_node_name home;
+    struct npr_found found;
+    struct npr_found again;
+    char *text;
+
+    (void)state;
+    assert_int_equal(npr_node_start(&options, &nodes[0], NULL), NPR_OK);
+    (void)snprintf(join, sizeof(join), "a@127.0.0.1:%u", (unsigned)npr_node_port(nodes[0]));
+    options = nodes_options("b@127.0.0.1", &nothing);
+    options.join = joins;
+    options.join_count = 1;
+    assert_int_equal(npr_node_start(&options, &nodes[1], NULL), NPR_OK);
+    nodes_wait_for_view(nodes[0], 2);
+    nodes_wait_for_view(nodes[1], 2);
+    npr_node_name(nodes[0], &home);
+    assert_int_equal(nodes_get(nodes[0], nodes_key_of("far", 1, 2), "keeper", "start", &found),
+                     NPR_OK);
+    assert_true(found.started && found.token > 0);
+    assert_true(npr_node_name_equal(&found.pid.node, &home));
+    text = npr_term_print(nodes_key_of("far", 1, 2));
+    expect_told(nodes[1], &found, text);
+    free(text);
+    assert_int_equal(nodes_get(nodes[0], nodes_key_of("far", 1, 2), NULL, NULL, &again), NPR_OK);
+    assert_true(npr_pid_equal(&again.pid, &found.pid) && again.token == found.token);
+}
+
 /* Would catch: a process that can be outdone by the one before it. */
 static void the_next_process_has_a_greater_token(void **state)
 {
@@ -174,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(everybody_knows_the_same_token, nodes_stop),
+        cmocka_unit_test_teardown(who_is_started_elsewhere_is_told_too, nodes_stop),
         cmocka_unit_test_teardown(the_next_process_has_a_greater_token, nodes_stop),
         cmocka_unit_test_teardown(without_a_start_there_is_no_token, nodes_stop),
     };
