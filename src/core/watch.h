@@ -210,7 +210,30 @@ void npri_feed_on_watch(struct npri_core *core,
 void npri_feed_on_unwatch(struct npri_core *core, struct npri_peer *peer, uint64_t number);
 void npri_feeds_on_read(struct npri_core *core, struct npri_peer *peer, uint64_t at);
 
-/* ---- Sources. */
+/* ---- Sources and their streams. */
+
+/* `peer` NULL: of this node.  NULL: no memory. */
+struct npri_source *npri_source_create(struct npri_core *core,
+                                       struct npri_stream *stream,
+                                       struct npri_peer *peer);
+
+/* Its feed goes, too; best effort at a peer, which hears so again when it tells us more. */
+void npri_source_destroy(struct npri_core *core, struct npri_source *source);
+
+/* Its node is gone, and its peer is NULL: its items, then the news of it, then the source. */
+void npri_source_leave(struct npri_core *core, struct npri_source *source);
+
+/* Tells the subscriber once that all has been told, when it has. */
+void npri_stream_check_synced(struct npri_core *core, struct npri_stream *stream);
+
+/* News for the subscriber, to be queued; NULL: no memory. */
+struct npri_effect *npri_news_create(const struct npri_stream *stream,
+                                     enum npr_watch_kind kind,
+                                     struct npr_bytes key,
+                                     struct npr_term pid,
+                                     struct npr_term old);
+
+void npri_source_check(const struct npri_core *core, const struct npri_source *source);
 
 /* What its feed tells.  Out of memory breaks the source: then it starts anew later. */
 void npri_source_on_entry(struct npri_core *core,
