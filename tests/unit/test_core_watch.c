@@ -471,6 +471,58 @@ static void a_process_with_very_many_keys_ends(void **state)
     host_fini(&host);
 }
 
+/* A node with many keys is lost: they are taken back in pieces.  A key that comes elsewhere
+ * meanwhile has moved, and the lost node's process is not shown again. */
+static void a_node_with_many_keys_leaves(void **state)
+{
+    const unsigned keys = 3 * NPRI_WORK_ITEMS_MAX;
+    struct core_host host;
+
+    (void)state;
+    init(&host, "b");
+    assert_int_equal(subscribe(&host, 7, "all"), NPR_OK);
+    host.only_told = true;
+    for (unsigned i = 0; i + 1 < keys; i += 500) {
+        struct npri_buffer entries = {0};
+
+        npri_put_tuple(&entries, 4);
+        npri_put_atom(&entries, "entries");
+        npri_put_uint(&entries, 1);
+        npri_put_uint(&entries, i);
+        npri_put_list(&entries, keys - 1 - i < 500 ? keys - 1 - i : 500);
+        for (unsigned j = i; j < i + 500 && j + 1 < keys; j++) {
+            npri_put_tuple(&entries, 3);
+            npri_put_uint(&entries, j);
+            npri_put_term(&entries, host_pid_term("b.1"));
+            npri_put_uint(&entries, 0);
+        }
+        npri_put_nil(&entries);
+        assert_int_equal(host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_TOLD,
+                                                                   .node = host_node("b"),
+                                                                   .term = {.data = entries.data,
+                                                                            .size = entries.size}}),
+                         NPR_OK);
+        npri_buffer_fini(&entries);
+    }
+    told(&host, "b", "{entries,1,999999,[{last,<b@h.2.0>,0}]}");
+    told(&host, "b", "{synced,1,999999}");
+    assert_int_equal(host.news[NPR_WATCH_REGISTERED], keys);
+    host_disconnected(&host, "b");
+    assert_int_equal(host.news[NPR_WATCH_GONE], NPRI_WORK_ITEMS_MAX);
+    host.only_told = false;
+    host_forget_trace(&host);
+    host_register(&host, "last", "a.9");
+    host_unregister(&host, "last");
+    CHECK_TRACE(&host, "NEWS 7 moved key=last b.2 -> a.9\n"
+                       "NEWS 7 gone key=last a.9 unregistered\n");
+    host.only_told = true;
+    host_pass(&host, 100 * MS);
+    assert_int_equal(host.news[NPR_WATCH_GONE], keys - 1); /* and the one that was traced */
+    assert_int_equal(host.news[NPR_WATCH_NODE_DOWN], 1);
+    assert_in_range(host.news_in_step_max, 1, NPRI_WORK_ITEMS_MAX + 1);
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +539,7 @@ int main(void)
         cmocka_unit_test(malformed_messages_are_ignored),
         cmocka_unit_test(a_slow_peer_loses_and_begins_anew),
         cmocka_unit_test(a_process_with_very_many_keys_ends),
+        cmocka_unit_test(a_node_with_many_keys_leaves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
