@@ -152,6 +152,10 @@ start_native(Short) ->
          "--cookie-file", in_directory(".erlang.cookie"),
          "--module", os:getenv("NPROCREG_COUNTER"), "--module", os:getenv("NPROCREG_PUPPET"),
          "--module", os:getenv("NPROCREG_BLOCKING"), "--log-level", "debug",
+         "--command", "room:open=python3 '" ++ os:getenv("NPROCREG_ROOM") ++ "'",
+         "--command", "echo:json=python3 '" ++ os:getenv("NPROCREG_ECHO") ++ "' json",
+         "--command", "echo:packet4,packet4=python3 '" ++ os:getenv("NPROCREG_ECHO") ++ "' packet4",
+         "--command", "echo:fails=sh -c 'exit 7'",
          "--net-ticktime", setting(ticktime)]
         ++ ["--join", atom_to_list(name(hd(erlangs())))],
     Child = interop_child:start(script(), log_file(Short), Command, environment()),
