@@ -1,4 +1,6 @@
 #include "base/fail.h"
+#include "base/limits.h"
+#include "base/utf8.h"
 #include "term/json.h"
 #include "term/read.h"
 #include "term/tag.h"
@@ -156,11 +158,12 @@ static npr_status put_as_atom(struct npri_from_child_reader *reader, struct npr_
     const size_t at = reader->room.size;
     struct npr_bytes text;
     struct npri_buffer *room = &reader->room;
+    size_t count;
 
     if (!npr_term_get_binary(*term, &text)) {
         return NPR_OK;
     }
-    if (text.size > 255) {
+    if (!npri_utf8_count(text, &count, NULL) || count > NPRI_ATOM_CHARS_MAX) {
         return NPR_ESYNTAX;
     }
     /* Behind what `term` may point into; reserved by the caller. */
@@ -223,7 +226,7 @@ static bool read_message(struct npri_from_child_reader *reader,
 }
 
 /* Room for two names as atoms behind the term, so that nothing moves any more. */
-#define NAMES_BYTES 1024u
+#define NAMES_BYTES ((size_t)2 * (NPRI_ATOM_BYTES_MAX + 3))
 
 static npr_status read_term(struct npri_from_child_reader *reader,
                             struct npr_bytes frame,

@@ -205,6 +205,10 @@ static void what_is_no_message_is_refused(void **state)
     static const uint8_t large[] = {0, 0, 0, 41};
     static const uint8_t more[] = {0, 0, 0, 4, 131, 97, 1, 0};
     static const uint8_t wrong[] = {0, 0, 0, 2, 130, 106};
+    /* #{<<"message">> => [],<<"send">> => <<255>>}: no name, and no atom */
+    static const uint8_t bytes[] = {0, 0, 0,   34,  131, 116, 0,   0,   0,   2,   109, 0,  0,
+                                    0, 7, 'm', 'e', 's', 's', 'a', 'g', 'e', 106, 109, 0,  0,
+                                    0, 4, 's', 'e', 'n', 'd', 109, 0,   0,   0,   1,   255};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -221,6 +225,8 @@ static void what_is_no_message_is_refused(void **state)
                   "larger than 40 bytes");
     check_refused(NPR_COMMAND_PACKET4, npri_bytes(more, sizeof(more)), NPR_ESYNTAX, "more follows");
     check_refused(NPR_COMMAND_PACKET4, npri_bytes(wrong, sizeof(wrong)), NPR_ESYNTAX, "offset 0");
+    check_refused(NPR_COMMAND_PACKET4, npri_bytes(bytes, sizeof(bytes)), NPR_ESYNTAX,
+                  "it is none of");
 }
 
 /* Would catch: a message that is lost or doubled where reads end in the middle of it. */

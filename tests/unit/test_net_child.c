@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -539,6 +540,40 @@ static void what_cannot_run_is_refused(void **state)
     check_refused("", "the program's name is empty or too long");
 }
 
+/* Would catch: a pipe that is left open, or a child without one, when there are no descriptors. */
+static void descriptors_may_end_anywhere(void **state)
+{
+    char *const argv[] = {"true", NULL};
+    const struct npri_program program = {.argv = argv, .envp = env};
+    struct rlimit old;
+    struct world world;
+    unsigned refused = 0;
+
+    (void)state;
+    open_world(&world);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    for (rlim_t limit = 3; world.child == NULL; limit++) {
+        const struct rlimit low = {.rlim_cur = limit, .rlim_max = old.rlim_max};
+        const unsigned before = open_descriptors();
+        struct npr_error err;
+        npr_status status;
+
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        status = npri_child_start(world.loop, &program, &events, &world, &world.child, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_true(status == NPR_OK || status == NPR_EFULL);
+        if (status != NPR_OK) {
+            refused++;
+            assert_int_equal(open_descriptors(), before);
+            assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        }
+    }
+    assert_true(refused > 6);
+    npri_loop_run(world.loop);
+    check_end(&world, NPRI_EXEC_EXITED, 0);
+    close_world(&world);
+}
+
 static void on_one_of_many_exited(void *user, const struct npri_exec_end *end)
 {
     struct world *world = user;
@@ -626,6 +661,7 @@ int main(void)
         cmocka_unit_test(children_of_the_program_stay_its_own),
         cmocka_unit_test(it_dies_with_the_program),
         cmocka_unit_test(what_cannot_run_is_refused),
+        cmocka_unit_test(descriptors_may_end_anywhere),
         cmocka_unit_test(many_that_exit_at_once_leave_nothing),
         cmocka_unit_test(memory_may_end_anywhere),
     };
