@@ -5,8 +5,9 @@
 #include "node/node.h"
 #include "term/write.h"
 
-/* Processes that are looked at before the loop does something else. */
+/* Processes that are looked at, and that are written down, before the loop does something else. */
 #define TURN_PROCESSES 8192u
+#define TURN_ROWS      512u
 
 /* More may have been started by the time that all have been looked at. */
 #define STARTED_MEANWHILE 1024u
@@ -18,7 +19,9 @@ struct npri_survey {
     struct npri_evaluation *evaluation;
     struct npri_survey_options options;
     struct npri_ranking ranking;
-    unsigned part;
+    unsigned part;             /* the next to look at */
+    uint32_t row;              /* the next to write, once all have been looked at */
+    struct npri_buffer answer; /* a list */
 };
 
 static void survey_free(struct npri_survey *survey)
@@ -26,43 +29,57 @@ static void survey_free(struct npri_survey *survey)
     npri_list_remove(&survey->link);
     survey->node->surveys_count--;
     npri_ranking_fini(&survey->ranking);
+    npri_buffer_fini(&survey->answer);
     npri_free(survey);
 }
 
-static void survey_answer(struct npri_survey *survey)
+static void survey_end(struct npri_survey *survey)
 {
     struct npri_evaluation *evaluation = survey->evaluation;
-    struct npri_ranking *ranking = &survey->ranking;
-    struct npri_buffer answer;
+    struct npri_buffer *answer = &survey->answer;
 
-    npri_ranking_sort(ranking);
-    npri_buffer_init(&answer, NPRI_TERM_BYTES_MAX);
-    if (ranking->count > 0) {
-        npri_put_list(&answer, ranking->count);
-    }
-    for (uint32_t i = 0; i < ranking->count && !answer.failed; i++) {
-        survey->options.put(survey->node, &ranking->infos[i], &answer);
-    }
-    npri_put_nil(&answer);
-    survey_free(survey);
-    if (answer.failed) {
+    npri_put_nil(answer);
+    if (answer->failed) {
         npri_evaluation_fail(evaluation, NPR_EFULL,
                              npr_bytes_of("the answer is too large: ask for fewer processes"));
     } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(&answer));
+        npri_evaluation_return(evaluation, npri_buffer_term(answer));
     }
-    npri_buffer_fini(&answer);
+    survey_free(survey);
 }
 
-static void survey_go_on(struct npri_survey *survey)
+/* Some of what is left to look at.  True: nothing is. */
+static bool survey_look(struct npri_survey *survey)
 {
     uint32_t count = 0;
 
     while (survey->part < NPRI_RUNTIME_PARTS && count < TURN_PROCESSES) {
         count += npri_runtime_rank(survey->node->runtime, survey->part++, &survey->ranking);
+        if (survey->part == NPRI_RUNTIME_PARTS) {
+            npri_ranking_sort(&survey->ranking);
+            if (survey->ranking.count > 0) {
+                npri_put_list(&survey->answer, survey->ranking.count);
+            }
+        }
     }
-    if (survey->part == NPRI_RUNTIME_PARTS) {
-        survey_answer(survey);
+    return survey->part == NPRI_RUNTIME_PARTS;
+}
+
+/* Some of what is left to write.  True: nothing is. */
+static bool survey_write(struct npri_survey *survey)
+{
+    const struct npri_ranking *ranking = &survey->ranking;
+
+    for (uint32_t i = 0; i < TURN_ROWS && survey->row < ranking->count; i++) {
+        survey->options.put(survey->node, &ranking->infos[survey->row++], &survey->answer);
+    }
+    return survey->row == ranking->count || survey->answer.failed;
+}
+
+static void survey_go_on(struct npri_survey *survey)
+{
+    if (survey_look(survey) && survey_write(survey)) {
+        survey_end(survey);
     } else {
         npri_loop_post(survey->node->loop, &survey->task);
     }
@@ -109,6 +126,7 @@ void npri_survey_begin(struct npri_evaluation *evaluation,
     survey->node = node;
     survey->evaluation = evaluation;
     survey->options = *options;
+    npri_buffer_init(&survey->answer, NPRI_TERM_BYTES_MAX);
     npri_list_append(&node->surveys, &survey->link);
     node->surveys_count++;
     survey_go_on(survey);
