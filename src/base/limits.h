@@ -32,7 +32,7 @@
 #define NPRI_SELECTOR_BYTES_AROUND                                                                 \
     64u /* what stands around the key in {prefix, Key} and the like */
 #define NPRI_PAGE_BYTES_MAX        ((size_t)256 << 10) /* of entries, in one message */
-#define NPRI_PAGE_STEPS_MAX        8192u /* entries looked at for it; a long key counts for more */
+#define NPRI_PAGE_STEPS_MAX        2048u /* entries looked at for it; a long key counts for more */
 #define NPRI_PAGE_STEP_BYTES       256u  /* that a key has for each of them */
 #define NPRI_ASKED_BYTES_MAX       ((size_t)256 << 20) /* all asynchronous gets of this program */
 #define NPRI_ENDLESS_QUESTIONS_MAX 4096u /* to one node, that wait until it answers or is gone */
