@@ -1,6 +1,7 @@
 #include "runtime/ends.h"
 
 #include "runtime/internal.h"
+#include "runtime/yield.h"
 
 /* Never read: only its address means something. */
 static struct npr_process resting;
@@ -14,6 +15,7 @@ bool npri_ends_push(struct npri_ends *ends, struct npr_process *process)
 {
     struct npr_process *old = atomic_load_explicit(&ends->newest, memory_order_relaxed);
 
+    npri_yield_point();
     do {
         process->run_next = old == &resting ? NULL : old;
         /* release: what the worker wrote to the process, to the acquire in npri_ends_take().
@@ -26,11 +28,14 @@ bool npri_ends_push(struct npri_ends *ends, struct npr_process *process)
 
 struct npr_process *npri_ends_take(struct npri_ends *ends)
 {
-    /* acquire: pairs with the release in npri_ends_push(). */
-    struct npr_process *at = atomic_exchange_explicit(&ends->newest, NULL, memory_order_acq_rel);
+    struct npr_process *at;
     struct npr_process *oldest = NULL;
     struct npr_process *empty = NULL;
 
+    npri_yield_point();
+    /* acquire: pairs with the release in npri_ends_push(). */
+    at = atomic_exchange_explicit(&ends->newest, NULL, memory_order_acq_rel);
+    npri_yield_point();
     if (at == NULL || at == &resting) {
         /* release: to the acquire in npri_ends_push(). */
         if (atomic_compare_exchange_strong_explicit(&ends->newest, &empty, &resting,

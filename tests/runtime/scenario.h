@@ -27,4 +27,7 @@ void scenario_stop(uint64_t seed);
 /* Calls between processes, answered, late, never, or by an end. */
 void scenario_calls(uint64_t seed);
 
+/* Ends of registered processes, heard of by a thread like the registry's. */
+void scenario_registered(uint64_t seed);
+
 #endif /* NPRI_TESTS_SCENARIO_H */

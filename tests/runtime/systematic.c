@@ -29,9 +29,9 @@ static const struct {
     const char *name;
     void (*run)(uint64_t seed);
 } scenarios[] = {
-    {"stress", scenario_stress}, {"receive", scenario_receive}, {"wake", scenario_wake},
-    {"idle", scenario_idle},     {"timers", scenario_timers},   {"stop", scenario_stop},
-    {"calls", scenario_calls},
+    {"stress", scenario_stress}, {"receive", scenario_receive},       {"wake", scenario_wake},
+    {"idle", scenario_idle},     {"timers", scenario_timers},         {"stop", scenario_stop},
+    {"calls", scenario_calls},   {"registered", scenario_registered},
 };
 
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
@@ -41,7 +41,7 @@ static uint64_t run(size_t scenario, uint64_t seed)
     struct serial_account account;
 
     /* Before it runs: whatever becomes of it, this is how to see it again. */
-    (void)printf("%-8s seed=%" PRIu64, scenarios[scenario].name, seed);
+    (void)printf("%-10s seed=%" PRIu64, scenarios[scenario].name, seed);
     (void)fflush(stdout);
     serial_begin(seed);
     scenarios[scenario].run(seed);
