@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "support/check.h"
 
 #define COMMANDS_MAX 8
@@ -802,6 +803,47 @@ static void a_node_stops_while_many_start(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* Memory ends at some allocation of a start, a call or an end, on whichever thread, and is there
+ * again afterwards.  Would catch: a start that is never answered, a child that nobody knows of, a
+ * process that nothing reaches any more. */
+static void memory_may_end_at_any_time(void **state)
+{
+    struct npr_term key;
+    struct npr_term end;
+
+    (void)state;
+    declare("echo", STARTED CALLS "case \"$l\" in *ends*) exit 4;; esac; " REPLY("1") DONE)
+        ->kill_ms = 200;
+    start_node();
+    key = nodes_term("k");
+    end = nodes_term("ends");
+    for (uint64_t n = 1; n <= 150; n++) {
+        struct npr_builder *reply = npr_builder_create();
+        struct npr_found found = {.started = false};
+        struct npr_pid pid;
+        npr_status status;
+
+        npri_alloc_fail_after(n);
+        status = npr_get_pid(nodes[0], key, "t", "echo", 2000, &found, NULL);
+        if (status == NPR_OK) {
+            const struct npr_address to = {.pid = found.pid};
+
+            status = npr_node_call(nodes[0], &to, n % 2 == 0 ? end : key, 20, reply, NULL);
+        }
+        npri_alloc_fail_after(0);
+        npr_builder_destroy(reply);
+        /* What was lost for want of memory was told, or is tried again: all is well now. */
+        do {
+            status = npr_get_pid(nodes[0], key, "t", "echo", 20000, &found, NULL);
+            assert_true(status == NPR_OK || status == NPR_EREFUSED || status == NPR_ENOMEM);
+            pid = found.pid;
+        } while (status != NPR_OK || call(&pid, key, 20000, NULL) != NPR_OK);
+    }
+    npr_node_stop(nodes[0]);
+    nodes[0] = NULL;
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 /* More than may live at once are refused, and say so. */
 static void children_have_a_limit(void **state)
 {
@@ -995,6 +1037,7 @@ int main(void)
         CASE(idle_ones_end),
         CASE(many_that_exit_at_once_leave_nothing),
         CASE(a_node_stops_while_many_start),
+        CASE(memory_may_end_at_any_time),
         CASE(children_have_a_limit),
         CASE(exits_reach_the_child),
         CASE(permanent_ones_live_again),
