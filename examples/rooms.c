@@ -1,17 +1,16 @@
-/* rooms.c - a chat: one process for each room, somewhere in the cluster, opened by who enters
- * first.
+/* rooms.c - a chat: one process for each room of the cluster, opened by who enters it first.
  *
  *      rooms NAME@HOST COOKIE IDLE_MS [NODE@HOST]...
  *
- * is a node that stays connected to the others, and does what it reads, a line at a time:
+ * is a node, connected to the others, that reads lines:
  *
  *      enter ROOM WHO        WHO enters; what is said there is printed here from now on
  *      say ROOM WHO TEXT
  *
- * Start it in a few terminals.  A room that crashes is opened again in its place; kill the program
- * that has it, and it is opened again on another node: whoever was in it enters again.  A room
- * where nothing happens for IDLE_MS closes.  `nprocreg call '{room,<<"lobby">>}' count` tells how
- * many are in it; with `crash` for `count` it fails. */
+ * A room that crashes is opened again in its place; when the program that has it is killed, on
+ * another node: whoever was in it enters again.  One where nothing happens for IDLE_MS closes.
+ * `nprocreg call '{room,<<"lobby">>}' count` tells how many are in it; any other call crashes it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,18 +41,6 @@ struct room {
     size_t count;
 };
 
-static npr_status room_enter(struct npr_process *self, struct room *room, struct npr_pid pid)
-{
-    struct seat *seats = realloc(room->seats, (room->count + 1) * sizeof(*seats));
-
-    if (seats == NULL) {
-        return NPR_ENOMEM; /* ends the room with {error,enomem} */
-    }
-    room->seats = seats;
-    seats[room->count].pid = pid;
-    return npr_monitor(self, &pid, &seats[room->count++].ref);
-}
-
 static npr_status room_info(struct npr_process *self, void *state, struct npr_term message)
 {
     struct room *room = state;
@@ -62,7 +49,14 @@ static npr_status room_info(struct npr_process *self, void *state, struct npr_te
     struct npr_ref ref;
 
     if (NPR_MATCH(message, "{enter,~p}", &pid)) {
-        return room_enter(self, room, pid);
+        struct seat *seats = realloc(room->seats, (room->count + 1) * sizeof(*seats));
+
+        if (seats == NULL) {
+            return NPR_ENOMEM; /* ends the room with {error,enomem} */
+        }
+        room->seats = seats;
+        seats[room->count].pid = pid;
+        return npr_monitor(self, &pid, &seats[room->count++].ref);
     }
     for (size_t i = 0; i < room->count && status == NPR_OK; i++) {
         if (NPR_MATCH(message, "{said,_,_}")) {
@@ -84,7 +78,7 @@ static npr_status room_call(struct npr_process *self,
     struct npr_builder *built = npr_scratch(self);
 
     if (!NPR_MATCH(request, "count")) {
-        return NPR_EINVAL; /* ends it: nobody is to ask anything else */
+        return NPR_EINVAL; /* ends it with {error,einval} */
     }
     NPR_BUILD(built, "~u", room->count);
     return npr_reply(self, from, term_of(built));
@@ -146,21 +140,6 @@ static npr_status member_init(struct npr_process *self, void *state, struct npr_
     return member_find_room(self, member);
 }
 
-static npr_status member_enter(struct npr_process *self,
-                               const struct member *member,
-                               const struct npr_pid *room)
-{
-    const struct npr_pid pid = npr_self(self);
-    struct npr_builder *built = npr_scratch(self);
-    struct npr_ref ref;
-    npr_status status = npr_monitor(self, room, &ref);
-
-    NPR_BUILD(built, "{enter,~p}", &pid);
-    (void)printf("[%s] in %s on %.*s\n", member->who, member->room, (int)room->node.size,
-                 room->node.text);
-    return status == NPR_OK ? npr_send(self, room, term_of(built)) : status;
-}
-
 static npr_status member_info(struct npr_process *self, void *state, struct npr_term message)
 {
     const struct member *member = state;
@@ -169,12 +148,18 @@ static npr_status member_info(struct npr_process *self, void *state, struct npr_
     struct npr_bytes who;
     struct npr_bytes text;
     struct npr_pid room;
+    struct npr_ref ref;
+    npr_status status;
 
     if (NPR_MATCH(message, "{said,~b,~b}", &who, &text)) {
         (void)printf("[%s] %.*s: %.*s\n", member->who, (int)who.size, (const char *)who.data,
                      (int)text.size, (const char *)text.data);
     } else if (NPR_MATCH(message, "{nprocreg,_,{ok,~p,_,_}}", &room)) {
-        return member_enter(self, member, &room);
+        (void)printf("[%s] in %s on %.*s\n", member->who, member->room, (int)room.node.size,
+                     room.node.text);
+        NPR_BUILD(built, "{enter,~p}", &pid);
+        status = npr_monitor(self, &room, &ref);
+        return status == NPR_OK ? npr_send(self, &room, term_of(built)) : status;
     } else if (NPR_MATCH(message, "{'DOWN',_,_,_,normal}")) {
         (void)printf("[%s] %s has closed\n", member->who, member->room);
         NPR_BUILD(built, "normal");
