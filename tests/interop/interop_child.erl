@@ -46,6 +46,7 @@ init({Script, Log, Command, Environment}) ->
 
 handle_call({signal, Name}, _From, State = #{pid := Pid, status := false}) ->
     "" = os:cmd("kill -" ++ Name ++ " " ++ Pid),
+    Name =:= "STOP" andalso await_stopped(Pid),
     {reply, ok, State};
 handle_call({signal, _Name}, _From, State) ->
     {reply, exited, State};
@@ -60,6 +61,15 @@ handle_call(log, _From, State = #{log := Log}) ->
 
 handle_cast(_, State) ->
     {noreply, State}.
+
+%% kill returns when the signal is there; on a busy machine threads of the node run on until one of
+%% them has taken it.
+await_stopped(Pid) ->
+    Running = "grep -hvE '^[0-9]+ [(].*[)] T ' /proc/" ++ Pid ++ "/task/*/stat 2>/dev/null",
+    case os:cmd(Running) of
+        "" -> ok;
+        _ -> await_stopped(Pid)
+    end.
 
 handle_info({Port, {data, {eol, <<"exit ", Text/binary>>}}},
             State = #{port := Port, waiting := Waiting}) ->

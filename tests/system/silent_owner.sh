@@ -20,6 +20,9 @@ expect_exit 0 ask a@127.0.0.1 get "$for_a" --start counter:start
 expect_exit 0 ask a@127.0.0.1 get "{fresh,$i}" --start counter:start
 
 kill -STOP "$(cat "$dir/b.pid")"
+# The signal is there; on a busy machine threads run on until one of them has taken it.
+all_stopped() { ! grep -hvE '^[0-9]+ [(].*[)] T ' "/proc/$(cat "$dir/b.pid")"/task/*/stat >"$dir/running"; }
+wait_until "b has stopped" all_stopped
 expect_exit 4 ask a@127.0.0.1 get "$for_b" --start counter:start --timeout 3s
 expect_exit 4 ask a@127.0.0.1 get "$for_b" --timeout 3s
 expect_exit 0 ask a@127.0.0.1 get "$for_a"
