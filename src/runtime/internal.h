@@ -274,9 +274,6 @@ static inline bool npri_local_may_be_service(struct npri_local local)
     return local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX;
 }
 
-/* Before a signal that makes a relation leaves: see has_remote (calls.c). */
-void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer);
-
 /* Whether `pid` is one of this node and incarnation: then `*out` (calls.c). */
 bool npri_runtime_is_local(const struct npri_runtime *runtime,
                            const struct npr_pid *pid,
