@@ -32,6 +32,7 @@ void npri_bits_put(struct npri_bits *bits, unsigned value, unsigned count)
 
 void npri_bits_append(struct npri_bits *bits, const uint8_t *from, uint64_t count)
 {
+    NPRI_ASSERT(from != NULL || count == 0);
     if (bits->last_bits == 0) {
         npri_put_bytes(&bits->bytes, npri_bytes(from, (size_t)(count / 8)));
         from += count / 8;

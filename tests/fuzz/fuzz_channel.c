@@ -96,6 +96,7 @@ static void check_written(const struct npri_control *control, uint8_t choice)
     FUZZ_CHECK(npri_channel_feed(channel, npri_buffer_bytes(&out), 0, NULL) == NPR_OK);
     FUZZ_CHECK(npri_channel_next(channel, &got, NULL) == NPR_OK);
     put_message(&seen, &got);
+    FUZZ_CHECK(seen.data != NULL && expected.data != NULL); /* no message is empty */
     FUZZ_CHECK(npri_bytes_equal(npri_buffer_bytes(&seen), npri_buffer_bytes(&expected)));
     FUZZ_CHECK(npri_channel_next(channel, &got, NULL) == NPR_ENOTFOUND);
     npri_buffer_fini(&expected);
