@@ -99,8 +99,9 @@ NPR_API NPR_NODISCARD npr_status npr_subscribe(struct npr_node *node,
 NPR_API npr_status npr_unsubscribe(struct npr_node *node, struct npr_subscription subscription);
 
 /* Waits until a process lives under `key` anywhere; `out->started` is false.  Native nodes tell of
- * it as it happens; as long as an original is in the view, this asks all nodes each second. Blocks.
- * Returns NPR_OK, NPR_ETIMEDOUT, NPR_EINVAL (the key), NPR_ENOMEM, NPR_ECLOSED. */
+ * it as it happens; as long as an original is in the view, or a native node refuses to, this asks
+ * all nodes each second.  Blocks.  Returns NPR_OK, NPR_ETIMEDOUT, NPR_EINVAL (the key), NPR_ENOMEM,
+ * NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_await(struct npr_node *node,
                                            struct npr_term key,
                                            uint32_t timeout_ms,

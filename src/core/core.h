@@ -233,8 +233,9 @@ void npri_core_owner(const struct npri_core *core,
 /* Whose term_to_binary placement follows at present. */
 enum npr_otp npri_core_otp(const struct npri_core *core);
 
-/* Whether all in the view are native nodes: then a subscription sees every entry. */
-bool npri_core_all_native(const struct npri_core *core);
+/* Whether a subscription sees every entry: all in the view are native nodes, and none refused it.
+ */
+bool npri_core_watches_all(const struct npri_core *core, uint64_t request);
 
 /* Whether that node has greeted us as a native one, and is connected. */
 bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node);

@@ -202,16 +202,6 @@ enum npr_otp npri_core_otp(const struct npri_core *core)
     return core->manner.otp;
 }
 
-bool npri_core_all_native(const struct npri_core *core)
-{
-    for (uint32_t i = 0; i < core->members.view_count; i++) {
-        if (!core->members.view[i]->self && !core->members.view[i]->native) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool npri_core_is_native(const struct npri_core *core, const struct npr_node_name *node)
 {
     const struct npri_peer *peer = npri_member_find(core, node);

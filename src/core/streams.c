@@ -185,6 +185,28 @@ void npri_watch_on_unsubscribe(struct npri_core *core, const struct npri_core_ev
     }
 }
 
+bool npri_core_watches_all(const struct npri_core *core, uint64_t request)
+{
+    const struct npri_stream *stream = find_stream(core, request);
+
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        const struct npri_peer *peer = core->members.view[i];
+
+        if (!peer->self && (!peer->native || stream == NULL || !has_source(stream, peer))) {
+            return false;
+        }
+    }
+    if (stream != NULL) {
+        NPRI_LIST_FOREACH (at, &stream->sources) {
+            if (NPRI_CONTAINER_OF(at, struct npri_source, of_stream)->state ==
+                NPRI_SOURCE_REFUSED) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* ---- Nodes. */
 
 void npri_watch_on_native(struct npri_core *core)

@@ -96,7 +96,8 @@ static void ask(struct awaiting *awaiting)
     struct npr_node *node = awaiting->call.node;
     struct asking *asking;
 
-    if (awaiting->asking != NULL || npri_core_all_native(node->registry.core)) {
+    if (awaiting->asking != NULL ||
+        npri_core_watches_all(node->registry.core, awaiting->watcher.number)) {
         return;
     }
     asking = npri_alloc_zeroed(1, sizeof(*asking));

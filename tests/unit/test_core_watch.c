@@ -255,8 +255,10 @@ static void a_node_that_refuses_is_left_out(void **state)
     init(&host, "b");
     assert_int_equal(subscribe(&host, 7, "all"), NPR_OK);
     host_forget_trace(&host);
+    assert_true(npri_core_watches_all(host.core, 7));
     told(&host, "b", "{refused,1,<<\"too many subscriptions\">>}");
     CHECK_TRACE(&host, "NEWS 7 synced\n");
+    assert_false(npri_core_watches_all(host.core, 7));
     told(&host, "b", "{entries,1,100,[{k,<b@h.1.0>,5}]}");
     CHECK_TRACE(&host, "");
     host_disconnected(&host, "b");
