@@ -11,7 +11,9 @@
 
 /* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
  * less what the way back takes. */
-#define GET_PID_MS         UINT64_C(4900)
+#define GET_PID_MS UINT64_C(4900)
+/* And a lookup of a native node, which takes us for silent, for all our keys, after a second. */
+#define LOOKUP_MS          UINT64_C(500)
 #define NS_PER_MS          UINT64_C(1000000)
 #define FUN_TEXT_BYTES_MAX 100u /* of a fun in an error's text */
 #define GET_MS_MAX         UINT64_C(86400000)
@@ -192,6 +194,7 @@ void npri_function_native_start(struct npri_evaluation *evaluation, const struct
  * "not here" would have another one started elsewhere. */
 static void look_here(struct npri_evaluation *evaluation,
                       struct npr_term key,
+                      uint64_t timeout_ms,
                       void (*give)(struct npri_evaluation *evaluation,
                                    const struct npri_answer *answer))
 {
@@ -201,7 +204,7 @@ static void look_here(struct npri_evaluation *evaluation,
     if (npri_core_lookup(core, key, &found)) {
         give(evaluation, &(struct npri_answer){.pid = found.pid, .token = found.token});
     } else if (npri_core_is_restarting(core, key)) {
-        begin(evaluation, &(struct npri_get_options){.key = key, .own_only = true}, GET_PID_MS,
+        begin(evaluation, &(struct npri_get_options){.key = key, .own_only = true}, timeout_ms,
               give);
     } else {
         give(evaluation, &(struct npri_answer){.status = NPR_ENOTFOUND});
@@ -237,7 +240,7 @@ void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct
         raise(evaluation, "badarg");
         return;
     }
-    look_here(evaluation, args[1], give_entries);
+    look_here(evaluation, args[1], GET_PID_MS, give_entries);
 }
 
 /* (Key): {ok, Pid, Token} or `undefined`. */
@@ -263,7 +266,7 @@ static void give_entry(struct npri_evaluation *evaluation, const struct npri_ans
 
 void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    look_here(evaluation, args[0], give_entry);
+    look_here(evaluation, args[0], LOOKUP_MS, give_entry);
 }
 
 void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)

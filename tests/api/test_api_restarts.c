@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "support/check.h"
@@ -25,6 +26,7 @@ struct phoenix {
 
 static atomic_int starts_to_fail;
 static atomic_ulong allocations_to_succeed;
+static atomic_bool gate_is_shut;
 static atomic_int living;  /* of all that have this key: one at the most */
 static atomic_int overlap; /* how often there was another one when one began */
 
@@ -138,6 +140,26 @@ static npr_status phoenix_run(struct npr_process *self, void *state, struct npr_
     return status;
 }
 
+/* Takes as long as the case wants it to. */
+static npr_status gated_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    while (atomic_load(&gate_is_shut)) {
+        (void)nanosleep(&pause, NULL);
+    }
+    return phoenix_init(self, state, args);
+}
+
+static const struct npr_behaviour gated = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .state_bytes = sizeof(struct phoenix),
+    .init = gated_init,
+    .run = phoenix_run,
+    .terminate = phoenix_terminate,
+    .restart = NPR_RESTART_TRANSIENT,
+};
+
 static const struct npr_behaviour threaded = {
     .struct_size = sizeof(struct npr_behaviour),
     .state_bytes = sizeof(struct phoenix),
@@ -164,6 +186,7 @@ static const struct npr_behaviour plain = {
 static const struct npr_function functions[] = {
     {.name = "plain", .arity = 0, .behaviour = &plain},
     {.name = "threaded", .arity = 0, .behaviour = &threaded},
+    {.name = "gated", .arity = 0, .behaviour = &gated},
     {.name = "temporary", .arity = 0, .behaviour = &temporary},
     {.name = "transient", .arity = 0, .behaviour = &transient},
     {.name = "transient", .arity = 1, .behaviour = &transient},
@@ -210,8 +233,10 @@ static void expect_another(struct npr_node *node, struct npr_term key, struct np
 
 static int cleanup(void **state)
 {
-    const int status = nodes_stop(state);
+    int status;
 
+    atomic_store(&gate_is_shut, false); /* a case that has failed has left it */
+    status = nodes_stop(state);
     assert_int_equal(atomic_load(&living), 0);
     assert_int_equal(atomic_load(&overlap), 0);
     atomic_store(&starts_to_fail, 0);
@@ -314,6 +339,46 @@ static void a_thread_process_comes_back(void **state)
     }
     end(nodes[0], &found.pid, "crash");
     assert_int_equal(look(nodes[0], nodes_term("k"), &found), NPR_ENOTFOUND);
+}
+
+/* A process that lives where its key does not belong any more, and whose restart takes long: the
+ * key's owner is told that nothing is known, in time.  Would catch: a node that is taken for
+ * silent, for all its keys, because of one; "not here" where it will be. */
+static void a_long_restart_is_not_silence(void **state)
+{
+    struct npr_node_options options = nodes_options("b@127.0.0.1", &module);
+    char join[64];
+    const char *const joins[] = {join};
+    struct npr_term keys[2];
+    struct npr_found found[2];
+    struct npr_found again;
+
+    (void)state;
+    nodes_start(1, &module);
+    (void)snprintf(join, sizeof(join), "a@127.0.0.1:%u", (unsigned)npr_node_port(nodes[0]));
+    options.join = joins;
+    options.join_count = 1;
+    assert_int_equal(npr_node_start(&options, &nodes[1], NULL), NPR_OK);
+    keys[0] = nodes_key_of("gated", 1, 2); /* those of the node that is yet to come */
+    keys[1] = nodes_key_of("plain", 1, 2);
+    npr_node_stop(nodes[1]);
+    nodes[1] = NULL;
+    nodes_wait_for_view(nodes[0], 1);
+    assert_int_equal(nodes_get(nodes[0], keys[0], "phoenix", "gated", &found[0]), NPR_OK);
+    assert_int_equal(nodes_get(nodes[0], keys[1], "phoenix", "plain", &found[1]), NPR_OK);
+    assert_int_equal(npr_node_start(&options, &nodes[1], NULL), NPR_OK);
+    nodes_wait_for_view(nodes[0], 2);
+    nodes_wait_for_view(nodes[1], 2);
+
+    atomic_store(&gate_is_shut, true);
+    end(nodes[0], &found[0].pid, "crash");
+    assert_int_equal(look(nodes[1], keys[0], &again), NPR_EUNREACHABLE);
+    assert_int_equal(look(nodes[1], keys[1], &again), NPR_OK); /* it is asked like any other */
+    assert_true(npr_pid_equal(&again.pid, &found[1].pid));
+    atomic_store(&gate_is_shut, false);
+    assert_int_equal(look(nodes[0], keys[0], &again), NPR_OK);
+    assert_int_equal(look(nodes[1], keys[0], &found[0]), NPR_OK);
+    assert_true(npr_pid_equal(&again.pid, &found[0].pid));
 }
 
 static void unregistering_lets_it_go(void **state)
@@ -483,6 +548,7 @@ int main(void)
         cmocka_unit_test_teardown(it_is_started_as_it_was, cleanup),
         cmocka_unit_test_teardown(a_permanent_process_comes_back, cleanup),
         cmocka_unit_test_teardown(a_thread_process_comes_back, cleanup),
+        cmocka_unit_test_teardown(a_long_restart_is_not_silence, cleanup),
         cmocka_unit_test_teardown(unregistering_lets_it_go, cleanup),
         cmocka_unit_test_teardown(nobody_ever_finds_nothing, cleanup),
         cmocka_unit_test_teardown(without_memory_a_restart_fails_cleanly, cleanup),
