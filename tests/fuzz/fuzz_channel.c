@@ -154,7 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const npr_status cut_status = run(data[0], bytes, 1u + data[1], false, &cut);
 
     FUZZ_CHECK(whole_status == cut_status);
-    FUZZ_CHECK(npri_bytes_equal(npri_buffer_bytes(&whole), npri_buffer_bytes(&cut)));
+    FUZZ_CHECK(whole.size == cut.size);
+    FUZZ_CHECK(whole.data == NULL || cut.data == NULL ||
+               memcmp(whole.data, cut.data, whole.size) == 0);
     npri_buffer_fini(&whole);
     npri_buffer_fini(&cut);
     return 0;
