@@ -689,6 +689,7 @@ static pid_t os_pid_of_idle(void)
 /* An idle time counts from the last message, but not while a call waits for its answer. */
 static void idle_ones_end(void **state)
 {
+    const struct npr_term key = nodes_term("k");
     struct npr_pid pid;
     struct npr_found found;
     pid_t child;
@@ -700,7 +701,7 @@ static void idle_ones_end(void **state)
     pid = get("k", "idle");
     assert_int_equal(call(&pid, nodes_term("slow"), 20000, NULL), NPR_OK);
     child = os_pid_of_idle();
-    while (npr_get_pid(nodes[0], nodes_term("k"), NULL, NULL, 5000, &found, NULL) == NPR_OK) {
+    while (npr_get_pid(nodes[0], key, NULL, NULL, 5000, &found, NULL) == NPR_OK) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
     assert_false(is_alive(child)); /* when the entry is gone, so is the child */
@@ -879,12 +880,13 @@ static void children_have_a_limit(void **state)
  * that has no time to end well, or takes all the time it wants. */
 static void exits_reach_the_child(void **state)
 {
+    const struct npr_term key = nodes_term("k");
     struct npr_pid pid;
     pid_t child;
 
     (void)state;
-    declare("tidy",
-            "trap 'echo tidied >&2; exit 0' TERM; " STARTED CALLS REPLY("$$") DONE "; sleep 1000")
+    declare("tidy", "trap 'echo tidied >&2; exit 0' TERM; " STARTED CALLS REPLY("$$") DONE
+            "; while :; do sleep 0.05; done")
         ->kill_ms = 20000;
     declare("stubborn",
             "trap '' TERM; " STARTED CALLS REPLY("$$") DONE "; while :; do sleep 1; done")
@@ -897,7 +899,7 @@ static void exits_reach_the_child(void **state)
         child = os_pid(&pid);
         assert_int_equal(npr_node_exit(nodes[0], &pid, nodes_term(i == 2 ? "kill" : "shutdown")),
                          NPR_OK);
-        while (npr_get_pid(nodes[0], nodes_term("k"), NULL, NULL, 5000, &found, NULL) == NPR_OK) {
+        while (npr_get_pid(nodes[0], key, NULL, NULL, 5000, &found, NULL) == NPR_OK) {
             (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         }
         assert_false(is_alive(child));
@@ -908,6 +910,7 @@ static void exits_reach_the_child(void **state)
 /* Would catch: a restart beside a child that is not gone, or none. */
 static void permanent_ones_live_again(void **state)
 {
+    const struct npr_term key = nodes_term("k");
     struct npr_pid pid;
     struct npr_found found;
     pid_t child;
@@ -920,8 +923,7 @@ static void permanent_ones_live_again(void **state)
     child = os_pid(&pid);
     check_call_ends(&pid, "crash", "{exit_status,9}");
     do {
-        assert_int_equal(npr_get_pid(nodes[0], nodes_term("k"), "t", "lives", 5000, &found, NULL),
-                         NPR_OK);
+        assert_int_equal(npr_get_pid(nodes[0], key, "t", "lives", 5000, &found, NULL), NPR_OK);
     } while (npr_pid_equal(&found.pid, &pid));
     assert_false(is_alive(child));
     assert_int_not_equal(os_pid(&found.pid), child);
