@@ -622,6 +622,8 @@ static void output_is_read_as_it_is_acted_on(void **state)
     while (lines_written(path) < count + 200) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
+    npr_node_stop(nodes[0]); /* first, or the child makes the file anew */
+    nodes[0] = NULL;
     (void)unlink(path);
     (void)close(fd);
 }
