@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base/alloc.h"
@@ -46,6 +47,7 @@ static const struct npr_behaviour bounded_behaviour = {.struct_size = sizeof(str
  * some with something else sent in between, some when there is no memory. */
 
 static bool without_memory;
+static sem_t has_sent; /* until it is posted no other thread may allocate, which would be counted */
 static uint64_t sent;
 static struct npr_pid bystander;
 
@@ -82,6 +84,7 @@ static npr_status source_info(struct npr_process *self, void *state, struct npr_
             return NPR_ENOMEM;
         }
     }
+    (void)sem_post(&has_sent);
     return npr_exit(self, &bystander, NPRI_WORD_NORMAL); /* ignored; but it sends what waits */
 }
 
@@ -105,6 +108,7 @@ static void open_world(struct world *world, struct npr_pid *out_source)
     atomic_store(&taken, 0);
     fails_at = UINT64_MAX;
     without_memory = false;
+    assert_int_equal(sem_init(&has_sent, 0, 0), 0);
     bystander = start(world, &silent_behaviour);
     *out_source = start(world, &source_behaviour);
 }
@@ -175,6 +179,8 @@ static void no_memory_fails_single_messages(void **state)
     sink = start(&world, &sink_behaviour);
     (void)world_watch(&world, &source);
     world_send(&world, &source, world_pid(&world, &sink));
+    while (sem_wait(&has_sent) != 0) {
+    }
     world_send(&world, &source, world_atom(&world, "ended"));
     world_expect(&world, &world.probed, NPRI_SIGNAL_DOWN, any, any);
     assert_true(sent > BURST / 2 && sent < BURST);

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <sched.h>
+#include <semaphore.h>
 
 #include "base/alloc.h"
 #include "runtime/internal.h"
@@ -106,11 +107,12 @@ static const struct npr_behaviour server_behaviour = {
 };
 
 /* ---- A caller: {Pid,Request,TimeoutMs} makes it call, each answer goes to the probe as
- * {Status,Term}; `settled` goes to the probe, anything else is its end. */
+ * {Status,Term}; anything else is its end. */
 
 static struct npr_pid probe;
 static uint64_t fail_after; /* which allocation of the next call fails, and all after it; 0: none */
-static npr_status called;   /* what npr_call() returned; read when the caller has settled */
+static npr_status called;   /* what npr_call() returned; read after the wait for: */
+static sem_t has_called;    /* until then this thread must not allocate, which would be counted */
 
 static npr_status caller_info(struct npr_process *self, void *state, struct npr_term message)
 {
@@ -119,9 +121,6 @@ static npr_status caller_info(struct npr_process *self, void *state, struct npr_
     uint64_t timeout_ms;
 
     (void)state;
-    if (npr_term_is_atom(message, "settled")) {
-        return npr_send(self, &probe, message);
-    }
     if (!npr_term_get_tuple(message, 3, parts) || !npr_term_get_pid(parts[0], &to) ||
         !npr_term_get_uint64(parts[2], &timeout_ms)) {
         return npr_stop(self, message);
@@ -129,6 +128,7 @@ static npr_status caller_info(struct npr_process *self, void *state, struct npr_
     npri_alloc_fail_after(fail_after);
     called = npr_call(self, &to, parts[1], (uint32_t)timeout_ms, NULL);
     npri_alloc_fail_after(0);
+    (void)sem_post(&has_called);
     return NPR_OK;
 }
 
@@ -169,6 +169,7 @@ static void open_world(struct world *world, unsigned workers, struct npr_pid *ou
     world_open(world, workers);
     probe = world->probe;
     fail_after = 0;
+    assert_int_equal(sem_init(&has_called, 0, 0), 0);
     *out_caller = start(world, &caller_behaviour);
 }
 
@@ -181,6 +182,8 @@ static void call(struct world *world,
     world_send(world, caller,
                WORLD_TUPLE(world, world_pid(world, to), world_atom(world, request),
                            world_int(world, timeout_ms)));
+    while (sem_wait(&has_called) != 0) {
+    }
 }
 
 static void expect(struct world *world, npr_status status, struct npr_term term)
@@ -263,21 +266,11 @@ static void ends_of_the_callee_are_answers(void **state)
     struct npr_pid server;
 
     (void)state;
-    open_world(&world, 1, &caller); /* what is sent to the server waits while the caller runs */
+    open_world(&world, 2, &caller);
     server = start(&world, &server_behaviour);
-    call(&world, &caller, &server, "die", FOREVER); /* in its callback; the others in its mailbox */
-    call(&world, &caller, &server, "now", FOREVER);
-    for (unsigned i = 0; i < 2; i++) {
-        struct npri_signal *answer = world_take(&world, &world.probed);
-        struct npr_term parts[2];
-        int64_t status = NPR_OK;
-
-        assert_true(npr_term_get_tuple(answer->payload, 2, parts) &&
-                    npr_term_get_int64(parts[0], &status));
-        assert_true(status == NPR_EEXIT || (i == 1 && status == NPR_ENOPROC));
-        assert_true(status != NPR_EEXIT || npr_term_is_atom(parts[1], "die"));
-        npri_signal_destroy(answer);
-    }
+    call(&world, &caller, &server, "die", FOREVER);
+    expect(&world, NPR_EEXIT, world_atom(&world, "die"));
+    (void)world_await_end(&world, &server);
     call(&world, &caller, &server, "now", FOREVER); /* dead */
     expect(&world, NPR_ENOPROC, nil(&world));
 
@@ -393,6 +386,37 @@ static void full_mailboxes_answer_calls(void **state)
     world_close(&world);
 }
 
+static npr_status mortal_call(struct npr_process *self,
+                              void *state,
+                              const struct npr_from *from,
+                              struct npr_term request)
+{
+    (void)state;
+    (void)from;
+    return npr_stop(self, request);
+}
+
+static const struct npr_behaviour mortal_behaviour = {.struct_size = sizeof(struct npr_behaviour),
+                                                      .call = mortal_call};
+
+/* Would catch: calls that are lost with the mailbox that they wait in. */
+static void waiting_calls_end_with_the_callee(void **state)
+{
+    struct world world;
+    struct npr_pid caller;
+    struct npr_pid mortal;
+
+    (void)state;
+    open_world(&world, 1, &caller); /* one worker: the callee runs when the caller is through */
+    caller = start(&world, &burst_behaviour);
+    mortal = start(&world, &mortal_behaviour);
+    world_send(&world, &caller, world_pid(&world, &mortal));
+    for (unsigned i = 0; i < 3; i++) {
+        expect(&world, NPR_EEXIT, world_atom(&world, "now"));
+    }
+    world_close(&world);
+}
+
 /* Takes what was routed: a MONITOR and a call; gives the reference and the tag. */
 static void take_call(struct world *world,
                       struct npri_signal **out_monitor,
@@ -483,9 +507,6 @@ static void calls_without_memory_change_nothing(void **state)
         called = NPR_ENOMEM;
         for (fail_after = 1; called == NPR_ENOMEM; fail_after++) {
             call(&world, &caller, remote != 0 ? &there : &server, "later", FOREVER);
-            world_send(&world, &caller, world_atom(&world, "settled"));
-            world_expect(&world, &world.probed, NPRI_SIGNAL_MESSAGE, any,
-                         world_atom(&world, "settled"));
             assert_true(called == NPR_OK || called == NPR_ENOMEM);
         }
         assert_true(fail_after > 2);
@@ -510,6 +531,7 @@ int main(void)
         cmocka_unit_test(late_answers_are_dropped),
         cmocka_unit_test(calls_end_with_their_caller),
         cmocka_unit_test(full_mailboxes_answer_calls),
+        cmocka_unit_test(waiting_calls_end_with_the_callee),
         cmocka_unit_test(calls_of_other_nodes_are_gen_calls),
         cmocka_unit_test(calls_without_memory_change_nothing),
     };
