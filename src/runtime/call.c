@@ -97,13 +97,13 @@ static struct npr_term tag_ref(struct npr_term tag)
 /* The caller hears of our end until we have replied.  False: no memory. */
 static bool process_owe(struct npr_process *process, struct npr_term caller, struct npr_term ref)
 {
-    struct npri_relation *watched = npri_relation_create(
-        process->origin->runtime->options.hash_key, NPRI_RELATION_WATCHED, caller, ref, no_term);
+    struct npri_relation *watched =
+        npri_relation_create(NPRI_RELATION_WATCHED, caller, ref, no_term);
 
     if (watched == NULL) {
         return false;
     }
-    npri_relations_add(&process->relations, watched);
+    npri_process_tie(process, watched);
     return true;
 }
 
@@ -456,8 +456,8 @@ static npr_status call_there(struct npr_process *self,
     const struct npr_term target = npri_pid_term(to, bytes[1]);
     const struct npr_term parts[] = {
         {.data = call_head, .size = sizeof(call_head) - 1}, pid, tag, request};
-    struct npri_relation *watching = npri_relation_create(
-        runtime->options.hash_key, NPRI_RELATION_WATCHING, target, tag_ref(tag), no_term);
+    struct npri_relation *watching =
+        npri_relation_create(NPRI_RELATION_WATCHING, target, tag_ref(tag), no_term);
     struct npri_signal *monitor = npri_signal_create(&(struct npri_signal){
         .kind = NPRI_SIGNAL_MONITOR, .from = pid, .to = target, .ref = tag_ref(tag)});
     struct npri_signal *message = npri_signal_create_parts(
@@ -469,7 +469,7 @@ static npr_status call_there(struct npr_process *self,
         npri_signal_destroy(message);
         return NPR_ENOMEM;
     }
-    npri_relations_add(&self->relations, watching);
+    npri_process_tie(self, watching);
     npri_open_calls_add(&self->calls->open, call);
     npri_process_note_peer(self, to);
     npri_runtime_deliver(runtime, monitor);

@@ -178,8 +178,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
         return NPR_OK;
     }
     if (link == NULL) {
-        link = created = npri_relation_create(self->origin->runtime->options.hash_key,
-                                              NPRI_RELATION_LINK, draft.to, none, none);
+        link = created = npri_relation_create(NPRI_RELATION_LINK, draft.to, none, none);
     }
     signal = link == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
@@ -187,7 +186,7 @@ npr_status npr_link(struct npr_process *self, const struct npr_pid *to)
         return NPR_ENOMEM;
     }
     if (created != NULL) {
-        npri_relations_add(&self->relations, created);
+        npri_process_tie(self, created);
     }
     link->unlink_id = 0; /* a new link: the acknowledgement on its way is not for it */
     npri_process_note_peer(self, to);
@@ -239,14 +238,13 @@ npr_status npr_monitor(struct npr_process *self, const struct npr_pid *to, struc
     ref = npri_runtime_new_ref(self->origin->runtime);
     draft.to = npri_pid_term(to, to_bytes);
     draft.ref = npri_ref_term(&ref, ref_bytes);
-    watching = npri_relation_create(self->origin->runtime->options.hash_key, NPRI_RELATION_WATCHING,
-                                    draft.to, draft.ref, none);
+    watching = npri_relation_create(NPRI_RELATION_WATCHING, draft.to, draft.ref, none);
     signal = watching == NULL ? NULL : process_draft(self, &draft, NULL, 0);
     if (signal == NULL) {
         npri_relation_destroy(watching);
         return NPR_ENOMEM;
     }
-    npri_relations_add(&self->relations, watching);
+    npri_process_tie(self, watching);
     npri_process_note_peer(self, to);
     npri_runtime_deliver(self->origin->runtime, signal);
     *out_ref = ref;

@@ -88,12 +88,11 @@ static enum npri_verdict process_on_link(struct npr_process *process,
     if (npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term) != NULL) {
         return NPRI_GO_ON;
     }
-    link = npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_LINK,
-                                signal->from, no_term, no_term);
+    link = npri_relation_create(NPRI_RELATION_LINK, signal->from, no_term, no_term);
     if (link == NULL) {
         return NPRI_AGAIN;
     }
-    npri_relations_add(&process->relations, link);
+    npri_process_tie(process, link);
     return NPRI_GO_ON;
 }
 
@@ -144,7 +143,7 @@ static enum npri_verdict process_on_exit_link(struct npr_process *process,
         verdict = process_on_exit(process, signal->from, signal->payload, signal);
     }
     if (verdict == NPRI_AGAIN) {
-        npri_relations_add(&process->relations, link);
+        npri_process_tie(process, link);
     } else {
         npri_relation_destroy(link);
     }
@@ -162,12 +161,11 @@ static enum npri_verdict process_on_monitor(struct npr_process *process,
     if (npri_process_relation(process, NPRI_RELATION_WATCHED, signal->ref, signal->from) != NULL) {
         return NPRI_GO_ON; /* a peer's mistake */
     }
-    watched = npri_relation_create(process->origin->runtime->options.hash_key,
-                                   NPRI_RELATION_WATCHED, signal->from, signal->ref, name);
+    watched = npri_relation_create(NPRI_RELATION_WATCHED, signal->from, signal->ref, name);
     if (watched == NULL) {
         return NPRI_AGAIN;
     }
-    npri_relations_add(&process->relations, watched);
+    npri_process_tie(process, watched);
     return NPRI_GO_ON;
 }
 
@@ -225,7 +223,7 @@ static enum npri_verdict process_on_down(struct npr_process *process,
     npri_relations_remove(&process->relations, watching);
     verdict = process_fire(process, watching, signal->payload);
     if (verdict == NPRI_AGAIN) {
-        npri_relations_add(&process->relations, watching);
+        npri_process_tie(process, watching);
     }
     return verdict;
 }
@@ -275,7 +273,7 @@ static enum npri_verdict process_on_node_down(struct npr_process *process,
 
         /* Kept for the next attempt.  A process that ends owes nothing to a node that is gone. */
         if (verdict == NPRI_AGAIN) {
-            npri_relations_add(&process->relations, lost);
+            npri_process_tie(process, lost);
         } else {
             npri_relation_destroy(lost);
         }
@@ -367,7 +365,7 @@ bool npri_process_announce_end(struct npr_process *process)
             status = npri_process_send(process, &draft, &process->end_reason, has_reason ? 1 : 0);
         }
         if (status == NPR_ENOMEM) {
-            npri_relations_add(&process->relations, relation);
+            npri_process_tie(process, relation);
             return false;
         }
         npri_relation_destroy(relation);

@@ -77,6 +77,7 @@ struct npri_start {
     struct npr_term args; /* the bytes follow, */
     struct npr_term key;  /* like these; or none */
     uint64_t token;
+    uint8_t room; /* the size of its block (pool.h) */
 };
 
 /* What processes are started from, kept as long as the runtime.  There are as many as exported
@@ -400,6 +401,12 @@ static inline struct npri_relation *npri_process_relation(const struct npr_proce
 {
     return npri_relations_find(&process->relations, process->origin->runtime->options.hash_key,
                                kind, key, peer);
+}
+
+/* As npri_relations_add(). */
+static inline void npri_process_tie(struct npr_process *process, struct npri_relation *relation)
+{
+    npri_relations_add(&process->relations, process->origin->runtime->options.hash_key, relation);
 }
 
 static inline bool npri_process_has_thread(const struct npr_process *process)

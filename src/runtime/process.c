@@ -120,7 +120,7 @@ static void process_tell_started(struct npr_process *process, npr_status status)
         start->started(start->user, &pid, status,
                        status == NPR_OK ? (struct npr_term){0} : process->end_reason);
     }
-    npri_free(start);
+    npri_pool_give(start, start->room);
 }
 
 /* After END the caller of started() is told when the process has left the table. */
@@ -174,7 +174,9 @@ void npri_process_free(struct npr_process *process)
     }
     npri_signal_destroy(process->end_block);
     npri_signal_destroy(process->leader);
-    npri_free(process->start);
+    if (process->start != NULL) {
+        npri_pool_give(process->start, process->start->room);
+    }
     while (process->resumes != NULL) {
         struct npri_signal *next = process->resumes->next;
 

@@ -188,9 +188,8 @@ static bool call_prepare(struct call *call, struct npr_term request)
     call->request = call_request(call, request);
     call->monitor = call_signal(call, NPRI_SIGNAL_MONITOR);
     call->demonitor = call_signal(call, NPRI_SIGNAL_DEMONITOR);
-    call->watching =
-        npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_WATCHING,
-                             npri_pid_term(&call->peer, peer_bytes), call->ref, none);
+    call->watching = npri_relation_create(NPRI_RELATION_WATCHING,
+                                          npri_pid_term(&call->peer, peer_bytes), call->ref, none);
     return call->request != NULL && call->monitor != NULL && call->demonitor != NULL &&
            call->watching != NULL;
 }
@@ -199,7 +198,7 @@ static void call_begin(struct call *call)
 {
     struct npr_process *process = call->thread->process;
 
-    npri_relations_add(&process->relations, call->watching);
+    npri_process_tie(process, call->watching);
     call->watching = NULL;
     npri_process_note_peer(process, &call->peer);
     npri_runtime_deliver(process->origin->runtime, call->monitor);

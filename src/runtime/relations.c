@@ -28,8 +28,7 @@ static bool term_equal(struct npr_term a, struct npr_term b)
     return (a.size == b.size && memcmp(a.data, b.data, a.size) == 0) || npr_term_equal(a, b);
 }
 
-struct npri_relation *npri_relation_create(struct npri_hash_key hash_key,
-                                           enum npri_relation_kind kind,
+struct npri_relation *npri_relation_create(enum npri_relation_kind kind,
                                            struct npr_term peer,
                                            struct npr_term ref,
                                            struct npr_term name)
@@ -43,7 +42,6 @@ struct npri_relation *npri_relation_create(struct npri_hash_key hash_key,
         return NULL;
     }
     *relation = (struct npri_relation){
-        .hash = relation_hash(hash_key, kind, kind == NPRI_RELATION_LINK ? peer : ref, peer),
         .peer_bytes = (uint16_t)peer.size,
         .ref_bytes = (uint16_t)ref.size,
         .name_bytes = (uint16_t)name.size,
@@ -89,7 +87,16 @@ static struct npri_relation **relations_slot(struct npri_relations *relations, u
     return relations->mask == 0 ? &relations->first : &relations->buckets[hash & relations->mask];
 }
 
-static void relations_grow(struct npri_relations *relations)
+static void relation_set_hash(struct npri_relation *relation, struct npri_hash_key hash_key)
+{
+    const struct npr_term peer = npri_relation_peer(relation);
+
+    relation->hash = relation_hash(
+        hash_key, (enum npri_relation_kind)relation->kind,
+        relation->kind == NPRI_RELATION_LINK ? peer : npri_relation_ref(relation), peer);
+}
+
+static void relations_grow(struct npri_relations *relations, struct npri_hash_key hash_key)
 {
     const uint32_t buckets_count =
         relations->mask == 0 ? BUCKETS_COUNT_MIN : 4 * (relations->mask + 1);
@@ -104,8 +111,12 @@ static void relations_grow(struct npri_relations *relations)
 
         while (at != NULL) {
             struct npri_relation *next = at->next;
-            struct npri_relation **slot = relations_slot(&grown, at->hash);
+            struct npri_relation **slot;
 
+            if (relations->mask == 0) {
+                relation_set_hash(at, hash_key);
+            }
+            slot = relations_slot(&grown, at->hash);
             at->next = *slot;
             *slot = at;
             at = next;
@@ -118,12 +129,17 @@ static void relations_grow(struct npri_relations *relations)
     *relations = grown;
 }
 
-void npri_relations_add(struct npri_relations *relations, struct npri_relation *relation)
+void npri_relations_add(struct npri_relations *relations,
+                        struct npri_hash_key hash_key,
+                        struct npri_relation *relation)
 {
     struct npri_relation **slot;
 
     if (relations->count >= LIST_LENGTH_MAX && relations->count / 2 > relations->mask) {
-        relations_grow(relations);
+        relations_grow(relations, hash_key);
+    }
+    if (relations->mask != 0) {
+        relation_set_hash(relation, hash_key);
     }
     slot = relations_slot(relations, relation->hash);
     relation->next = *slot;
@@ -152,15 +168,19 @@ struct npri_relation *npri_relations_find(const struct npri_relations *relations
                                           struct npr_term key,
                                           struct npr_term peer)
 {
-    uint32_t hash;
-    struct npri_relation *at;
+    const bool is_list = relations->mask == 0;
+    uint32_t hash = 0;
+    struct npri_relation *at = relations->first;
 
     if (relations->count == 0) {
         return NULL;
     }
-    hash = relation_hash(hash_key, kind, key, peer);
-    at = relations->mask == 0 ? relations->first : relations->buckets[hash & relations->mask];
-    while (at != NULL && !(at->hash == hash && relation_matches(at, kind, key, peer))) {
+    if (!is_list) {
+        hash = relation_hash(hash_key, kind, key, peer);
+        at = relations->buckets[hash & relations->mask];
+    }
+    while (at != NULL &&
+           !((is_list || at->hash == hash) && relation_matches(at, kind, key, peer))) {
         at = at->next;
     }
     return at;

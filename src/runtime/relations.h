@@ -24,7 +24,7 @@ enum npri_relation_kind {
 struct npri_relation {
     struct npri_relation *next;
     uint64_t unlink_id; /* LINK: the UNLINK that was sent and not acknowledged; 0: the link is up */
-    uint32_t hash;
+    uint32_t hash;      /* meaningful in a hash table */
     uint16_t peer_bytes;
     uint16_t ref_bytes;
     uint16_t name_bytes;
@@ -41,9 +41,8 @@ struct npri_relations {
     uint32_t mask; /* buckets - 1; 0: a list */
 };
 
-/* NULL: no memory.  `hash_key` is the same for all relations of one runtime, as for the search. */
-struct npri_relation *npri_relation_create(struct npri_hash_key hash_key,
-                                           enum npri_relation_kind kind,
+/* NULL: no memory. */
+struct npri_relation *npri_relation_create(enum npri_relation_kind kind,
                                            struct npr_term peer,
                                            struct npr_term ref,
                                            struct npr_term name);
@@ -53,8 +52,11 @@ struct npr_term npri_relation_peer(const struct npri_relation *relation);
 struct npr_term npri_relation_ref(const struct npri_relation *relation);
 struct npr_term npri_relation_name(const struct npri_relation *relation);
 
-/* Takes ownership.  Cannot fail: without memory to grow, it gets slower. */
-void npri_relations_add(struct npri_relations *relations, struct npri_relation *relation);
+/* Takes ownership.  Cannot fail: without memory to grow, it gets slower.  `hash_key` is the same
+ * for all relations of one runtime, here as for the search; a list needs none. */
+void npri_relations_add(struct npri_relations *relations,
+                        struct npri_hash_key hash_key,
+                        struct npri_relation *relation);
 
 /* By kind and key.  The WATCHED of one ref are told apart by `peer`; else it is none.  NULL: there
  * is none. */

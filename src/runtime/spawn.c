@@ -17,19 +17,17 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
     struct npri_local local;
 
     if (spawn->link) {
-        link = npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_LINK,
-                                    spawn->parent, no_term, no_term);
+        link = npri_relation_create(NPRI_RELATION_LINK, spawn->parent, no_term, no_term);
     }
     if (spawn->monitor) {
         watched =
-            npri_relation_create(process->origin->runtime->options.hash_key, NPRI_RELATION_WATCHED,
-                                 spawn->parent, spawn->monitor_ref, no_term);
+            npri_relation_create(NPRI_RELATION_WATCHED, spawn->parent, spawn->monitor_ref, no_term);
     }
     if (link != NULL) {
-        npri_relations_add(&process->relations, link);
+        npri_process_tie(process, link);
     }
     if (watched != NULL) {
-        npri_relations_add(&process->relations, watched);
+        npri_process_tie(process, watched);
     }
     if ((spawn->link || spawn->monitor) &&
         npri_pid_place(process->origin->runtime, spawn->parent, &local) == NPRI_PLACE_AWAY) {
@@ -40,15 +38,19 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
 
 static bool process_add_start(struct npr_process *process, const struct npri_spawn *spawn)
 {
-    struct npri_start *start = npri_alloc(sizeof(*start) + spawn->args.size + spawn->key.size);
+    uint8_t room;
+    struct npri_start *start =
+        npri_pool_take(sizeof(*start) + spawn->args.size + spawn->key.size, &room);
     uint8_t *bytes = (uint8_t *)(start + 1);
 
     process->start = start;
     if (start == NULL) {
         return false;
     }
-    *start = (struct npri_start){
-        .started = spawn->started, .user = spawn->started_user, .token = spawn->token};
+    *start = (struct npri_start){.started = spawn->started,
+                                 .user = spawn->started_user,
+                                 .token = spawn->token,
+                                 .room = room};
     if (spawn->args.data != NULL) {
         memcpy(bytes, spawn->args.data, spawn->args.size);
         start->args = (struct npr_term){.data = bytes, .size = spawn->args.size};
@@ -235,20 +237,16 @@ struct ties {
 
 /* False: no memory. */
 static bool ties_create(struct ties *ties,
-                        const struct npr_process *parent,
                         const struct npr_spawn *spawn,
                         struct npr_term child,
                         struct npr_term ref)
 {
-    const struct npri_hash_key hash_key = parent->origin->runtime->options.hash_key;
-
     *ties = (struct ties){0};
     if (spawn->link) {
-        ties->link = npri_relation_create(hash_key, NPRI_RELATION_LINK, child, no_term, no_term);
+        ties->link = npri_relation_create(NPRI_RELATION_LINK, child, no_term, no_term);
     }
     if (spawn->monitor) {
-        ties->watching =
-            npri_relation_create(hash_key, NPRI_RELATION_WATCHING, child, ref, no_term);
+        ties->watching = npri_relation_create(NPRI_RELATION_WATCHING, child, ref, no_term);
     }
     return (ties->link != NULL) == spawn->link && (ties->watching != NULL) == spawn->monitor;
 }
@@ -263,10 +261,10 @@ static void ties_destroy(struct ties *ties)
 static void ties_add(struct ties *ties, struct npr_process *parent)
 {
     if (ties->link != NULL) {
-        npri_relations_add(&parent->relations, ties->link);
+        npri_process_tie(parent, ties->link);
     }
     if (ties->watching != NULL) {
-        npri_relations_add(&parent->relations, ties->watching);
+        npri_process_tie(parent, ties->watching);
     }
 }
 
@@ -286,7 +284,7 @@ static npr_status process_spawn_tied(struct npr_process *self,
     if (spawn->monitor) {
         complete->monitor_ref = npri_ref_term(ref, bytes[2]);
     }
-    if (ties_create(&ties, self, spawn, child, complete->monitor_ref)) {
+    if (ties_create(&ties, spawn, child, complete->monitor_ref)) {
         status = runtime_spawn_as(runtime, local, complete, NULL);
     }
     if (status == NPR_OK) {
