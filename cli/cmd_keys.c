@@ -123,7 +123,7 @@ const struct command command_keys = {
         "One line for each entry: the key, a tab, the pid.  With --json one object, {\"node\":N,\n"
         "\"keys\":[{\"key\":K,\"pid\":P,\"token\":T},...]} or {\"node\":N,\"count\":C}; there is "
         "no token\n"
-        "where none is known.\n\n"
+        "where none is known.  Only the node that is asked is listed: the others hold others.\n\n"
         "--prefix TERM: keys that begin so: a binary with these bytes (-b takes TERM as such), a\n"
         "tuple or a list with these first elements: '{room}' is a prefix of {room,7}.\n"
         "--match PATTERN: keys that look so; _ is any term: '{room,_}', '#{device := _}'.",

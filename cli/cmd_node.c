@@ -183,7 +183,7 @@ const struct command command_node = {
         "kill:TIME,\n"
         "mailbox:N, overflow:fail|drop-newest|drop-oldest|unbounded, children:N, calls:N, "
         "restarts:N,\n"
-        "restart:transient|permanent, window:TIME, input-bytes:N or message-bytes:N.\n"
+        "restart:temporary|transient|permanent, window:TIME, input-bytes:N or message-bytes:N.\n"
         "docs/commands.md says what the program is to do.",
     .options = options,
     .run = run,

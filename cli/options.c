@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static const struct option_spec specs[] = {
     {OPTION_SNAME, 0, "sname", "NAME", "this node's name; its host is this machine's short name"},
     {OPTION_LISTEN, 0, "listen", "HOST:PORT", "listen there, without any epmd (port 0: any)"},
     {OPTION_JOIN, 0, "join", "NAME@HOST[:PORT]", "stay connected to this node (repeatable)"},
-    {OPTION_MODULE, 0, "module", "FILE.so", "load functions from it (repeatable)"},
+    {OPTION_MODULE, 0, "module", "FILE.so", "load functions from it (repeatable; here: ./FILE.so)"},
     {OPTION_COMMAND, 0, "command", "M:F=PROGRAM", "a program as a process (repeatable; see above)"},
     {OPTION_WORKERS, 0, "workers", "N", "threads that run processes (default: one per core)"},
     {OPTION_THREADS, 0, "threads-max", "N", "processes with threads of their own at once (1024)"},
@@ -306,6 +307,22 @@ static enum parse_result usage_error(const struct command *command,
     return PARSE_ERROR;
 }
 
+/* getopt has gone on behind a long option, but among letters it may still be inside of its
+ * argument: the letter is all that is known for sure. */
+static enum parse_result unknown_option(const struct command *command, const char *previous)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+
+    if (optopt <= 0 || optopt > CHAR_MAX) {
+        return usage_error(command, "unknown option ", previous);
+    }
+    if (optopt >= '0' && optopt <= '9') {
+        return usage_error(command, "a negative number goes behind --, since no option is ",
+                           letter);
+    }
+    return usage_error(command, "unknown option ", letter);
+}
+
 enum parse_result options_parse(const struct command *command,
                                 int argc,
                                 char **argv,
@@ -325,7 +342,7 @@ enum parse_result options_parse(const struct command *command,
         enum option_id id;
 
         if (code == '?') {
-            return usage_error(command, "unknown option ", argv[optind - 1]);
+            return unknown_option(command, argv[optind - 1]);
         }
         if (code == ':') {
             return usage_error(command, "a value is missing after ", argv[optind - 1]);

@@ -214,17 +214,25 @@ static void end_with_reason(struct npr_node *node,
     npri_buffer_fini(&text);
 }
 
-/* {nprocreg_error, Status, Text}: why a native node failed a start (service_nprocreg.c). */
+/* {nprocreg_error, Status, Text}: why a native node failed a request (failure.h). */
+static bool read_native_error(struct npr_term reason,
+                              npr_status *out_status,
+                              struct npr_bytes *out_text)
+{
+    struct npr_term parts[3];
+
+    return npr_term_get_tuple(reason, 3, parts) && npr_term_is_atom(parts[0], "nprocreg_error") &&
+           npri_status_read(parts[1], out_status) && *out_status != NPR_OK &&
+           npr_term_get_binary(parts[2], out_text);
+}
+
 static bool end_with_native_error(struct npr_node *node,
                                   struct npri_question *request,
                                   struct npr_term reason)
 {
-    struct npr_term parts[3];
     struct npri_outcome outcome = {0};
 
-    if (!npr_term_get_tuple(reason, 3, parts) || !npr_term_is_atom(parts[0], "nprocreg_error") ||
-        !npri_status_read(parts[1], &outcome.status) || outcome.status == NPR_OK ||
-        !npr_term_get_binary(parts[2], &outcome.text)) {
+    if (!read_native_error(reason, &outcome.status, &outcome.text)) {
         return false;
     }
     if (outcome.status == NPR_EEXIT) {
@@ -261,6 +269,8 @@ static void on_apply_down(struct npr_node *node, struct npri_question *request, 
 {
     struct npr_term parts[4];
     struct npri_buffer reason;
+    struct npri_outcome told = {0};
+    bool in_words = false;
 
     if (npr_term_get_tuple(why, 3, parts) && npr_term_is_atom(parts[1], "return")) {
         npri_question_end(node, request,
@@ -272,12 +282,17 @@ static void on_apply_down(struct npr_node *node, struct npri_question *request, 
     if (is_exception(why, parts)) {
         npri_put_given(&reason, parts[1]);
         npri_put_given(&reason, parts[2]);
+        in_words = read_native_error(parts[2], &told.status, &told.text);
     } else {
         npri_put_atom(&reason, "exit");
         npri_put_given(&reason, why);
     }
     if (reason.failed) {
         npri_question_end(node, request, &(struct npri_outcome){.status = NPR_ENOMEM});
+    } else if (in_words) { /* A native node has said it for people; the term stays what it is. */
+        told.status = NPR_EEXIT;
+        told.term = npri_buffer_term(&reason);
+        npri_question_end(node, request, &told);
     } else {
         end_with_reason(node, request, NPR_EEXIT,
                         "the function failed: ", npri_buffer_term(&reason));

@@ -109,7 +109,9 @@ static void lookup_on_received(void *user, struct npr_bytes bytes)
         }
         (void)npri_fail(&error, NPR_EPROTO, "epmd: reply too long");
     } else if (status == NPR_EREFUSED) {
-        error.status = NPR_ENOTFOUND;
+        (void)npri_fail(&error, NPR_ENOTFOUND,
+                        "epmd knows no %.*s: no such node runs there, or it is not ready yet",
+                        (int)lookup->node.size, lookup->node.text);
     } else if (status == NPR_OK && port == 0) {
         (void)npri_fail(&error, NPR_EPROTO, "epmd: port 0");
     }
@@ -123,8 +125,10 @@ static void lookup_on_closed(void *user, const struct npr_error *cause)
 
     if (error.status == NPR_ECLOSED) {
         (void)npri_fail_prefix(&error, NPR_EPROTO, "epmd: no answer: ");
-    } else if (error.status == NPR_EIO) {
-        (void)npri_fail_prefix(&error, NPR_EUNREACHABLE, "epmd: ");
+    } else if (error.status == NPR_EIO || error.status == NPR_EUNREACHABLE) {
+        (void)npri_fail_prefix(&error, NPR_EUNREACHABLE,
+                               "no epmd to ask for %.*s (does it run?): ", (int)lookup->node.size,
+                               lookup->node.text);
     } else {
         (void)npri_fail_prefix(&error, error.status, "epmd: ");
     }

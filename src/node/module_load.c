@@ -27,6 +27,10 @@ npr_status npr_module_load(const char *path, const struct npr_module **out, stru
     }
     object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
+        if (strchr(path, '/') == NULL) { /* Searched where the system's libraries are. */
+            return npri_fail(err, NPR_EINVAL, "module %s: %s (a file in this folder is ./%s)", path,
+                             last_error(), path);
+        }
         return npri_fail(err, NPR_EINVAL, "module %s: %s", path, last_error());
     }
     symbol = dlsym(object, NPR_MODULE_SYMBOL);

@@ -24,8 +24,16 @@ expect_out "$token"
 
 # What the owner cannot start is refused, with the reason.
 expect_exit 5 ask $a get nothing --start counter:no_such
+for i in 1 2 3 4 5 6 7 8; do # Whichever node owns it says so in words, not in terms.
+    expect_exit 5 ask $a get "{nothing,$i}" --start counter:no_such
+    expect_err 'counter:no_such/0 is exported'
+    if grep -q nprocreg_error "$dir/err"; then fail "a term instead of words: $(cat "$dir/err")"; fi
+done
 expect_err 'counter:no_such'
 expect_exit 2 ask $a get nothing --start counter
+# A node that does not run is named.
+expect_exit 3 ask nobody@127.0.0.1 get nothing
+expect_err 'epmd knows no nobody@127.0.0.1'
 
 # With arguments, wherever the key belongs; the second caller's do not count.  What init refuses is
 # refused with its reason, and leaves no entry.

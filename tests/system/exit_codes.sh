@@ -2,12 +2,17 @@
 # Exit codes and help: what a script can rely on when no cluster is there.
 . "$(dirname "$0")/lib.sh"
 
-for command in node get why term keys nodes status register unregister send call ps info kill; do
+for command in node get why term keys watch await nodes status register unregister send call ps info kill; do
     expect_exit 0 "$nprocreg" $command --help
     expect_out "^usage: nprocreg $command"
     expect_exit 2 "$nprocreg" $command --no-such-option
     expect_err "unknown option --no-such-option"
 done
+# Letters are told by themselves: getopt may not yet be behind the argument that they are in.
+expect_exit 2 "$nprocreg" get -xyz --node a@127.0.0.1
+expect_err 'unknown option -x '
+expect_exit 2 "$nprocreg" get -55 --node a@127.0.0.1
+expect_err 'a negative number goes behind --'
 expect_exit 0 "$nprocreg" --version
 expect_exit 0 "$nprocreg" --help
 expect_exit 2 "$nprocreg"
@@ -24,8 +29,11 @@ expect_exit 2 "$nprocreg" node --cookie-file "$dir/cookie"
 expect_exit 2 "$nprocreg" node --name nonsense --cookie-file "$dir/cookie"
 expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module "$dir/none.so"
 expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module "$dir/cookie"
+expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module none.so
+expect_err 'a file in this folder is ./none.so'
 
 # Nobody there: unreachable, at once, and said so in JSON too.
 expect_exit 3 "$nprocreg" get a --node a@127.0.0.1 --cookie-file "$dir/cookie" --json
 expect_out '"error":"eunreachable"'
+expect_out 'no epmd to ask for a@127.0.0.1 (does it run?)'
 done_testing
