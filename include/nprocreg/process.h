@@ -101,8 +101,8 @@ struct npr_behaviour {
     npr_status (*resume)(struct npr_process *self, void *state, struct npr_term term);
     /* Not 0: the process ends with reason `normal` after this many milliseconds without a callback.
      * Nothing that was accepted is lost: with a message in its mailbox it goes on; once it has
-     * decided, it counts as dead, terminate runs, and whoever sends is told so.  Timers that it has
-     * set do not keep it. */
+     * decided, it counts as dead, terminate runs, and whoever sends is told so.  Open calls of its
+     * own (npr_call()) keep it; timers that it has set do not. */
     uint64_t idle_ms;
     /* Messages that may wait, if `overflow` (enum npr_overflow) sets a limit; 0: any number. */
     uint32_t mailbox_max;
@@ -209,7 +209,9 @@ NPR_API npr_status npr_call(struct npr_process *self,
                             uint64_t *out_call);
 
 /* Sends `message` to a process anywhere.  Sending to a dead process is not an error.  Returns
- * NPR_OK, NPR_EINVAL or NPR_ENOMEM.  Messages of one sender to one receiver arrive in order. */
+ * NPR_OK, NPR_EINVAL or NPR_ENOMEM.  Messages of one sender to one receiver arrive in order.  The
+ * first goes at once; short ones that follow it to the same process of this node may leave
+ * together, at the latest when the callback returns. */
 NPR_API npr_status npr_send(struct npr_process *self,
                             const struct npr_pid *to,
                             struct npr_term message);

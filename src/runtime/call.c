@@ -350,6 +350,11 @@ static void calls_due(struct npr_process *process, uint64_t due_ns)
     /* Else it is on its way here already, and will be set for what is next then. */
 }
 
+bool npri_process_has_open_calls(const struct npr_process *process)
+{
+    return process->calls != NULL && process->calls->open.count != 0;
+}
+
 bool npri_process_is_calls_alarm(const struct npr_process *process, const struct npri_alarm *alarm)
 {
     return process->calls != NULL && alarm == process->calls->alarm;

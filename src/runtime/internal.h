@@ -365,6 +365,7 @@ enum npri_verdict npri_process_call_down(struct npr_process *process,
                                          struct npr_term ref,
                                          struct npr_term reason);
 
+bool npri_process_has_open_calls(const struct npr_process *process);
 bool npri_process_is_calls_alarm(const struct npr_process *process, const struct npri_alarm *alarm);
 enum npri_verdict npri_process_on_calls_alarm(struct npr_process *process);
 void npri_process_drop_calls(struct npr_process *process);

@@ -142,6 +142,9 @@ bool npri_process_is_idle(struct npr_process *process)
     struct npri_alarm *idle = process->idle;
     uint64_t now_ns;
 
+    if (npri_process_has_open_calls(process)) {
+        return false; /* what becomes of them is a callback */
+    }
     if (!process->active && process->idle_lent) {
         return false;
     }

@@ -386,6 +386,50 @@ static void full_mailboxes_answer_calls(void **state)
     world_close(&world);
 }
 
+static struct npr_pid idle_calls; /* written before the process that calls it is started */
+
+static npr_status idle_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct npr_builder *built = npr_scratch(self);
+    struct npr_term later;
+
+    (void)state;
+    (void)args;
+    npr_build_atom(built, "later");
+    return npr_builder_finish(built, &later, NULL) == NPR_OK
+               ? npr_call(self, &idle_calls, later, FOREVER, NULL)
+               : NPR_ENOMEM;
+}
+
+static const struct npr_behaviour idle_behaviour = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .init = idle_init,
+    .answer = caller_answer,
+    .idle_ms = 1,
+};
+
+/* Would catch: a process that is taken for idle while it waits for an answer, or ever after. */
+static void open_calls_keep_a_process(void **state)
+{
+    struct world world;
+    struct npr_pid caller;
+    uint64_t until_ns;
+
+    (void)state;
+    open_world(&world, 2, &caller);
+    idle_calls = start(&world, &server_behaviour);
+    caller = start(&world, &idle_behaviour);
+    until_ns = npri_now_ns() + 50 * NPRI_NS_PER_MS;
+    while (npri_now_ns() < until_ns) {
+        (void)sched_yield();
+    }
+    assert_true(npri_runtime_is_alive(world.runtime, &caller));
+    world_send(&world, &idle_calls, world_atom(&world, "reply"));
+    expect(&world, NPR_OK, world_atom(&world, "replied"));
+    (void)world_await_end(&world, &caller);
+    world_close(&world);
+}
+
 static npr_status mortal_call(struct npr_process *self,
                               void *state,
                               const struct npr_from *from,
@@ -532,6 +576,7 @@ int main(void)
         cmocka_unit_test(calls_end_with_their_caller),
         cmocka_unit_test(full_mailboxes_answer_calls),
         cmocka_unit_test(waiting_calls_end_with_the_callee),
+        cmocka_unit_test(open_calls_keep_a_process),
         cmocka_unit_test(calls_of_other_nodes_are_gen_calls),
         cmocka_unit_test(calls_without_memory_change_nothing),
     };
