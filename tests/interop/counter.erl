@@ -9,7 +9,7 @@ start() ->
 %% Not a gen_server: one that crashes on purpose would log an error, which the tests watch for.
 loop(Count) ->
     receive
-        {'$gen_call', From, Request} -> call(Request, From, Count);
+        {'$gen_call', {Pid, _} = From, Request} when is_pid(Pid) -> call(Request, From, Count);
         {'$gen_cast', inc} -> loop(Count + 1);
         {ping, Pid} -> Pid ! {pong, self()}, loop(Count);
         _ -> loop(Count)
