@@ -178,6 +178,35 @@ void npri_evaluation_fail(struct npri_evaluation *evaluation,
     npri_buffer_fini(&reason);
 }
 
+void npri_evaluation_return_built(struct npri_evaluation *evaluation, struct npri_buffer *value)
+{
+    if (value->failed) {
+        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
+    } else {
+        npri_evaluation_return(evaluation, npri_buffer_term(value));
+    }
+    npri_buffer_fini(value);
+}
+
+void npri_evaluation_return_atom(struct npri_evaluation *evaluation, const char *atom)
+{
+    struct npri_buffer value;
+
+    npri_buffer_init(&value, 0);
+    npri_put_atom(&value, atom);
+    npri_evaluation_return_built(evaluation, &value);
+}
+
+void npri_evaluation_raise(struct npri_evaluation *evaluation, const char *atom)
+{
+    struct npri_buffer reason;
+
+    npri_buffer_init(&reason, 0);
+    npri_put_atom(&reason, atom);
+    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
+    npri_buffer_fini(&reason);
+}
+
 /* ---- Keeping. */
 
 static struct npri_signal *copy_terms(const struct npri_evaluation *evaluation)
@@ -338,16 +367,6 @@ static void run_builtin(struct npri_evaluation *evaluation, const struct npri_bu
     builtin->run(evaluation, args);
 }
 
-static void raise_atom(struct npri_evaluation *evaluation, const char *atom)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_atom(&reason, atom);
-    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
-    npri_buffer_fini(&reason);
-}
-
 void npri_evaluate(const struct npri_evaluation *draft)
 {
     struct npri_evaluation evaluation = *draft;
@@ -360,7 +379,7 @@ void npri_evaluate(const struct npri_evaluation *draft)
     if (!npri_apply_resolve(&evaluation.apply, &arity) ||
         !npr_term_get_atom(evaluation.apply.module, &module) ||
         !npr_term_get_atom(evaluation.apply.function, &name)) {
-        raise_atom(&evaluation, "badarg");
+        npri_evaluation_raise(&evaluation, "badarg");
         return;
     }
     builtin = npri_builtin_find(module, name, arity);
@@ -372,6 +391,6 @@ void npri_evaluate(const struct npri_evaluation *draft)
     if (function != NULL) {
         launch(&evaluation, function);
     } else {
-        raise_atom(&evaluation, "undef");
+        npri_evaluation_raise(&evaluation, "undef");
     }
 }

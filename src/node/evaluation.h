@@ -65,6 +65,13 @@ struct npri_evaluation *npri_evaluation_keep(struct npri_evaluation *evaluation)
 void npri_evaluation_return(struct npri_evaluation *evaluation, struct npr_term value);
 void npri_evaluation_error(struct npri_evaluation *evaluation, struct npr_term reason);
 
+/* Returns the term in `value`, or fails with NPR_ENOMEM when it could not be written; frees it. */
+void npri_evaluation_return_built(struct npri_evaluation *evaluation, struct npri_buffer *value);
+void npri_evaluation_return_atom(struct npri_evaluation *evaluation, const char *atom);
+
+/* error:Atom, such as badarg. */
+void npri_evaluation_raise(struct npri_evaluation *evaluation, const char *atom);
+
 /* error:{nprocreg_error, Status, Text}. */
 void npri_evaluation_fail(struct npri_evaluation *evaluation,
                           npr_status status,

@@ -5,37 +5,17 @@
 #include "node/node.h"
 #include "term/write.h"
 
-static void raise_badarg(struct npri_evaluation *evaluation)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_atom(&reason, "badarg");
-    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
-    npri_buffer_fini(&reason);
-}
-
-static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
-{
-    if (value->failed) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
-    } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(value));
-    }
-    npri_buffer_fini(value);
-}
-
 static void ets_tab2list(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npri_buffer value;
 
     if (!npr_term_is_atom(args[0], NPRI_TABLE_NAME) || evaluation->node->client) {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     npri_buffer_init(&value, 0);
     npri_core_put_entries(evaluation->node->registry.core, 0, &value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void erlang_node(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -82,7 +62,7 @@ static void return_nodes(struct npri_evaluation *evaluation, bool visible, bool 
     npri_put_nil(&value);
     value.failed = value.failed || names.failed;
     npri_buffer_fini(&names);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void erlang_nodes(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -100,7 +80,7 @@ static void erlang_nodes_of(struct npri_evaluation *evaluation, const struct npr
     } else if (npr_term_is_atom(args[0], "connected")) {
         return_nodes(evaluation, true, true);
     } else {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
     }
 }
 
@@ -119,32 +99,25 @@ static void erlang_system_info(struct npri_evaluation *evaluation, const struct 
         npri_put_uint(&value, npri_runtime_process_count(node->runtime));
     } else {
         npri_buffer_fini(&value);
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
-    return_buffer(evaluation, &value);
-}
-
-static void return_bool(struct npri_evaluation *evaluation, bool value)
-{
-    struct npri_buffer atom;
-
-    npri_buffer_init(&atom, 0);
-    npri_put_atom(&atom, value ? "true" : "false");
-    return_buffer(evaluation, &atom);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void erlang_is_process_alive(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     struct npr_pid pid;
+    bool alive;
 
     if (!npr_term_get_pid(args[0], &pid) ||
         !npr_node_name_equal(&pid.node, &evaluation->node->name)) {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
-    return_bool(evaluation, npri_service_is(evaluation->node, &pid) ||
-                                npri_runtime_is_alive(evaluation->node->runtime, &pid));
+    alive = npri_service_is(evaluation->node, &pid) ||
+            npri_runtime_is_alive(evaluation->node->runtime, &pid);
+    npri_evaluation_return_atom(evaluation, alive ? "true" : "false");
 }
 
 static void erlang_whereis(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -154,7 +127,7 @@ static void erlang_whereis(struct npri_evaluation *evaluation, const struct npr_
     struct npr_pid pid;
 
     if (!npr_term_get_atom(args[0], &name)) {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     npri_buffer_init(&value, 0);
@@ -163,7 +136,7 @@ static void erlang_whereis(struct npri_evaluation *evaluation, const struct npr_
     } else {
         npri_put_atom(&value, "undefined");
     }
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static const struct npri_builtin builtins[] = {

@@ -11,15 +11,6 @@
 #include "node/node.h"
 #include "term/write.h"
 
-static void finish(struct npri_evaluation *evaluation, struct npri_buffer *value)
-{
-    if (value->failed) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
-    } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(value));
-    }
-}
-
 static void refuse(struct npri_evaluation *evaluation, const struct npr_error *error)
 {
     struct npri_buffer value;
@@ -29,8 +20,7 @@ static void refuse(struct npri_evaluation *evaluation, const struct npr_error *e
     npri_put_atom(&value, "error");
     npri_put_status(&value, error->status);
     npri_put_binary(&value, npr_bytes_of(error->text));
-    finish(evaluation, &value);
-    npri_buffer_fini(&value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void put_next(struct npri_buffer *value, uint64_t cursor)
@@ -82,8 +72,7 @@ static void answer(struct npri_evaluation *evaluation, const struct npr_term *ar
         put_list(&value, count, &entries);
     }
     put_next(&value, cursor);
-    finish(evaluation, &value);
-    npri_buffer_fini(&value);
+    npri_evaluation_return_built(evaluation, &value);
     npri_buffer_fini(&entries);
     npri_select_destroy(select);
 }

@@ -15,35 +15,6 @@
 #define NS_PER_MS       UINT64_C(1000000)
 #define ITEMS_ASKED_MAX 16u /* of process_info/2 */
 
-static void raise_badarg(struct npri_evaluation *evaluation)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_atom(&reason, "badarg");
-    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
-    npri_buffer_fini(&reason);
-}
-
-static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
-{
-    if (value->failed) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
-    } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(value));
-    }
-    npri_buffer_fini(value);
-}
-
-static void return_undefined(struct npri_evaluation *evaluation)
-{
-    struct npri_buffer value;
-
-    npri_buffer_init(&value, 0);
-    npri_put_atom(&value, "undefined");
-    return_buffer(evaluation, &value);
-}
-
 /* ---- Items. */
 
 /* What is known of the process. */
@@ -198,7 +169,7 @@ static void return_asked(struct npri_evaluation *evaluation,
 
     npri_buffer_init(&value, 0);
     put_asked(&known, asked, &value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 /* ---- What the process itself tells. */
@@ -223,7 +194,7 @@ static void on_told(void *user, uint64_t number, const struct npri_outcome *outc
     if (outcome->status == NPR_ENOPROC || outcome->status == NPR_EEXIT ||
         !read_args(evaluation, args) ||
         npri_process_find(evaluation->node, args[0], &info) != NPRI_FOUND) {
-        return_undefined(evaluation);
+        npri_evaluation_return_atom(evaluation, "undefined");
     } else if (outcome->status == NPR_ETIMEDOUT) {
         npri_evaluation_fail(evaluation, NPR_ETIMEDOUT,
                              npr_bytes_of("the process has not come to tell its links and "
@@ -273,9 +244,9 @@ void npri_function_process_info_of(struct npri_evaluation *evaluation, const str
     bool relations;
 
     if (found == NPRI_FOUND_BADARG || !check_items(args[1], &relations)) {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
     } else if (found == NPRI_FOUND_DEAD) {
-        return_undefined(evaluation);
+        npri_evaluation_return_atom(evaluation, "undefined");
     } else if (relations && npr_term_get_pid(args[0], &pid) &&
                !npri_service_is(evaluation->node, &pid)) {
         ask_process(evaluation, args[0]);
@@ -293,10 +264,10 @@ void npri_function_process_info(struct npri_evaluation *evaluation, const struct
 
     switch (npri_process_find(evaluation->node, args[0], &info)) {
     case NPRI_FOUND_BADARG:
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     case NPRI_FOUND_DEAD:
-        return_undefined(evaluation);
+        npri_evaluation_return_atom(evaluation, "undefined");
         return;
     case NPRI_FOUND:
         break;
@@ -308,5 +279,5 @@ void npri_function_process_info(struct npri_evaluation *evaluation, const struct
         put_item(&known, &items[i], &value);
     }
     npri_put_nil(&value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }

@@ -10,26 +10,6 @@
 
 #define NS_PER_US UINT64_C(1000)
 
-static void raise_badarg(struct npri_evaluation *evaluation)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_atom(&reason, "badarg");
-    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
-    npri_buffer_fini(&reason);
-}
-
-static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
-{
-    if (value->failed) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
-    } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(value));
-    }
-    npri_buffer_fini(value);
-}
-
 /* ---- One process as a term. */
 
 static void put_count(struct npri_buffer *out, const char *key, uint64_t value)
@@ -166,20 +146,11 @@ void npri_function_processes_by(struct npri_evaluation *evaluation, const struct
     if (read_options(args[0], &options)) {
         npri_survey_begin(evaluation, &options);
     } else {
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
     }
 }
 
 /* ---- nprocreg:info. */
-
-static void return_undefined(struct npri_evaluation *evaluation)
-{
-    struct npri_buffer value;
-
-    npri_buffer_init(&value, 0);
-    npri_put_atom(&value, "undefined");
-    return_buffer(evaluation, &value);
-}
 
 void npri_function_info(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
@@ -189,10 +160,10 @@ void npri_function_info(struct npri_evaluation *evaluation, const struct npr_ter
 
     switch (npri_process_find(node, args[0], &info)) {
     case NPRI_FOUND_BADARG:
-        raise_badarg(evaluation);
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     case NPRI_FOUND_DEAD:
-        return_undefined(evaluation);
+        npri_evaluation_return_atom(evaluation, "undefined");
         return;
     case NPRI_FOUND:
         break;
@@ -203,5 +174,5 @@ void npri_function_info(struct npri_evaluation *evaluation, const struct npr_ter
     npri_put_atom(&value, "names");
     npri_put_process_names(node, &info, &value);
     put_rest(node, &info, &value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }

@@ -18,25 +18,6 @@
 #define FUN_TEXT_BYTES_MAX 100u /* of a fun in an error's text */
 #define GET_MS_MAX         UINT64_C(86400000)
 
-static void return_buffer(struct npri_evaluation *evaluation, struct npri_buffer *value)
-{
-    if (value->failed) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
-    } else {
-        npri_evaluation_return(evaluation, npri_buffer_term(value));
-    }
-    npri_buffer_fini(value);
-}
-
-static void return_atom(struct npri_evaluation *evaluation, const char *atom)
-{
-    struct npri_buffer value;
-
-    npri_buffer_init(&value, 0);
-    npri_put_atom(&value, atom);
-    return_buffer(evaluation, &value);
-}
-
 /* ---- Getting. */
 
 struct getting {
@@ -51,7 +32,7 @@ static void got_pid(struct npri_evaluation *evaluation, const struct npri_answer
     if (answer->status == NPR_OK) {
         npri_evaluation_return(evaluation, answer->pid);
     } else if (answer->status == NPR_ENOTFOUND) {
-        return_atom(evaluation, "undefined");
+        npri_evaluation_return_atom(evaluation, "undefined");
     } else {
         npri_evaluation_fail(evaluation, answer->status, answer->text);
     }
@@ -86,7 +67,7 @@ static void got_native(struct npri_evaluation *evaluation, const struct npri_ans
         npri_put_status(&value, answer->status);
         npri_put_binary(&value, answer->text);
     }
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void got(struct npri_get *get, const struct npri_answer *answer)
@@ -131,21 +112,11 @@ void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_
     begin(evaluation, &(struct npri_get_options){.key = args[0]}, GET_PID_MS, got_pid);
 }
 
-static void raise(struct npri_evaluation *evaluation, const char *atom)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_atom(&reason, atom);
-    npri_evaluation_error(evaluation, npri_buffer_term(&reason));
-    npri_buffer_fini(&reason);
-}
-
 void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     /* The original takes funs only. */
     if (npr_term_kind(args[1]) != NPR_TERM_FUN || !npri_startable_check(args[1])) {
-        raise(evaluation, "function_clause");
+        npri_evaluation_raise(evaluation, "function_clause");
         return;
     }
     begin(evaluation, &(struct npri_get_options){.key = args[0], .function = args[1]}, GET_PID_MS,
@@ -161,7 +132,7 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
 
     if ((starts && !npri_startable_check(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms) ||
         timeout_ms > GET_MS_MAX) {
-        raise(evaluation, "badarg");
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     begin(evaluation,
@@ -179,7 +150,7 @@ void npri_function_native_start(struct npri_evaluation *evaluation, const struct
 
     if (!npri_startable_check(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
         !npr_term_get_uint64(args[3], &timeout_ms) || timeout_ms > GET_MS_MAX) {
-        raise(evaluation, "badarg");
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     begin(evaluation,
@@ -231,13 +202,13 @@ static void give_entries(struct npri_evaluation *evaluation, const struct npri_a
         npri_put_given(&value, answer->pid);
     }
     npri_put_nil(&value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     if (!npr_term_is_atom(args[0], NPRI_TABLE_NAME) || evaluation->node->client) {
-        raise(evaluation, "badarg");
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     look_here(evaluation, args[1], GET_PID_MS, give_entries);
@@ -249,7 +220,7 @@ static void give_entry(struct npri_evaluation *evaluation, const struct npri_ans
     struct npri_buffer value;
 
     if (answer->status == NPR_ENOTFOUND) {
-        return_atom(evaluation, "undefined");
+        npri_evaluation_return_atom(evaluation, "undefined");
         return;
     }
     if (answer->status != NPR_OK) {
@@ -261,7 +232,7 @@ static void give_entry(struct npri_evaluation *evaluation, const struct npri_ans
     npri_put_atom(&value, "ok");
     npri_put_given(&value, answer->pid);
     npri_put_uint(&value, answer->token);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -275,7 +246,7 @@ void npri_function_register_pid(struct npri_evaluation *evaluation, const struct
     npr_status status = npri_registry_check_key(args[0], &error);
 
     if (npr_term_kind(args[1]) != NPR_TERM_PID || evaluation->node->client) {
-        raise(evaluation, "badarg");
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     if (status == NPR_OK) {
@@ -284,7 +255,7 @@ void npri_function_register_pid(struct npri_evaluation *evaluation, const struct
                                   .kind = NPRI_EVENT_REGISTER, .key = args[0], .term = args[1]});
     }
     if (status == NPR_OK) {
-        return_atom(evaluation, "ok");
+        npri_evaluation_return_atom(evaluation, "ok");
     } else {
         npri_evaluation_fail(evaluation, status, npr_bytes_of(error.text));
     }
@@ -296,7 +267,7 @@ void npri_function_unregister_key(struct npri_evaluation *evaluation, const stru
         evaluation->node, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = args[0]});
 
     if (status == NPR_OK) {
-        return_atom(evaluation, "ok");
+        npri_evaluation_return_atom(evaluation, "ok");
     } else {
         npri_evaluation_fail(evaluation, status, npr_bytes_of(npr_status_text(status)));
     }
@@ -309,7 +280,7 @@ void npri_function_get_status(struct npri_evaluation *evaluation, const struct n
     (void)args;
     npri_buffer_init(&value, 0);
     npri_put_uint(&value, npri_core_entries_count(evaluation->node->registry.core));
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -319,7 +290,7 @@ void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct np
     (void)args;
     npri_buffer_init(&value, 0);
     npri_core_put_nodes(evaluation->node->registry.core, &value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args)
@@ -330,7 +301,7 @@ void npri_function_native_status(struct npri_evaluation *evaluation, const struc
     (void)args;
     npri_buffer_init(&value, 0);
     npri_core_put_status(node->registry.core, npri_loop_now_ns(node->loop), &value);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 /* ---- nprocreg_native:spawn(Fun) and spawn(Fun, Key, Token): {ok, Pid} once it runs. */
@@ -349,7 +320,7 @@ static void spawned(void *user, uint64_t number, const struct npri_outcome *outc
     npri_put_tuple(&value, 2);
     npri_put_atom(&value, "ok");
     npri_put_given(&value, outcome->term);
-    return_buffer(evaluation, &value);
+    npri_evaluation_return_built(evaluation, &value);
 }
 
 static void refuse_spawn(struct npri_evaluation *evaluation, struct npr_term fun)
@@ -413,7 +384,7 @@ void npri_function_native_spawn_for(struct npri_evaluation *evaluation, const st
     uint64_t token;
 
     if (npri_registry_check_key(args[1], NULL) != NPR_OK || !npr_term_get_uint64(args[2], &token)) {
-        raise(evaluation, "badarg");
+        npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     spawn_function(evaluation, args[0], args[1], token);
