@@ -85,10 +85,7 @@ bool npri_tell_entries(struct npri_core *core,
 {
     struct npri_buffer *message = begin_told(core, 4, "entries", feed);
 
-    npri_put_list(message, count);
-    npri_put_bytes(message, npri_buffer_bytes(items));
-    npri_put_nil(message);
-    message->failed = message->failed || items->failed;
+    npri_put_list_of(message, count, items);
     return tell(core, feed->peer);
 }
 

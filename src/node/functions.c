@@ -55,12 +55,7 @@ static void return_nodes(struct npri_evaluation *evaluation, bool visible, bool 
     if (hidden) {
         npri_connections_each(evaluation->node->connections, put_peer, &peers);
     }
-    if (peers.count > 0) {
-        npri_put_list(&value, peers.count);
-        npri_put_bytes(&value, npri_buffer_bytes(&names));
-    }
-    npri_put_nil(&value);
-    value.failed = value.failed || names.failed;
+    npri_put_list_of(&value, peers.count, &names);
     npri_buffer_fini(&names);
     npri_evaluation_return_built(evaluation, &value);
 }

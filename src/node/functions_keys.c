@@ -32,16 +32,6 @@ static void put_next(struct npri_buffer *value, uint64_t cursor)
     }
 }
 
-static void put_list(struct npri_buffer *value, uint32_t count, const struct npri_buffer *items)
-{
-    if (count > 0) {
-        npri_put_list(value, count);
-        npri_put_bytes(value, npri_buffer_bytes(items));
-    }
-    npri_put_nil(value);
-    value->failed = value->failed || items->failed;
-}
-
 static void answer(struct npri_evaluation *evaluation, const struct npr_term *args, bool count_only)
 {
     const struct npri_core *core = evaluation->node->registry.core;
@@ -69,7 +59,7 @@ static void answer(struct npri_evaluation *evaluation, const struct npr_term *ar
     if (count_only) {
         npri_put_uint(&value, count);
     } else {
-        put_list(&value, count, &entries);
+        npri_put_list_of(&value, count, &entries);
     }
     put_next(&value, cursor);
     npri_evaluation_return_built(evaluation, &value);

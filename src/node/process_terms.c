@@ -90,12 +90,7 @@ void npri_put_process_names(struct npr_node *node,
 
         npri_runtime_names(node->runtime, &pid, names_add, &names);
     }
-    if (names.count > 0) {
-        npri_put_list(out, names.count);
-        npri_put_bytes(out, npri_buffer_bytes(&names.terms));
-    }
-    npri_put_nil(out);
-    out->failed = out->failed || names.terms.failed;
+    npri_put_list_of(out, names.count, &names.terms);
     npri_buffer_fini(&names.terms);
 }
 

@@ -137,12 +137,7 @@ static void put_relations(const struct npr_process *process,
 
     npri_buffer_init(&telling.terms, 0);
     npri_relations_each(&process->relations, telling_visit, &telling);
-    if (telling.count > 0) {
-        npri_put_list(out, telling.count);
-        npri_put_bytes(out, npri_buffer_bytes(&telling.terms));
-    }
-    npri_put_nil(out);
-    out->failed = out->failed || telling.terms.failed;
+    npri_put_list_of(out, telling.count, &telling.terms);
     npri_buffer_fini(&telling.terms);
 }
 

@@ -162,6 +162,16 @@ void npri_put_nil(struct npri_buffer *buffer)
     npri_put_u8(buffer, NPRI_TAG_NIL);
 }
 
+void npri_put_list_of(struct npri_buffer *buffer, uint32_t count, const struct npri_buffer *items)
+{
+    if (count > 0) {
+        npri_put_list(buffer, count);
+        npri_put_bytes(buffer, npri_buffer_bytes(items));
+    }
+    npri_put_nil(buffer);
+    buffer->failed = buffer->failed || items->failed;
+}
+
 void npri_put_map(struct npri_buffer *buffer, uint32_t pairs)
 {
     npri_put_u8(buffer, NPRI_TAG_MAP);

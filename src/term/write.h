@@ -31,6 +31,9 @@ void npri_put_string(struct npri_buffer *buffer, struct npr_bytes bytes); /* lis
 void npri_put_tuple(struct npri_buffer *buffer, uint32_t arity);
 void npri_put_list(struct npri_buffer *buffer, uint32_t count); /* count > 0; a tail must follow */
 void npri_put_nil(struct npri_buffer *buffer);
+/* The list of `count` terms (none is fine) that stand in `items`, one after the other; fails when
+ * `items` has failed. */
+void npri_put_list_of(struct npri_buffer *buffer, uint32_t count, const struct npri_buffer *items);
 void npri_put_map(struct npri_buffer *buffer, uint32_t pairs);
 void npri_put_term(struct npri_buffer *buffer, struct npr_term term);
 
