@@ -47,10 +47,23 @@ bool npri_status_read(struct npr_term term, npr_status *out)
     return false;
 }
 
-void npri_put_failure(struct npri_buffer *buffer, npr_status status, struct npr_bytes text)
+static void put_tagged(struct npri_buffer *buffer,
+                       const char *tag,
+                       npr_status status,
+                       struct npr_bytes text)
 {
     npri_put_tuple(buffer, 3);
-    npri_put_atom(buffer, "nprocreg_error");
+    npri_put_atom(buffer, tag);
     npri_put_status(buffer, status);
     npri_put_binary(buffer, text);
+}
+
+void npri_put_failure(struct npri_buffer *buffer, npr_status status, struct npr_bytes text)
+{
+    put_tagged(buffer, "nprocreg_error", status, text);
+}
+
+void npri_put_error(struct npri_buffer *buffer, npr_status status, struct npr_bytes text)
+{
+    put_tagged(buffer, "error", status, text);
 }

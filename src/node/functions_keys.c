@@ -16,10 +16,7 @@ static void refuse(struct npri_evaluation *evaluation, const struct npr_error *e
     struct npri_buffer value;
 
     npri_buffer_init(&value, 0);
-    npri_put_tuple(&value, 3);
-    npri_put_atom(&value, "error");
-    npri_put_status(&value, error->status);
-    npri_put_binary(&value, npr_bytes_of(error->text));
+    npri_put_error(&value, error->status, npr_bytes_of(error->text));
     npri_evaluation_return_built(evaluation, &value);
 }
 

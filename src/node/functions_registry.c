@@ -62,10 +62,7 @@ static void got_native(struct npri_evaluation *evaluation, const struct npri_ans
             npri_put_uint(&value, answer->token);
         }
     } else {
-        npri_put_tuple(&value, 3);
-        npri_put_atom(&value, "error");
-        npri_put_status(&value, answer->status);
-        npri_put_binary(&value, answer->text);
+        npri_put_error(&value, answer->status, answer->text);
     }
     npri_evaluation_return_built(evaluation, &value);
 }

@@ -48,10 +48,7 @@ static void put_outcome(struct npri_buffer *buffer,
         npri_put_atom(buffer, answer->started ? "true" : "false");
         npri_put_uint(buffer, answer->token);
     } else {
-        npri_put_tuple(buffer, 3);
-        npri_put_atom(buffer, "error");
-        npri_put_status(buffer, answer->status);
-        npri_put_binary(buffer, answer->text);
+        npri_put_error(buffer, answer->status, answer->text);
     }
 }
 

@@ -209,10 +209,7 @@ static bool prepare(struct process_watcher *watcher, const struct npr_process *s
     npri_buffer_init(&what, 0);
     npri_buffer_init(&to, 0);
     npri_put_pid(&to, &pid);
-    npri_put_tuple(&what, 3);
-    npri_put_atom(&what, "error");
-    npri_put_status(&what, NPR_ENOMEM);
-    npri_put_binary(&what, npr_bytes_of("out of memory"));
+    npri_put_error(&what, NPR_ENOMEM, npr_bytes_of("out of memory"));
     npri_put_ref(&watcher->ref_term, &watcher->ref);
     if (!to.failed && !watcher->ref_term.failed) {
         watcher->failure =
