@@ -34,13 +34,8 @@ struct asked {
 
 /* ---- The answer. */
 
-static void put_outcome(struct npri_buffer *buffer,
-                        const struct npr_ref *ref,
-                        const struct npri_answer *answer)
+static void put_outcome(struct npri_buffer *buffer, const struct npri_answer *answer)
 {
-    npri_put_tuple(buffer, 3);
-    npri_put_atom(buffer, "nprocreg");
-    npri_put_ref(buffer, ref);
     if (answer->status == NPR_OK) {
         npri_put_tuple(buffer, 4);
         npri_put_atom(buffer, "ok");
@@ -58,20 +53,14 @@ static struct npri_signal *create_message(struct npr_node *node,
                                           const struct npr_ref *ref,
                                           const struct npri_answer *answer)
 {
-    struct npri_signal *signal = NULL;
-    struct npri_buffer payload;
+    struct npri_signal *message;
+    struct npri_buffer what;
 
-    npri_buffer_init(&payload, 0);
-    put_outcome(&payload, ref, answer);
-    if (!payload.failed) {
-        signal = npri_signal_create(
-            &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
-                                  .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
-                                  .to = to,
-                                  .payload = npri_buffer_term(&payload)});
-    }
-    npri_buffer_fini(&payload);
-    return signal;
+    npri_buffer_init(&what, 0);
+    put_outcome(&what, answer);
+    message = npri_client_message(node, ref, to, &what);
+    npri_buffer_fini(&what);
+    return message;
 }
 
 static void tell_process(struct asked *asked, const struct npri_answer *answer)

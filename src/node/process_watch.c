@@ -93,31 +93,6 @@ static void put_event(struct npri_buffer *out, const struct npr_watch_event *eve
     }
 }
 
-/* {nprocreg, Ref, What}; NULL: no memory. */
-static struct npri_signal *create_message(struct npr_node *node,
-                                          const struct npr_ref *ref,
-                                          struct npr_term to,
-                                          const struct npri_buffer *what)
-{
-    struct npri_signal *signal = NULL;
-    struct npri_buffer payload;
-
-    npri_buffer_init(&payload, 0);
-    npri_put_tuple(&payload, 3);
-    npri_put_atom(&payload, "nprocreg");
-    npri_put_ref(&payload, ref);
-    npri_put_given(&payload, npri_buffer_term(what));
-    if (!payload.failed) {
-        signal = npri_signal_create(
-            &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
-                                  .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
-                                  .to = to,
-                                  .payload = npri_buffer_term(&payload)});
-    }
-    npri_buffer_fini(&payload);
-    return signal;
-}
-
 /* ---- Ending. */
 
 static void forget(struct process_watcher *watcher)
@@ -150,7 +125,7 @@ static void on_event(struct npri_watcher *base, const struct npr_watch_event *ev
     }
     npri_buffer_init(&what, 0);
     put_event(&what, event);
-    message = create_message(watcher->node, &watcher->ref, watcher->failure->to, &what);
+    message = npri_client_message(watcher->node, &watcher->ref, watcher->failure->to, &what);
     npri_buffer_fini(&what);
     if (message == NULL) {
         give_up(watcher);
@@ -213,7 +188,7 @@ static bool prepare(struct process_watcher *watcher, const struct npr_process *s
     npri_put_ref(&watcher->ref_term, &watcher->ref);
     if (!to.failed && !watcher->ref_term.failed) {
         watcher->failure =
-            create_message(watcher->node, &watcher->ref, npri_buffer_term(&to), &what);
+            npri_client_message(watcher->node, &watcher->ref, npri_buffer_term(&to), &what);
     }
     npri_buffer_fini(&what);
     npri_buffer_fini(&to);

@@ -51,6 +51,13 @@ void npri_service_rex_handle(struct npr_node *node, const struct npri_signal *si
 void npri_service_nprocreg_handle(struct npr_node *node, const struct npri_signal *signal);
 void npri_service_native_handle(struct npr_node *node, const struct npri_signal *signal);
 
+/* The message {nprocreg, Ref, What} from the client service to a process that has asked for
+ * something; `what` is copied.  NULL: no memory, or none for `what`.  Any thread. */
+struct npri_signal *npri_client_message(const struct npr_node *node,
+                                        const struct npr_ref *ref,
+                                        struct npr_term to,
+                                        const struct npri_buffer *what);
+
 /* ---- gen_server calls. */
 
 struct npri_gen_call {
