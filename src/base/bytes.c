@@ -78,6 +78,34 @@ uint8_t *npri_buffer_extend(struct npri_buffer *buffer, size_t size)
     return at;
 }
 
+struct npr_bytes npri_uint_digits(uint64_t value, char room[NPRI_UINT_DIGITS_MAX])
+{
+    size_t at = NPRI_UINT_DIGITS_MAX;
+
+    do {
+        room[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return npri_bytes(room + at, NPRI_UINT_DIGITS_MAX - at);
+}
+
+void npri_put_uint_text(struct npri_buffer *buffer, uint64_t value)
+{
+    char room[NPRI_UINT_DIGITS_MAX];
+
+    npri_put_bytes(buffer, npri_uint_digits(value, room));
+}
+
+char *npri_buffer_take_text(struct npri_buffer *buffer)
+{
+    npri_put_u8(buffer, '\0');
+    if (buffer->failed) {
+        npri_buffer_fini(buffer);
+        return NULL;
+    }
+    return (char *)buffer->data;
+}
+
 void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value)
 {
     if (buffer->failed) {

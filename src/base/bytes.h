@@ -35,6 +35,10 @@ static inline uint64_t npri_get_u64(const uint8_t *at)
     return (uint64_t)npri_get_u32(at) << 32 | npri_get_u32(at + 4);
 }
 
+/* `value` in decimal, in `room`. */
+#define NPRI_UINT_DIGITS_MAX 20
+struct npr_bytes npri_uint_digits(uint64_t value, char room[NPRI_UINT_DIGITS_MAX]);
+
 /* Bytes that grow at the end.  A failed write (no memory, or beyond size_max) sets `failed`, writes
  * nothing, and so does every later one: check once, when all is written. */
 struct npri_buffer {
@@ -120,6 +124,17 @@ static inline void npri_put_bytes(struct npri_buffer *buffer, struct npr_bytes b
         memcpy(at, bytes.data, bytes.size);
     }
 }
+
+static inline void npri_put_text(struct npri_buffer *buffer, const char *text)
+{
+    npri_put_bytes(buffer, npr_bytes_of(text));
+}
+
+void npri_put_uint_text(struct npri_buffer *buffer, uint64_t value); /* in decimal */
+
+/* What was written, as a string that the caller frees with npri_free(); NULL when it has failed.
+ * The buffer is done with either way. */
+char *npri_buffer_take_text(struct npri_buffer *buffer);
 
 /* Overwrites four bytes that were written before (a length known only afterwards). */
 void npri_buffer_patch_u32(struct npri_buffer *buffer, size_t offset, uint32_t value);

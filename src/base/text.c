@@ -1,7 +1,5 @@
 #include "base/text.h"
 
-#define DIGITS_MAX 20 /* of a uint64_t */
-
 /* Cuts between characters: a byte 10xxxxxx continues one. */
 void npri_text_add_bytes(struct npri_text *text, struct npr_bytes utf8)
 {
@@ -27,14 +25,9 @@ void npri_text_add(struct npri_text *text, const char *literal)
 
 void npri_text_add_uint(struct npri_text *text, uint64_t value)
 {
-    char digits[DIGITS_MAX];
-    size_t at = sizeof(digits);
+    char room[NPRI_UINT_DIGITS_MAX];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    npri_text_add_bytes(text, npri_bytes(digits + at, sizeof(digits) - at));
+    npri_text_add_bytes(text, npri_uint_digits(value, room));
 }
 
 void npri_text_add_node(struct npri_text *text, const struct npr_node_name *node)

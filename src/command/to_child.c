@@ -12,11 +12,6 @@ struct writer {
     bool first; /* in the map that is being written */
 };
 
-static void put_text(struct npri_buffer *out, const char *text)
-{
-    npri_put_bytes(out, npr_bytes_of(text));
-}
-
 static void open_map(struct writer *w, uint32_t pairs)
 {
     if (w->wire == NPR_COMMAND_JSON) {
@@ -39,9 +34,9 @@ static void close_map(struct writer *w)
 static void put_name(struct writer *w, const char *name)
 {
     if (w->wire == NPR_COMMAND_JSON) {
-        put_text(w->out, w->first ? "\"" : ",\"");
-        put_text(w->out, name);
-        put_text(w->out, "\":");
+        npri_put_text(w->out, w->first ? "\"" : ",\"");
+        npri_put_text(w->out, name);
+        npri_put_text(w->out, "\":");
     } else {
         npri_put_binary(w->out, npr_bytes_of(name));
     }
@@ -59,18 +54,11 @@ static void put_term(struct writer *w, struct npr_term term)
 
 static void put_number(struct writer *w, uint64_t number)
 {
-    uint8_t digits[20];
-    size_t at = sizeof(digits);
-
-    if (w->wire == NPR_COMMAND_PACKET4) {
+    if (w->wire == NPR_COMMAND_JSON) {
+        npri_put_uint_text(w->out, number);
+    } else {
         npri_put_uint(w->out, number);
-        return;
     }
-    do {
-        digits[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    npri_put_bytes(w->out, npri_bytes(digits + at, sizeof(digits) - at));
 }
 
 static void put_start(struct writer *w, const struct npri_to_child *message)

@@ -29,11 +29,6 @@ const char *const npri_json_tag_names[NPRI_JSON_TAGS] = {
 
 static const uint8_t *write_term(struct writer *w, const uint8_t *at);
 
-static void put_text(struct npri_buffer *out, const char *text)
-{
-    npri_put_bytes(out, npr_bytes_of(text));
-}
-
 /* ---- Strings. */
 
 static void put_escape(struct npri_buffer *out, uint8_t c)
@@ -48,7 +43,7 @@ static void put_escape(struct npri_buffer *out, uint8_t c)
     } else if (c < sizeof(letters) && letters[c] != 0) {
         npri_put_u8(out, (uint8_t)letters[c]);
     } else {
-        put_text(out, "u00");
+        npri_put_text(out, "u00");
         npri_put_u8(out, (uint8_t)hex[c >> 4]);
         npri_put_u8(out, (uint8_t)hex[c & 15]);
     }
@@ -78,25 +73,13 @@ static void put_string(struct npri_buffer *out, struct npr_bytes utf8)
     npri_put_u8(out, '"');
 }
 
-static void put_number(struct npri_buffer *out, uint64_t value)
-{
-    uint8_t digits[20];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    npri_put_bytes(out, npri_bytes(digits + at, sizeof(digits) - at));
-}
-
 /* ---- Tags. */
 
 static void put_open(struct npri_buffer *out, enum npri_json_tag tag)
 {
-    put_text(out, "{\"");
-    put_text(out, npri_json_tag_names[tag]);
-    put_text(out, "\":");
+    npri_put_text(out, "{\"");
+    npri_put_text(out, npri_json_tag_names[tag]);
+    npri_put_text(out, "\":");
 }
 
 /* The last resort: `size` bytes of one term. */
@@ -111,7 +94,7 @@ static void put_whole(struct npri_buffer *out, const uint8_t *at, size_t size)
     put_open(out, NPRI_JSON_TERM);
     npri_put_u8(out, '"');
     npri_put_base64(out, npri_buffer_bytes(&bytes));
-    put_text(out, "\"}");
+    npri_put_text(out, "\"}");
     out->failed = out->failed || bytes.failed;
     npri_buffer_fini(&bytes);
 }
@@ -166,7 +149,7 @@ static const uint8_t *write_binary(struct writer *w, const uint8_t *at)
         put_open(w->out, NPRI_JSON_BYTES);
         npri_put_u8(w->out, '"');
         npri_put_base64(w->out, bytes);
-        put_text(w->out, "\"}");
+        npri_put_text(w->out, "\"}");
     }
     return bytes.data + bytes.size;
 }
@@ -176,7 +159,7 @@ static void put_identity_open(struct npri_buffer *out,
                               const struct npr_node_name *node)
 {
     put_open(out, tag);
-    put_text(out, "\"<");
+    npri_put_text(out, "\"<");
     put_inner(out, npri_bytes(node->text, node->size));
 }
 
@@ -191,12 +174,12 @@ static const uint8_t *write_pid(struct writer *w, const uint8_t *at)
     }
     put_identity_open(w->out, NPRI_JSON_PID, &pid.node);
     npri_put_u8(w->out, '.');
-    put_number(w->out, pid.id);
+    npri_put_uint_text(w->out, pid.id);
     npri_put_u8(w->out, '.');
-    put_number(w->out, pid.serial);
+    npri_put_uint_text(w->out, pid.serial);
     npri_put_u8(w->out, '.');
-    put_number(w->out, pid.creation);
-    put_text(w->out, ">\"}");
+    npri_put_uint_text(w->out, pid.creation);
+    npri_put_text(w->out, ">\"}");
     return end;
 }
 
@@ -211,12 +194,12 @@ static const uint8_t *write_ref(struct writer *w, const uint8_t *at)
     }
     put_identity_open(w->out, NPRI_JSON_REF, &ref.node);
     npri_put_u8(w->out, '.');
-    put_number(w->out, ref.creation);
+    npri_put_uint_text(w->out, ref.creation);
     for (uint32_t i = 0; i < ref.words_count; i++) {
         npri_put_u8(w->out, i == 0 ? '.' : ',');
-        put_number(w->out, ref.words[i]);
+        npri_put_uint_text(w->out, ref.words[i]);
     }
-    put_text(w->out, ">\"}");
+    npri_put_text(w->out, ">\"}");
     return end;
 }
 
@@ -253,7 +236,7 @@ static const uint8_t *write_list(struct writer *w, const uint8_t *at)
     npri_put_u8(w->out, ',');
     put_open(w->out, NPRI_JSON_TAIL);
     at = write_elements(w, at, 1, 2);
-    put_text(w->out, "}]");
+    npri_put_text(w->out, "}]");
     return at;
 }
 
@@ -264,7 +247,7 @@ static const uint8_t *write_bytes(struct writer *w, const uint8_t *at)
 
     for (uint32_t i = 0; i < count && !w->out->failed; i++) {
         npri_put_u8(w->out, i == 0 ? '[' : ',');
-        put_number(w->out, at[3 + i]);
+        npri_put_uint_text(w->out, at[3 + i]);
     }
     npri_put_u8(w->out, ']');
     return at + 3 + count;
@@ -278,7 +261,7 @@ static const uint8_t *write_tuple(struct writer *w, const uint8_t *at)
     put_open(w->out, NPRI_JSON_TUPLE);
     npri_put_u8(w->out, '[');
     at = write_elements(w, at + (small ? 2 : 5), arity, 2);
-    put_text(w->out, "]}");
+    npri_put_text(w->out, "]}");
     return at;
 }
 
@@ -323,7 +306,7 @@ static const uint8_t *write_object(struct writer *w, const uint8_t *at, uint32_t
             npri_put_u8(w->out, '$');
         }
         put_inner(w->out, name);
-        put_text(w->out, "\":");
+        npri_put_text(w->out, "\":");
         at = write_elements(w, name.data + name.size, 1, 1);
     }
     npri_put_u8(w->out, '}');
@@ -345,7 +328,7 @@ static const uint8_t *write_map(struct writer *w, const uint8_t *at)
         at = write_elements(w, at, 2, 3);
         npri_put_u8(w->out, ']');
     }
-    put_text(w->out, "]}");
+    npri_put_text(w->out, "]}");
     return at;
 }
 
@@ -381,7 +364,7 @@ static const uint8_t *write_term(struct writer *w, const uint8_t *at)
     case NPRI_TAG_BINARY:
         return write_binary(w, at);
     case NPRI_TAG_NIL:
-        put_text(w->out, "[]");
+        npri_put_text(w->out, "[]");
         return at + 1;
     case NPRI_TAG_STRING:
         return write_bytes(w, at);
@@ -418,10 +401,5 @@ char *npr_term_to_json(struct npr_term term)
     }
     npri_buffer_init(&buffer, 0);
     npri_json_write(term, &buffer);
-    npri_put_u8(&buffer, '\0');
-    if (buffer.failed) {
-        npri_buffer_fini(&buffer);
-        return NULL;
-    }
-    return (char *)buffer.data;
+    return npri_buffer_take_text(&buffer);
 }

@@ -10,11 +10,6 @@
 
 static const uint8_t *print_term(const uint8_t *at, struct npri_buffer *out);
 
-static void put_text(struct npri_buffer *out, const char *text)
-{
-    npri_put_bytes(out, npr_bytes_of(text));
-}
-
 static void put_code(struct npri_buffer *out, uint32_t code)
 {
     uint8_t utf8[NPRI_UTF8_BYTES_MAX];
@@ -71,22 +66,10 @@ static const uint8_t *print_atom(const uint8_t *at, struct npri_buffer *out)
     return text.data + text.size;
 }
 
-static void put_number(struct npri_buffer *out, uint64_t value)
-{
-    uint8_t digits[20];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    npri_put_bytes(out, npri_bytes(digits + at, sizeof(digits) - at));
-}
-
 static void put_dotted(struct npri_buffer *out, uint64_t value)
 {
     npri_put_u8(out, '.');
-    put_number(out, value);
+    npri_put_uint_text(out, value);
 }
 
 /* Returns the end of the node's atom. */
@@ -115,7 +98,7 @@ static void print_port(const uint8_t *at, struct npri_buffer *out)
 {
     const bool wide = at[0] == NPRI_TAG_V4_PORT;
 
-    put_text(out, "#Port<");
+    npri_put_text(out, "#Port<");
     at = print_node(at + 1, true, out);
     put_dotted(out, wide ? npri_get_u64(at) : npri_get_u32(at));
     npri_put_u8(out, '>');
@@ -127,7 +110,7 @@ static void print_ref(const uint8_t *at, struct npri_buffer *out)
 {
     const size_t words = npri_get_u16(at + 1);
 
-    put_text(out, "#Ref<");
+    npri_put_text(out, "#Ref<");
     at = print_node(at + 3, words == 3, out) + 4;
     for (size_t i = words; i > 0; i--) {
         put_dotted(out, npri_get_u32(at + 4 * (i - 1)));
@@ -146,7 +129,7 @@ static const uint8_t *print_integer(const uint8_t *at, struct npri_buffer *out)
 
 static void print_export(const uint8_t *at, struct npri_buffer *out)
 {
-    put_text(out, "fun ");
+    npri_put_text(out, "fun ");
     at = print_atom(at + 1, out);
     npri_put_u8(out, ':');
     at = print_atom(at, out);
@@ -159,7 +142,7 @@ static void print_closure(const uint8_t *at, struct npri_buffer *out)
 {
     const struct npr_bytes module = npri_tag_atom(at + NPRI_FUN_HEAD_BYTES);
 
-    put_text(out, "#Fun<");
+    npri_put_text(out, "#Fun<");
     npri_put_bytes(out, module);
     npri_put_u8(out, '.');
     at = print_integer(module.data + module.size, out);
@@ -224,10 +207,10 @@ static void put_byte_values(struct npri_buffer *out, struct npr_bytes bytes, uns
         if (i > 0) {
             npri_put_u8(out, ',');
         }
-        put_number(out, partial ? (unsigned)bytes.data[i] >> (8 - bits) : bytes.data[i]);
+        npri_put_uint_text(out, partial ? (unsigned)bytes.data[i] >> (8 - bits) : bytes.data[i]);
         if (partial) {
             npri_put_u8(out, ':');
-            put_number(out, bits);
+            npri_put_uint_text(out, bits);
         }
     }
 }
@@ -239,16 +222,16 @@ static void print_bits(const uint8_t *at, struct npri_buffer *out)
         npri_bytes(at + (at[0] == NPRI_TAG_BIT_BINARY ? 6 : 5), npri_get_u32(at + 1));
     const enum text_kind kind = bits < 8 ? TEXT_NOT_PRINTABLE : text_kind(bytes);
 
-    put_text(out, "<<");
+    npri_put_text(out, "<<");
     if (bytes.size > 0 && (kind == TEXT_ASCII || kind == TEXT_UTF8)) {
         put_quoted(out, bytes, '"');
-        put_text(out, kind == TEXT_ASCII ? "" : "/utf8");
+        npri_put_text(out, kind == TEXT_ASCII ? "" : "/utf8");
     } else if (kind == TEXT_NOT_UTF8 && printable_latin1(bytes)) {
         put_quoted_bytes(out, bytes);
     } else {
         put_byte_values(out, bytes, bits);
     }
-    put_text(out, ">>");
+    npri_put_text(out, ">>");
 }
 
 /* The code point that the list element at `at` is; false when it is none, or not printable. */
@@ -354,13 +337,13 @@ static const uint8_t *print_map(const uint8_t *at, struct npri_buffer *out)
     const uint32_t pairs = npri_get_u32(at + 1);
 
     at += 5;
-    put_text(out, "#{");
+    npri_put_text(out, "#{");
     for (uint32_t i = 0; i < pairs && !out->failed; i++) {
         if (i > 0) {
             npri_put_u8(out, ',');
         }
         at = print_term(at, out);
-        put_text(out, " => ");
+        npri_put_text(out, " => ");
         at = print_term(at, out);
     }
     npri_put_u8(out, '}');
@@ -398,7 +381,7 @@ static void print_leaf(const uint8_t *at, struct npri_buffer *out)
         print_bits(at, out);
         break;
     case NPRI_TAG_NIL:
-        put_text(out, "[]");
+        npri_put_text(out, "[]");
         break;
     default:
         (void)print_integer(at, out);
@@ -444,10 +427,5 @@ char *npr_term_print(struct npr_term term)
     }
     npri_buffer_init(&buffer, 0);
     npri_term_print(term, &buffer);
-    npri_put_u8(&buffer, '\0');
-    if (buffer.failed) {
-        npri_buffer_fini(&buffer);
-        return NULL;
-    }
-    return (char *)buffer.data;
+    return npri_buffer_take_text(&buffer);
 }
