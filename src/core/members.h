@@ -28,8 +28,8 @@
  *     M3  settling_count is the number of peers with `settling`, named_count that of peers which
  * are neither connected nor to be joined.
  *
- * Not here: the protocol between native nodes (push, markers, settled owners); it hangs on
- * npri_member_joined() and npri_member_left(). */
+ * Not here: what native nodes tell each other of their keys (core/watch.h); it hangs on
+ * npri_watch_on_native(), npri_watch_on_settled() and npri_watch_on_disconnected(). */
 #ifndef NPRI_CORE_MEMBERS_H
 #define NPRI_CORE_MEMBERS_H
 

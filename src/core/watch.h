@@ -262,8 +262,7 @@ struct npri_source *npri_source_find(struct npri_core *core,
 
 bool npri_tell_watch(struct npri_core *core, const struct npri_source *source);
 bool npri_tell_unwatch(struct npri_core *core, const struct npri_peer *peer, uint64_t number);
-bool npri_tell_read(struct npri_core *core, const struct npri_peer *peer);
-/* The same when it is due; true, too, when it is not. */
+/* How much of what the peer told has been read, when that is due; true, too, when it is not. */
 bool npri_tell_what_is_read(struct npri_core *core, struct npri_peer *peer);
 bool npri_tell_entries(struct npri_core *core,
                        const struct npri_feed *feed,

@@ -72,7 +72,7 @@ bool npri_tell_unwatch(struct npri_core *core, const struct npri_peer *peer, uin
     return tell(core, peer);
 }
 
-bool npri_tell_read(struct npri_core *core, const struct npri_peer *peer)
+static bool tell_read(struct npri_core *core, const struct npri_peer *peer)
 {
     npri_put_uint(begin(core, 2, "read"), peer->feeding.heard);
     return tell(core, peer);
@@ -198,7 +198,7 @@ bool npri_tell_what_is_read(struct npri_core *core, struct npri_peer *peer)
     if (feeding->heard - feeding->heard_read < NPRI_FEED_WINDOW_BYTES / 4) {
         return true;
     }
-    if (!npri_tell_read(core, peer)) {
+    if (!tell_read(core, peer)) {
         return false;
     }
     feeding->heard_read = feeding->heard;
