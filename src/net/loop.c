@@ -17,6 +17,7 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -115,6 +116,29 @@ static void loop_on_wake(uv_poll_t *handle, int status, int events)
 
 /* ---- Life. */
 
+/* libuv opens one descriptor for a loop and, at the first one of the program, a pipe for signals:
+ * when that fails it calls abort().  So whether there are as many is tried before.  Another thread
+ * may still take the last ones in between.  Returns 0 or an error of libuv's. */
+static int check_descriptors(int any_fd)
+{
+    int tried[3];
+    size_t count = 0;
+    int code = 0;
+
+    while (count < sizeof(tried) / sizeof(tried[0])) {
+        tried[count] = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+        if (tried[count] < 0) {
+            code = uv_translate_sys_error(errno);
+            break;
+        }
+        count++;
+    }
+    while (count > 0) {
+        (void)close(tried[--count]);
+    }
+    return code;
+}
+
 npr_status npri_loop_create(struct npri_loop **out, struct npr_error *err)
 {
     struct npri_loop *loop = npri_alloc_zeroed(1, sizeof(*loop));
@@ -131,7 +155,10 @@ npr_status npri_loop_create(struct npri_loop **out, struct npr_error *err)
         code = uv_translate_sys_error(errno);
         goto fail_memory;
     }
-    code = uv_loop_init(&loop->uv);
+    code = check_descriptors(loop->wake_fd);
+    if (code == 0) {
+        code = uv_loop_init(&loop->uv);
+    }
     if (code != 0) {
         goto fail_descriptor;
     }

@@ -32,6 +32,24 @@ expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --
 expect_exit 2 "$nprocreg" node --name a@127.0.0.1 --cookie-file "$dir/cookie" --module none.so
 expect_err 'a file in this folder is ./none.so'
 
+# However few descriptors there are: an exit code, and a sentence.  Would catch: an end by abort().
+for limit in 5 6 7 8 9 10 11 12; do
+    (
+        ulimit -n $limit
+        exec "$nprocreg" node --name a@127.0.0.1 --listen 127.0.0.1:0 --cookie-file "$dir/cookie"
+    ) >"$dir/out" 2>"$dir/err" &
+    limited=$!
+    tries=0
+    while kill -0 $limited 2>/dev/null && [ $tries -lt 200 ] && ! grep -q '^ready' "$dir/out"; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    kill $limited 2>/dev/null
+    wait $limited
+    code=$?
+    [ $code -lt 128 ] || fail "exit code $code with $limit descriptors: $(cat "$dir/err")"
+done
+
 # Nobody there: unreachable, at once, and said so in JSON too.
 expect_exit 3 "$nprocreg" get a --node a@127.0.0.1 --cookie-file "$dir/cookie" --json
 expect_out '"error":"eunreachable"'
