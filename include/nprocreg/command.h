@@ -100,20 +100,21 @@ static inline struct npr_command npr_command_init(void)
  * OPTION is json, packet4, overflow:fail, overflow:drop-newest, overflow:drop-oldest,
  * overflow:unbounded, restart:temporary, restart:transient, restart:permanent, or one of mailbox,
  * children, calls, restarts, input-bytes, message-bytes with ":N", or idle, start, kill, window
- * with
- * ":TIME" (500ms, 5s, 2m).
+ * with ":TIME" (500ms, 5s, 2m).
  *
  * What follows the first "=" is split at spaces.  Between '...' everything is taken as it is;
- * between
- * "..." too, but for \" and \\; elsewhere \ takes the next character as it is.  Nothing else has a
- * meaning: no $, no *, no |, no >.
+ * between "..." too, but for \" and \\; elsewhere \ takes the next character as it is.  Nothing
+ * else has a meaning: no $, no *, no |, no >.
  *
  * `*out` belongs to the caller until npr_command_destroy().  Any thread; never blocks.  Returns
  * NPR_OK, NPR_EINVAL (`err` says what) or NPR_ENOMEM. */
 NPR_API NPR_NODISCARD npr_status npr_command_parse(const char *text,
                                                    struct npr_command **out,
                                                    struct npr_error *err);
-NPR_API void npr_command_destroy(struct npr_command *command); /* of npr_command_parse(), or NULL */
+
+/* Frees what npr_command_parse() gave; accepts NULL.  A node that was started with it has its own
+ * copy. */
+NPR_API void npr_command_destroy(struct npr_command *command);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 /* nprocreg/inspect.h - the processes of a node in figures, for the program that the node is part
- * of. Of other nodes the same is told by nprocreg:processes/1 and nprocreg:info/1 (npr_node_rpc()).
+ * of.  Of other nodes the same is told by nprocreg:processes/1 and nprocreg:info/1
+ * (npr_node_rpc()).
  *
  * Figures are taken while the processes go on, each at its own moment: they may be out of date when
  * they are read, and need not fit together.

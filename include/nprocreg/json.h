@@ -34,9 +34,9 @@
 extern "C" {
 #endif
 
-/* On one line: without spaces outside of strings.  `*out` is NUL-terminated (a JSON text has no NUL
- * in it), allocated with malloc and belongs to the caller; NULL when out of memory, and for no
- * term. */
+/* On one line: without spaces outside of strings.  What it returns is NUL-terminated (a JSON text
+ * has no NUL in it), allocated with malloc and belongs to the caller; NULL when out of memory, and
+ * for no term. */
 NPR_API NPR_NODISCARD char *npr_term_to_json(struct npr_term term);
 
 /* Reads one JSON value, with nothing but spaces around it, and appends it to `builder` as one

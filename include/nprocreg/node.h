@@ -4,7 +4,9 @@
  * installs no signal handlers, never exits, and keeps no state outside the nodes.
  *
  * Threads: every function may be called from any thread of the program, except that those marked
- * "blocks" must not be called from a process's callback or from the log function. */
+ * "blocks" must not be called from a process's callback or from the log function.
+ *
+ * Time-outs are in milliseconds; one of 0 is over at once. */
 #ifndef NPROCREG_NODE_H
 #define NPROCREG_NODE_H
 
@@ -107,11 +109,13 @@ static inline struct npr_node_options npr_node_options_init(void)
 #endif
 
 /* Starts a node; returns when it can serve: it listens, its name is taken.  Connections to
- * `options->join` go on in the background, and are tried again for ever.  Blocks (up to
- * handshake_ms_max, for epmd).
+ * `options->join` go on in the background, and are tried again for ever.  Blocks, without `listen`
+ * for as long as epmd takes to answer, 5 s at most.
  *
  * Returns NPR_OK and `*out`, owned by the caller, or: NPR_EINVAL (an option; `err` names it),
- * NPR_EADDRINUSE, NPR_EEXIST (epmd knows a live node of that name), NPR_EIO, NPR_ENOMEM. */
+ * NPR_EADDRINUSE (`listen`), NPR_EEXIST (epmd knows a live node of that name), NPR_ETIMEDOUT (epmd
+ * does not answer), NPR_EPROTO (what answers on its port is no epmd), NPR_EUNREACHABLE (it cannot
+ * be connected to), NPR_EIO (no descriptors or threads are left; epmd broke off), NPR_ENOMEM. */
 NPR_API NPR_NODISCARD npr_status npr_node_start(const struct npr_node_options *options,
                                                 struct npr_node **out,
                                                 struct npr_error *err);
@@ -122,24 +126,26 @@ NPR_API NPR_NODISCARD npr_status npr_node_start(const struct npr_node_options *o
  * NULL is accepted.  No other thread may use the node from here on. */
 NPR_API void npr_node_stop(struct npr_node *node);
 
-/* The same without freeing it, for programs whose threads still use the node: from here on every
- * function that can says NPR_ECLOSED.  npr_node_stop() must follow, when they have ended.  One
- * thread at a time, and not from a callback of the node. */
+/* The same without freeing it, and as blocking, for programs whose threads still use the node: from
+ * here on every function that can says NPR_ECLOSED.  npr_node_stop() must follow, when they have
+ * ended.  One thread at a time, and not from a callback of the node. */
 NPR_API void npr_node_close(struct npr_node *node);
 
 /* The node's name, and the port that it listens on (0: a client).  Never block. */
 NPR_API void npr_node_name(const struct npr_node *node, struct npr_node_name *out);
 NPR_API uint16_t npr_node_port(const struct npr_node *node);
 
-/* Connects to "b@host" or "b@host:port", unless connected.  Blocks.  Returns NPR_OK,
- * NPR_EUNREACHABLE, NPR_EAUTH, NPR_ETIMEDOUT, NPR_EREFUSED, NPR_EINVAL, NPR_ENOMEM, NPR_ECLOSED. */
+/* Connects to "b@host" or "b@host:port", unless connected.  Blocks up to `timeout_ms`.  Returns
+ * NPR_OK, NPR_EUNREACHABLE (nobody there by that name), NPR_EAUTH (another cookie), NPR_ETIMEDOUT,
+ * NPR_EREFUSED (it does not want us), NPR_EINVAL (`peer`), NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_node_connect(struct npr_node *node,
                                                   const char *peer,
                                                   uint32_t timeout_ms,
                                                   struct npr_error *err);
 
 /* Completes a pid that was read from text: one with creation 0 gets that of its node's present
- * incarnation.  Connects to that node if need be, and blocks.  Returns as npr_node_connect(). */
+ * incarnation, any other stays as it is.  Connects to that node if need be, and blocks up to
+ * `timeout_ms`.  Returns as npr_node_connect(). */
 NPR_API NPR_NODISCARD npr_status npr_node_complete_pid(struct npr_node *node,
                                                        struct npr_pid *pid,
                                                        uint32_t timeout_ms,
@@ -199,8 +205,9 @@ NPR_API NPR_NODISCARD npr_status npr_node_call(struct npr_node *node,
                                                struct npr_error *err);
 
 /* erpc:call: runs module:function(args...) on `peer` (this node itself is allowed) and appends what
- * it returns to `reply`; `args` is a list.  Blocks.  Returns as npr_node_call(); NPR_EEXIT when the
- * function raised an exception: `reply` then has {error, Reason}, {exit, Reason} or {throw, Term}.
+ * it returns to `reply`; `args` is a list.  Blocks up to `timeout_ms`.  Returns as npr_node_call();
+ * NPR_EEXIT when the function raised an exception: `reply` then has {error, Reason}, {exit, Reason}
+ * or {throw, Term}.
  */
 NPR_API NPR_NODISCARD npr_status npr_node_rpc(struct npr_node *node,
                                               const struct npr_node_name *peer,

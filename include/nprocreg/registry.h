@@ -3,8 +3,8 @@
  * Keys are any Erlang terms, compared exactly (=:=), of at most 64 KiB, without maps of more than
  * 32 pairs (Erlang nodes do not agree where such a key belongs).
  *
- * Threads: as nprocreg/node.h.  Every function here blocks up to its `timeout_ms`, unless it says
- * otherwise. */
+ * Threads, time-outs: as nprocreg/node.h.  Every function here blocks up to its `timeout_ms`,
+ * unless it says otherwise. */
 #ifndef NPROCREG_REGISTRY_H
 #define NPROCREG_REGISTRY_H
 

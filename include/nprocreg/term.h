@@ -177,9 +177,8 @@ NPR_API NPR_NODISCARD npr_status npr_term_parse(struct npr_bytes text,
                                                 struct npr_builder *builder,
                                                 struct npr_error *err);
 
-/* Prints `term` on one line as io_lib:format("~0tp") does.  `*out` is NUL-terminated, allocated
- * with malloc and belongs to the caller; NULL when out of memory, and for no
- * term. */
+/* Prints `term` on one line as io_lib:format("~0tp") does.  What it returns is NUL-terminated,
+ * allocated with malloc and belongs to the caller; NULL when out of memory, and for no term. */
 NPR_API NPR_NODISCARD char *npr_term_print(struct npr_term term);
 
 #ifdef __cplusplus
