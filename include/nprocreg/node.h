@@ -110,7 +110,7 @@ static inline struct npr_node_options npr_node_options_init(void)
 
 /* Starts a node; returns when it can serve: it listens, its name is taken.  Connections to
  * `options->join` go on in the background, and are tried again for ever.  Blocks, without `listen`
- * for as long as epmd takes to answer, 5 s at most.
+ * until epmd has answered: one that does not is given up after 5 s.
  *
  * Returns NPR_OK and `*out`, owned by the caller, or: NPR_EINVAL (an option; `err` names it),
  * NPR_EADDRINUSE (`listen`), NPR_EEXIST (epmd knows a live node of that name), NPR_ETIMEDOUT (epmd
