@@ -2,6 +2,8 @@
  * wait for whatever it likes.
  *
  *      call  {sleep,Ms}     -> ok, when the time is over; meanwhile it does nothing else
+ *      call  {read,Path}    -> {ok,Line}, the first line of a file; a FIFO's once it is written;
+ *                              or {error,Why}
  *      call  {ask,Whom,Term} -> {ok,Reply} of another process, which it calls and waits for, or
  *                              {error,Why}.  Whom is a pid, or {echo,Node}
  *      call  {await,Tag}    -> {ok,Message}, the first that is {Tag,_}: it may have come before;
@@ -10,6 +12,7 @@
  *      call  else           -> {error,unknown}
  *
  *      nprocreg node --name a@127.0.0.1 --module blocking.so */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +23,8 @@
 
 #define WAIT_MS        5000
 #define NAME_BYTES_MAX 255
+#define PATH_BYTES_MAX 4095
+#define LINE_BYTES_MAX 255
 
 static npr_status answer(struct npr_process *self,
                          const struct npr_from *from,
@@ -42,6 +47,31 @@ static npr_status sleep_and_answer(struct npr_process *self,
     (void)nanosleep(&span, NULL);
     built = npr_scratch(self);
     NPR_BUILD(built, "ok");
+    return answer(self, from, built);
+}
+
+static npr_status read_and_answer(struct npr_process *self,
+                                  const struct npr_from *from,
+                                  struct npr_bytes path)
+{
+    struct npr_builder *built = npr_scratch(self);
+    char name[PATH_BYTES_MAX + 1] = {0};
+    char line[LINE_BYTES_MAX + 1] = {0};
+    FILE *file = NULL;
+
+    if (path.size <= PATH_BYTES_MAX) {
+        memcpy(name, path.data, path.size);
+        file = fopen(name, "rb");
+    }
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) != NULL) {
+            line[strcspn(line, "\n")] = '\0';
+        }
+        (void)fclose(file);
+        NPR_BUILD(built, "{ok,~b}", line);
+    } else {
+        NPR_BUILD(built, "{error,~s}", "the file cannot be opened");
+    }
     return answer(self, from, built);
 }
 
@@ -142,6 +172,9 @@ static npr_status handle_call(struct npr_process *self, const struct npr_receive
 
     if (NPR_MATCH(call->term, "{sleep,~i}", &ms) && ms >= 0) {
         return sleep_and_answer(self, from, ms);
+    }
+    if (NPR_MATCH(call->term, "{read,~b}", &name)) {
+        return read_and_answer(self, from, name);
     }
     if (NPR_MATCH(call->term, "{ask,~p,~t}", &to.pid, &term)) {
         return ask_and_answer(self, from, &to, term);

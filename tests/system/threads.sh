@@ -18,16 +18,22 @@ expect_err 'no thread for blocking:start/0: 2 thread processes run, which is thr
 expect_exit 0 ask $a kill '{thread,1}' kill
 wait_until "there is room for one more" ask $a get '{thread,3}' --start blocking:start
 
-# While one blocks, others answer; it answers when it comes to it.
-ask $a call '{thread,2}' '{sleep,1500}' --timeout 20s >"$dir/slept" 2>&1 &
-sleeper=$!
-wait_until "it is asleep" sh -c "'$nprocreg' info '{thread,2}' --node $a --cookie-file '$dir/cookie' |
+# While one blocks, others answer; it answers when it comes to it.  It waits for a FIFO, which nobody
+# writes to before all has been asked, however long that takes.
+mkfifo "$dir/fifo"
+ask $a call '{thread,2}' "{read,<<\"$dir/fifo\">>}" --timeout 60s >"$dir/read" 2>&1 &
+reader=$!
+wait_until "it waits" sh -c "'$nprocreg' info '{thread,2}' --node $a --cookie-file '$dir/cookie' |
     grep -q running"
 expect_exit 0 ask $a call '{thread,3}' nonsense
 expect_out '^{error,unknown}$'
 expect_exit 4 ask $a call '{thread,2}' nonsense --timeout 100ms
-wait $sleeper || fail "the call that slept: $(cat "$dir/slept")"
-grep -q '^ok$' "$dir/slept" || fail "it has not slept: $(cat "$dir/slept")"
+# Open for both, the shell waits for no reader; open until the answer, no line is lost.
+exec 3<>"$dir/fifo"
+echo written >&3
+wait $reader || fail "the call that read: $(cat "$dir/read")"
+exec 3>&-
+grep -q '^{ok,<<"written">>}$' "$dir/read" || fail "it has not read: $(cat "$dir/read")"
 
 # The node ends when their code has returned, those that wait at once.
 kill -TERM "$(cat "$dir/a.pid")"
