@@ -234,6 +234,20 @@ uint64_t npri_core_deadline_ns(const struct npri_core *core)
     return first == NULL ? UINT64_MAX : first->key;
 }
 
+enum npri_sight npri_core_see(const struct npri_core *core,
+                              struct npr_term key,
+                              struct npr_pid *out_pid,
+                              uint64_t *out_token)
+{
+    /* A checked term is in normal form: it needs no scratch, of which there is but one. */
+    return npri_directory_see(&core->directory, npri_bytes(key.data, key.size), out_pid, out_token);
+}
+
+struct npri_retired *npri_core_take_retired(struct npri_core *core)
+{
+    return npri_retiring_take(&core->directory.retiring);
+}
+
 /* ---- What all parts share. */
 
 bool npri_core_normal_key(const struct npri_core *core, struct npr_term key, struct npr_bytes *out)

@@ -29,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "core/retired.h"
 
 struct npri_core;
 struct npri_select;
@@ -47,6 +48,7 @@ struct npri_core_options {
     uint64_t suspect_ns; /* a node that has not answered a question for that long is suspect: 1 s */
     uint64_t now_ns;
     struct npri_hash_key hash_key; /* of the tables by key, name and pid: unpredictable to peers */
+    bool shared;                   /* other threads read the table: npri_core_see() */
     uint64_t epoch_us; /* since 1970, at now_ns, by the machine's clock (core/token.h) */
 };
 
@@ -181,6 +183,27 @@ bool npri_core_take(struct npri_core *core, struct npri_core_effect *out);
 
 /* When NPRI_EVENT_TIME is next due; UINT64_MAX: never. */
 uint64_t npri_core_deadline_ns(const struct npri_core *core);
+
+/* ---- For other threads, of a core that is `shared`, while another one steps it. */
+
+enum npri_sight {
+    NPRI_SIGHT_THERE,
+    NPRI_SIGHT_NOTHING,
+    NPRI_SIGHT_UNCLEAR, /* it changes all the time */
+};
+
+/* This node's own entry of `key` (any checked term), read without a lock in a bounded number of
+ * steps.  What is found, or that nothing is, was so at some moment of the call.  `*out_pid` and
+ * `*out_token` only when THERE. */
+enum npri_sight npri_core_see(const struct npri_core *core,
+                              struct npr_term key,
+                              struct npr_pid *out_pid,
+                              uint64_t *out_token);
+
+/* Memory that such readers may still look at, since the last call; NULL: none.  Who steps the core
+ * takes it, waits until every npri_core_see() that had begun has returned, and frees it with
+ * npri_retired_free(). */
+struct npri_retired *npri_core_take_retired(struct npri_core *core);
 
 /* ---- Queries.  They change nothing. */
 

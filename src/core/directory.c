@@ -14,10 +14,12 @@ bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
                          const struct npri_core_options *options)
 {
-    *directory = (struct npri_directory){.effects = effects, .self = options->self};
+    *directory = (struct npri_directory){
+        .effects = effects, .self = options->self, .retiring.shared = options->shared};
     directory->scratch = npri_alloc(NPRI_PID_BYTES_MAX);
     if (directory->scratch == NULL ||
-        !npri_rows_init(&directory->entries, NPRI_ROWS_BY_KEY, options->hash_key) ||
+        !npri_rows_init(&directory->entries, NPRI_ROWS_BY_KEY, options->hash_key,
+                        &directory->retiring) ||
         !npri_map_init(&directory->homes, options->hash_key)) {
         npri_rows_fini(&directory->entries);
         npri_free(directory->scratch);
@@ -92,8 +94,26 @@ bool npri_directory_find(const struct npri_directory *directory,
         return false;
     }
     *out = (struct npri_activation){.pid = npri_directory_pid(directory, entry),
-                                    .token = entry->token};
+                                    .token = npri_entry_token(entry)};
     return true;
+}
+
+enum npri_sight npri_directory_see(const struct npri_directory *directory,
+                                   struct npr_bytes key,
+                                   struct npr_pid *out_pid,
+                                   uint64_t *out_token)
+{
+    const struct npri_entry *entry = NULL;
+    const enum npri_sight sight = npri_rows_see_key(&directory->entries, key, &entry);
+
+    if (sight == NPRI_SIGHT_THERE) {
+        home_node(entry->home, &out_pid->node);
+        memcpy(&out_pid->creation, entry->home->name, CREATION_BYTES);
+        out_pid->id = entry->id;
+        out_pid->serial = entry->serial;
+        *out_token = npri_entry_token(entry);
+    }
+    return sight;
 }
 
 const struct npri_entry *npri_directory_next(const struct npri_directory *directory,
@@ -117,7 +137,7 @@ void npri_directory_walk(const struct npri_directory *directory,
         bool whole;
 
         for (const struct npri_entry *entry = npri_rows_step(rows, cursor, &whole); entry != NULL;
-             entry = entry->next[NPRI_ROWS_BY_KEY]) {
+             entry = npri_rows_after(rows, entry)) {
             if (whole || npri_rows_place(rows, npri_entry_key(entry)) >= from) {
                 more = visit(user, entry) && more;
                 cost += 1 + entry->key_size / NPRI_PAGE_STEP_BYTES;
@@ -142,9 +162,9 @@ const struct npri_entry *npri_directory_next_of(const struct npri_directory *dir
         home = find_home(directory, &read);
         return home == NULL ? NULL : npri_rows_find_pid(&home->entries, read.id, read.serial);
     }
-    at = entry->next[NPRI_ROWS_BY_PID];
+    at = npri_rows_after(&entry->home->entries, entry);
     while (at != NULL && !(at->id == read.id && at->serial == read.serial)) {
-        at = at->next[NPRI_ROWS_BY_PID];
+        at = npri_rows_after(&entry->home->entries, at);
     }
     return at;
 }
@@ -158,7 +178,7 @@ static struct npri_home *create_home(struct npri_directory *directory, const str
     struct npri_home *home = npri_alloc(sizeof(*home) + name.size);
 
     if (home == NULL ||
-        !npri_rows_init(&home->entries, NPRI_ROWS_BY_PID, directory->homes.hash_key)) {
+        !npri_rows_init(&home->entries, NPRI_ROWS_BY_PID, directory->homes.hash_key, NULL)) {
         npri_free(home);
         return NULL;
     }
@@ -173,7 +193,7 @@ static void drop_home_if_empty(struct npri_directory *directory, struct npri_hom
     if (home->entries.count == 0) {
         npri_map_remove(&directory->homes, &home->node);
         npri_rows_fini(&home->entries);
-        npri_free(home);
+        npri_retire(&directory->retiring, &home->retired);
     }
 }
 
@@ -213,10 +233,10 @@ struct npri_restart *npri_entry_take_restart(struct npri_entry *entry)
     return restart;
 }
 
-void npri_entry_destroy(struct npri_entry *entry)
+void npri_directory_dispose(struct npri_directory *directory, struct npri_entry *entry)
 {
     npri_restart_destroy(entry_restart(entry));
-    npri_free(entry);
+    npri_retire(&directory->retiring, &entry->retired);
 }
 
 bool npri_directory_supervises(const struct npri_directory *directory, struct npr_bytes key)
@@ -264,7 +284,7 @@ static void take_out(struct npri_directory *directory, struct npri_entry *entry)
 static void forget(struct npri_directory *directory, struct npri_entry *entry)
 {
     take_out(directory, entry);
-    npri_entry_destroy(entry);
+    npri_directory_dispose(directory, entry);
 }
 
 /* The process lives on, unwatched if this was its last entry. */
@@ -379,6 +399,7 @@ void npri_directory_fini(struct npri_directory *directory)
     }
     npri_rows_fini(&directory->entries);
     npri_map_fini(&directory->homes);
+    npri_retired_free(npri_retiring_take(&directory->retiring));
     npri_free(directory->scratch);
 }
 
@@ -396,7 +417,7 @@ static struct npri_entry *create_entry(struct npr_bytes key,
     if (entry == NULL) {
         return NULL;
     }
-    entry->token = token;
+    atomic_init(&entry->token, token);
     entry->id = pid->id;
     entry->serial = pid->serial;
     entry->key_size = (uint32_t)key.size & 0xffffffu;
@@ -456,7 +477,9 @@ npr_status npri_directory_put(struct npri_directory *directory,
     NPRI_ASSERT(npr_term_get_pid(activation->pid, &pid));
     if (restart == NULL && old != NULL && old->id == pid.id && old->serial == pid.serial &&
         old->home == find_home(directory, &pid)) {
-        old->token = activation->token == 0 ? old->token : activation->token;
+        if (activation->token != 0) {
+            atomic_store_explicit(&old->token, activation->token, memory_order_relaxed);
+        }
         return NPR_OK;
     }
     status = put_new(directory, key, &pid, activation, restart, &monitor);

@@ -4,10 +4,14 @@
  *     pid  --> entries    so that a death removes exactly its own entries
  *     node --> its pids   a home for each incarnation of a node, so that its end walks no others
  *
- * An entry is one block of memory with its key in it, and two places in rows of buckets: 52 bytes
- * and the key, and 8 in each row, up to 16 when many have gone.  A pid is two numbers in a home:
- * its term is written when it is wanted.  The few entries that are restarted (core/restart.h) have
- * a pointer more.
+ * Every change is made on the thread that steps the core, but any thread may read (core/rows.h):
+ * so entries and homes are retired when they go (core/retired.h), and what readers look at in them
+ * never changes, the token apart.
+ *
+ * An entry is one block of memory with its key in it, and places in two rows of buckets: 52 bytes
+ * and the key, 16 in the row by key and 8 in that by pid, up to twice that when many have gone.  A
+ * pid is two numbers in a home: its term is written when it is wanted.  The few entries that are
+ * restarted (core/restart.h) have a pointer more.
  *
  * Invariants (npri_directory_check):
  *     D1  every entry is found under its key, and among its home's by its pid; there are no others;
@@ -31,18 +35,26 @@ struct npri_restart;
 
 /* The pids of one incarnation of a node. */
 struct npri_home {
-    struct npri_map_node node; /* by `name`: the creation's four bytes, then the node's name */
-    struct npri_rows entries;  /* by pid */
+    union {
+        struct npri_map_node node; /* by `name`: the creation's four bytes, then the node's name */
+        struct npri_retired retired; /* afterwards */
+    };
+    struct npri_rows entries; /* by pid */
     size_t name_size;
     uint8_t name[];
 };
 
 struct npri_entry {
-    struct npri_entry *next[2];      /* enum npri_rows_by */
-    struct npri_entry *pid_previous; /* in the chain by pid; NULL: the first */
+    union {
+        struct npri_entry *pid_previous; /* in the chain by pid; NULL: the first */
+        struct npri_retired retired;     /* once it is in none */
+    };
+    _Atomic(struct npri_entry *) next[2]; /* enum npri_rows_by; release (core/rows.h) */
     struct npri_home *home;
-    uint64_t token; /* of this activation of the key; 0: unknown */
-    uint32_t id;    /* the pid's */
+    /* Of this activation of the key; 0: unknown.  relaxed: it says the same as the entry that it is
+     * in, of which it is a part; nothing else is published by it. */
+    atomic_uint_fast64_t token;
+    uint32_t id; /* the pid's */
     uint32_t serial;
     uint32_t key_size : 24;
     uint32_t supervised : 1; /* there is room for a restart record behind the key */
@@ -50,6 +62,11 @@ struct npri_entry {
 };
 
 _Static_assert(NPRI_KEY_BYTES_MAX < 1u << 24, "the size of a key fits");
+
+static inline uint64_t npri_entry_token(const struct npri_entry *entry)
+{
+    return atomic_load_explicit(&entry->token, memory_order_relaxed);
+}
 
 static inline struct npr_bytes npri_entry_key(const struct npri_entry *entry)
 {
@@ -59,6 +76,7 @@ static inline struct npr_bytes npri_entry_key(const struct npri_entry *entry)
 struct npri_directory {
     struct npri_rows entries; /* by key */
     struct npri_map homes;
+    struct npri_retiring retiring;
     size_t processes_count; /* that have entries */
     struct npri_effects *effects;
     struct npr_node_name self;
@@ -83,6 +101,13 @@ void npri_directory_fini(struct npri_directory *directory);
 bool npri_directory_find(const struct npri_directory *directory,
                          struct npr_bytes key,
                          struct npri_activation *out);
+
+/* The same from any other thread (core/rows.h); `key` may be in any form, but only in normal form
+ * is it found.  THERE: `*out_pid` and `*out_token`. */
+enum npri_sight npri_directory_see(const struct npri_directory *directory,
+                                   struct npr_bytes key,
+                                   struct npr_pid *out_pid,
+                                   uint64_t *out_token);
 
 /* The pid of an entry, valid until the next call. */
 struct npr_term npri_directory_pid(const struct npri_directory *directory,
@@ -123,12 +148,12 @@ bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes ke
 bool npri_directory_supervises(const struct npri_directory *directory, struct npr_bytes key);
 
 /* The process of that pid died, `gone`: takes its entries out, one at a time; NULL: no more.  The
- * caller destroys them; `home` and the links are nothing any more. */
+ * caller disposes of them; `home` and the links are nothing any more. */
 struct npri_entry *npri_directory_take(struct npri_directory *directory,
                                        struct npr_term pid,
                                        enum npr_gone gone);
 struct npri_restart *npri_entry_take_restart(struct npri_entry *entry); /* or NULL */
-void npri_entry_destroy(struct npri_entry *entry);
+void npri_directory_dispose(struct npri_directory *directory, struct npri_entry *entry);
 
 /* The node is gone, and with it all its processes.  Returns how many entries went. */
 size_t npri_directory_on_node_down(struct npri_directory *directory,

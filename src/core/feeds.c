@@ -237,7 +237,7 @@ static bool visit(void *user, const struct npri_entry *entry)
     struct npri_core *core = walk->core;
     const struct npr_bytes key = npri_entry_key(entry);
     const struct npri_activation living = {.pid = npri_directory_pid(&core->directory, entry),
-                                           .token = entry->token};
+                                           .token = npri_entry_token(entry)};
 
     if (!npri_select_has(walk->feed->select,
                          (struct npr_term){.data = key.data, .size = key.size})) {

@@ -34,7 +34,7 @@ static bool visit(void *user, const struct npri_entry *entry)
     }
     put(page->out, key,
         &(struct npri_activation){.pid = npri_directory_pid(&page->core->directory, entry),
-                                  .token = entry->token});
+                                  .token = npri_entry_token(entry)});
     return page->out->size - page->start < NPRI_PAGE_BYTES_MAX;
 }
 

@@ -183,6 +183,6 @@ void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct np
             end_of_key(core, restart,
                        (struct npr_term){.data = entry->key, .size = entry->key_size}, reason);
         }
-        npri_entry_destroy(entry);
+        npri_directory_dispose(&core->directory, entry);
     }
 }

@@ -140,7 +140,7 @@ static size_t down(struct bed *bed, const struct npr_pid *pid)
 
     while ((entry = npri_directory_take(&bed->directory, write_pid(pid, &room), NPR_GONE_NORMAL)) !=
            NULL) {
-        npri_entry_destroy(entry);
+        npri_directory_dispose(&bed->directory, entry);
         count++;
     }
     return count;
@@ -396,7 +396,7 @@ static void records_go_with_their_entries(void **state)
     entry = npri_directory_take(&bed.directory, write_pid(&pid, &room), NPR_GONE_NORMAL);
     assert_ptr_equal(npri_entry_take_restart(entry), restart);
     assert_null(npri_entry_take_restart(entry));
-    npri_entry_destroy(entry);
+    npri_directory_dispose(&bed.directory, entry);
     assert_null(npri_directory_take(&bed.directory, write_pid(&pid, &room), NPR_GONE_NORMAL));
 
     assert_int_equal(put(&bed, 1, &pid, 5), NPR_OK); /* registered itself, then had its start */
