@@ -2,6 +2,7 @@
 #include "nprocreg/registry.h"
 
 #include "base/fail.h"
+#include "base/limits.h"
 #include "core/placement.h"
 #include "net/entropy.h"
 #include "node/call.h"
@@ -47,6 +48,37 @@ static void finding_run(struct npri_call *call)
                                                   finding->timeout_ms * NS_PER_MS});
 }
 
+/* Whether this thread has found it already.  What it would be started from is not looked at then.
+ */
+static bool find_here(struct npr_node *node,
+                      struct npr_term key,
+                      const struct npr_start *start,
+                      struct npr_found *out)
+{
+    return node != NULL && key.data != NULL && key.size <= NPRI_KEY_BYTES_MAX &&
+           (start == NULL || (start->module != NULL && start->function != NULL)) &&
+           !npri_node_is_loop_thread(node) && npri_reads_find(node, key, out);
+}
+
+static npr_status ask_loop(struct npr_node *node,
+                           const struct npr_term keys_and_function[2],
+                           uint32_t timeout_ms,
+                           struct npr_found *out,
+                           struct npr_error *err)
+{
+    struct finding finding = {.call.err = err,
+                              .get.done = finding_done,
+                              .key = keys_and_function[0],
+                              .function = keys_and_function[1],
+                              .timeout_ms = timeout_ms};
+    const npr_status status = npri_call_run(node, &finding.call, finding_run);
+
+    if (status == NPR_OK) {
+        *out = finding.found;
+    }
+    return status;
+}
+
 npr_status npr_get_or_start(struct npr_node *node,
                             struct npr_term key,
                             const struct npr_start *start,
@@ -54,13 +86,14 @@ npr_status npr_get_or_start(struct npr_node *node,
                             struct npr_found *out,
                             struct npr_error *err)
 {
-    struct finding finding = {
-        .call.err = err, .get.done = finding_done, .key = key, .timeout_ms = timeout_ms};
     struct npri_buffer function;
     npr_status status;
 
     if (out == NULL) {
         return npri_fail(err, NPR_EINVAL, "nowhere to put the process");
+    }
+    if (find_here(node, key, start, out)) {
+        return NPR_OK;
     }
     status = npri_registry_check_key(key, err);
     if (status != NPR_OK) {
@@ -69,15 +102,13 @@ npr_status npr_get_or_start(struct npr_node *node,
     npri_buffer_init(&function, 0);
     if (start != NULL) {
         status = npri_startable_put(&function, start, err);
-        finding.function = npri_buffer_term(&function);
     }
     if (status == NPR_OK) {
-        status = npri_call_run(node, &finding.call, finding_run);
+        const struct npr_term terms[] = {key, npri_buffer_term(&function)};
+
+        status = ask_loop(node, terms, timeout_ms, out, err);
     }
     npri_buffer_fini(&function);
-    if (status == NPR_OK) {
-        *out = finding.found;
-    }
     return status;
 }
 

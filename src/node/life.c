@@ -263,7 +263,8 @@ static npr_status create_parts(struct npr_node *node,
     npri_put_node(&node->name_term, &node->name);
     if (node->name_term.failed || !npri_leaders_init(&node->leaders, node->hash_key) ||
         !npri_questions_init(node) || !npri_watching_init(node) ||
-        npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK) {
+        npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK ||
+        npri_reads_start(node) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     status = create_connections(node, options, err);
@@ -358,6 +359,7 @@ static void closing_run(struct npri_call *call)
     struct npr_node *node = call->node;
 
     node->closing = true;
+    npri_reads_close(node);
     npri_watching_close(node);
     npri_registry_close(node);
     npri_questions_close(node);
@@ -425,6 +427,7 @@ static void destroy(struct npr_node *node)
     npri_evaluations_fini(node);
     npri_leaders_fini(&node->leaders);
     npri_watching_fini(node);
+    npri_reads_fini(node);
     npri_registry_fini(node);
     npri_runtime_destroy(node->runtime);
     npri_commands_destroy(node->commands);
@@ -505,6 +508,9 @@ npr_status npr_node_start(const struct npr_node_options *options,
     status = create_parts(node, options, err);
     if (status == NPR_OK) {
         status = start_thread(node, err);
+    }
+    if (status == NPR_OK) {
+        npri_reads_open(node);
     }
     if (status == NPR_OK && !options->client && options->listen == NULL) {
         struct npri_call call = {.err = err};

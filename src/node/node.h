@@ -29,6 +29,7 @@
 #include "node/leaders.h"
 #include "node/log.h"
 #include "node/questions.h"
+#include "node/reads.h"
 #include "node/registry.h"
 #include "node/service.h"
 #include "node/watching.h"
@@ -60,6 +61,8 @@ struct npr_node {
 
     struct npri_log_limits log_limits; /* any thread */
     atomic_size_t asked_bytes;         /* what the gets that wait cost (get_async.c); any thread */
+
+    struct npri_reads reads; /* any thread */
 
     /* Filled by any thread, emptied by the loop thread. */
     struct npri_inbox outbox; /* signals for other nodes */

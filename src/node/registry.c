@@ -37,6 +37,7 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .suspect_ns = SUSPECT_NS,
                                                      .now_ns = npri_loop_now_ns(node->loop),
                                                      .hash_key = node->hash_key,
+                                                     .shared = true,
                                                      .epoch_us = npri_wall_clock_us()});
     registry->timer = npri_timer_create(node->loop, on_timer, node);
     if (registry->core == NULL || registry->timer == NULL ||
@@ -77,6 +78,7 @@ npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *eve
         npri_effect_carry_out(node, &effect);
     }
     registry->pumping = false;
+    npri_reads_collect(node);
     npri_timer_set(registry->timer, npri_core_deadline_ns(registry->core));
     return status;
 }
