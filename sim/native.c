@@ -28,6 +28,7 @@ void sim_native_digest(const void *data, size_t size, uint8_t out[16])
 npr_status sim_native_step(struct sim *sim, struct sim_node *node, struct npri_core_event *event)
 {
     struct npri_core_effect effect;
+    uint64_t fence = 0;
     npr_status status;
 
     NPRI_ASSERT(node->core != NULL && !node->stepped);
@@ -36,12 +37,17 @@ npr_status sim_native_step(struct sim *sim, struct sim_node *node, struct npri_c
     status = npri_core_step(node->core, event);
     while (npri_core_take(node->core, &effect)) {
         sim_effect_carry_out(sim, node, &effect);
+        fence = effect.kind == NPRI_EFFECT_FENCE ? effect.operation : fence;
     }
     node->stepped = false;
     if (sim->nodes_count <= SIM_SWARM_MAX) {
         npri_core_check(node->core);
     }
     sim_rearm(sim, node);
+    if (fence != 0) { /* There are no threads. */
+        (void)sim_native_step(
+            sim, node, &(struct npri_core_event){.kind = NPRI_EVENT_FENCED, .operation = fence});
+    }
     return status;
 }
 
@@ -96,16 +102,18 @@ void sim_native_boot(struct sim *sim, struct sim_node *node)
 {
     const struct sim_options *options = &sim->options;
 
-    node->core = npri_core_create(&(struct npri_core_options){.self = node->name,
-                                                              .creation = node->creation,
-                                                              .member = true,
-                                                              .otp = NPR_OTP_26,
-                                                              .md5 = sim_native_digest,
-                                                              .announce_ns = options->announce_ns,
-                                                              .expire_ns = options->expire_ns,
-                                                              .suspect_ns = options->suspect_ns,
-                                                              .now_ns = sim->now_ns,
-                                                              .epoch_us = epoch_us(sim)});
+    node->core =
+        npri_core_create(&(struct npri_core_options){.self = node->name,
+                                                     .creation = node->creation,
+                                                     .member = true,
+                                                     .otp = NPR_OTP_26,
+                                                     .md5 = sim_native_digest,
+                                                     .announce_ns = options->announce_ns,
+                                                     .expire_ns = options->expire_ns,
+                                                     .suspect_ns = options->suspect_ns,
+                                                     .node_timeout_ns = options->suspect_ns,
+                                                     .now_ns = sim->now_ns,
+                                                     .epoch_us = epoch_us(sim)});
     NPRI_ASSERT(node->core != NULL);
     sim_rearm(sim, node);
     join(sim, node);
@@ -247,8 +255,13 @@ static void on_named(struct sim *sim,
                      const struct sim_message *message,
                      enum npri_event_kind kind)
 {
-    struct npri_core_event event = {
-        .kind = kind, .node = sim->nodes[message->from].name, .version = 2, .otp = NPR_OTP_26};
+    struct npri_core_event event = {.kind = kind, .node = sim->nodes[message->from].name};
+
+    if (kind == NPRI_EVENT_GREETED) {
+        event.greeting = (struct npri_greeting){.version = NPRI_NATIVE_VERSION,
+                                                .oldest = NPRI_NATIVE_OLDEST,
+                                                .node_timeout_ns = sim->options.suspect_ns};
+    }
 
     (void)sim_native_step(sim, node, &event);
 }

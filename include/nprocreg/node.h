@@ -65,6 +65,21 @@ struct npr_node_options {
     uint32_t queue_ms_max; /* it, the peer is dropped after that long; 10000.  At twice it, at */
                            /* once */
 
+    /* Between native nodes, and best the same on all.  Each tells the others every heartbeat_ms
+     * that it lives; one that has not been heard of for node_timeout_ms is gone: what lived there
+     * is no longer found, and is started anew elsewhere when it is asked for.  A node that could
+     * not run for that long gives up what others have by then before it answers anybody.
+     * heartbeat_ms is at most half of node_timeout_ms. */
+    uint32_t heartbeat_ms;    /* 500 */
+    uint32_t node_timeout_ms; /* 3000 */
+
+    /* The nodes that one side of a partition needs to start anything, this one included: with more
+     * than half of all there are, never two sides do.  0: each side goes on by itself. */
+    uint32_t quorum;
+
+    /* Must be the same on all nodes: others are refused. */
+    npr_placement placement;
+
     uint32_t threads_max; /* thread processes at once; 1024.  Beyond, a start is refused */
 
     /* A callback that runs for that long (up to half as long again) is logged as "long_callback
@@ -87,6 +102,8 @@ struct npr_node_options {
     X(frame_bytes_max, 64u << 20)                                                                  \
     X(queue_bytes_max, 64u << 20)                                                                  \
     X(queue_ms_max, 10000u)                                                                        \
+    X(heartbeat_ms, 500u)                                                                          \
+    X(node_timeout_ms, 3000u)                                                                      \
     X(threads_max, 1024u)                                                                          \
     X(long_callback_ms, 100u)
 

@@ -56,6 +56,12 @@ NPR_API bool npr_pid_equal(const struct npr_pid *a, const struct npr_pid *b);
 NPR_API bool npr_ref_equal(const struct npr_ref *a, const struct npr_ref *b);
 NPR_API bool npr_node_name_equal(const struct npr_node_name *a, const struct npr_node_name *b);
 
+/* How the node that owns a key is found among the nodes.  All nodes of a cluster must agree. */
+typedef enum npr_placement {
+    NPR_PLACEMENT_ORIGINAL,   /* as the original does it; the only one beside original nodes */
+    NPR_PLACEMENT_RENDEZVOUS, /* when a node comes or goes, only the keys that it has move */
+} npr_placement;
+
 /* Makes a node name of `text`, which must be `name@host`: exactly one '@', both parts non-empty, no
  * space and no control character, UTF-8.  Returns NPR_OK, or NPR_EINVAL with the reason in `err`.
  * Any thread; never blocks. */

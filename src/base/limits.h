@@ -37,6 +37,8 @@
 #define NPRI_ASKED_BYTES_MAX       ((size_t)256 << 20) /* all asynchronous gets of this program */
 #define NPRI_ENDLESS_QUESTIONS_MAX 4096u /* to one node, that wait until it answers or is gone */
 #define NPRI_TOKEN_MAX             (UINT64_C(1) << 58) /* of a peer: microseconds to 11104 */
+#define NPRI_TOKEN_BASE_MAX        (UINT64_C(1) << 59) /* what tokens may be counted from */
+#define NPRI_TOKEN_RANGE           (UINT64_C(1) << 24) /* tokens that a node may give in one view */
 #define NPRI_RESTARTS_MAX          1000u               /* of one key within its window */
 #define NPRI_NAMED_NODES_MAX                                                                       \
     256u /* of them, those that have only been named, or only written to                           \

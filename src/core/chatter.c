@@ -29,7 +29,15 @@ void npri_chatter_announce(struct npri_core *core, struct npri_peer *peer)
 
 void npri_chatter_greet(struct npri_core *core, struct npri_peer *peer)
 {
-    send_plain(core, peer, NPRI_EFFECT_GREET);
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_GREET, 0);
+
+    if (effect == NULL) {
+        core->out_of_memory = true;
+        return;
+    }
+    effect->out.node = peer->name;
+    effect->out.greeting = npri_greeting_own(core);
+    npri_effects_queue(&core->effects, effect);
 }
 
 void npri_chatter_poll(struct npri_core *core, struct npri_peer *peer)
@@ -52,6 +60,13 @@ static void ask_release(struct npri_core *core, struct npri_peer *peer)
 static void tick_peer(struct npri_core *core, struct npri_peer *peer)
 {
     if (!peer->connected) {
+        return;
+    }
+    if (npri_beats_watch(core, peer)) {
+        npri_manner_on_tick(core, peer);
+        if (core->views.trouble) {
+            npri_chatter_poll(core, peer);
+        }
         return;
     }
     if (core->now_ns - peer->heard_ns > core->options.expire_ns) {
@@ -109,6 +124,10 @@ static void on_poll_answered(struct npri_core *core,
 {
     const bool known = peer->registry;
 
+    if (peer->native && core->options.member) {
+        (void)hear_names(core, peer, event->term);
+        return;
+    }
     if (event->status != NPR_OK || !hear_names(core, peer, event->term)) {
         peer->registry = false;
         npri_member_leave(core, peer, "no registry there");
@@ -139,7 +158,9 @@ void npri_chatter_on_polled(struct npri_core *core, const struct npri_core_event
     } else if (event->status == NPR_ETIMEDOUT) {
         npri_member_on_silence(core, peer);
     }
-    npri_member_settled(core, peer);
+    if (!peer->mending) {
+        npri_member_settled(core, peer);
+    }
 }
 
 void npri_chatter_on_release(struct npri_core *core, const struct npri_core_event *event)

@@ -51,10 +51,12 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
         !npri_map_init(&core->starts, options->hash_key) ||
         !npri_map_init(&core->delegations, options->hash_key) ||
         !npri_directory_init(&core->directory, &core->effects, options) ||
-        !npri_members_init(core) || !npri_watch_init(core)) {
+        !npri_members_init(core) || !npri_watch_init(core) || !npri_links_init(core)) {
         npri_core_destroy(core);
         return NULL;
     }
+    npri_views_init(core);
+    npri_beats_init(core);
     core->directory.on_entry = on_entry;
     core->directory.user = core;
     return core;
@@ -82,6 +84,7 @@ void npri_core_destroy(struct npri_core *core)
         end_operations(core);
     }
     npri_watch_fini(core);
+    npri_links_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
     npri_map_fini(&core->delegations);
@@ -198,17 +201,19 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         npri_watch_on_unsubscribe(core, event);
         return;
     case NPRI_EVENT_TOLD:
-        npri_watch_on_told(core, event);
+        npri_native_on_told(core, event);
+        return;
+    case NPRI_EVENT_HEARD:
+        npri_members_on_heard(core, event);
+        return;
+    case NPRI_EVENT_FENCED:
+        npri_views_on_fenced(core, event);
         return;
     }
 }
 
-npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *event)
+static npr_status step(struct npri_core *core, const struct npri_core_event *event)
 {
-    core->out_of_memory = false;
-    if (event->now_ns > core->now_ns) {
-        core->now_ns = event->now_ns;
-    }
     if (event->kind == NPRI_EVENT_GET || event->kind == NPRI_EVENT_START) {
         return npri_request_accept(core, event);
     }
@@ -220,6 +225,20 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     }
     dispatch(core, event);
     return core->out_of_memory ? NPR_ENOMEM : NPR_OK;
+}
+
+npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *event)
+{
+    npr_status status;
+
+    core->out_of_memory = false;
+    if (event->now_ns > core->now_ns) {
+        core->now_ns = event->now_ns;
+    }
+    npri_beats_look(core);
+    status = step(core, event);
+    npri_views_flush(core);
+    return status;
 }
 
 bool npri_core_take(struct npri_core *core, struct npri_core_effect *out)
@@ -279,15 +298,32 @@ bool npri_core_normal_pid(const struct npri_core *core, struct npr_term term, st
     return true;
 }
 
+static uint32_t highest_in_ring(const struct npri_members *members, const uint8_t digest[16])
+{
+    uint64_t highest = 0;
+    uint32_t index = 0;
+
+    for (uint32_t i = 0; i < members->ring_count; i++) {
+        const uint64_t mix = npri_placement_mix(digest, members->ring[i]->name_hash);
+
+        if (i == 0 || mix > highest) {
+            highest = mix;
+            index = i;
+        }
+    }
+    return index;
+}
+
 struct npri_peer *npri_core_place(const struct npri_core *core,
                                   struct npr_term key,
                                   uint32_t *out_index)
 {
     struct npri_buffer *buffer = &core->scratch->encoded;
+    const struct npri_members *members = &core->members;
     uint8_t digest[16];
     uint32_t index;
 
-    if (core->members.view_count == 0) {
+    if (members->ring_count == 0) {
         return NULL;
     }
     npri_buffer_reset(buffer);
@@ -296,11 +332,13 @@ struct npri_peer *npri_core_place(const struct npri_core *core,
         return NULL;
     }
     core->options.md5(buffer->data, buffer->size, digest);
-    index = npri_placement_index(digest, core->members.view_count);
+    index = core->options.placement == NPR_PLACEMENT_RENDEZVOUS
+                ? highest_in_ring(members, digest)
+                : npri_placement_index(digest, members->ring_count);
     if (out_index != NULL) {
         *out_index = index;
     }
-    return core->members.view[index];
+    return members->ring[index];
 }
 
 void npri_core_log(struct npri_core *core, enum npri_log_level level, const struct npri_text *text)

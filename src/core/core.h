@@ -12,7 +12,10 @@
  * at most once; late, repeated and unknown answers are ignored on purpose.
  *
  * Who does what inside:
- *     members    who is in the view: chatter, polling, expiry            (core/members.h)
+ *     members    whom we know and see: chatter, polling, expiry          (core/members.h)
+ *     beats      which native nodes live; whether this one did           (core/beats.h)
+ *     views      who is in the view, and that others agree               (core/views.h)
+ *     links      how views are parted that could overlap                 (core/links.h)
  *     placement  which member a key hashes to                            (core/placement.h)
  *     directory  key -> pid of the entries that this node holds          (core/directory.h)
  *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
@@ -20,8 +23,7 @@
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
  *     watch      who is told of which entries                            (core/watch.h)
- * The protocol between native nodes (push, markers, settled owners) gets files of its own beside
- * these; core.c stays pure dispatch. */
+ * What native nodes tell each other is taken apart in core/native.h; core.c stays pure dispatch. */
 #ifndef NPRI_CORE_CORE_H
 #define NPRI_CORE_CORE_H
 
@@ -50,7 +52,29 @@ struct npri_core_options {
     struct npri_hash_key hash_key; /* of the tables by key, name and pid: unpredictable to peers */
     bool shared;                   /* other threads read the table: npri_core_see() */
     uint64_t epoch_us; /* since 1970, at now_ns, by the machine's clock (core/token.h) */
+
+    /* Between native nodes. */
+    uint64_t heartbeat_ns;    /* how often each tells the others that it lives: 500 ms.  0: never,
+                               * and silence means nothing */
+    uint64_t node_timeout_ns; /* one not heard of for that long is gone: 3 s */
+    uint32_t quorum;          /* a side with fewer nodes starts nothing; 0: any goes on */
+    enum npr_placement placement;
 };
+
+/* What native nodes tell each other first, on every connection (core/greeting.h). */
+struct npri_greeting {
+    uint32_t version; /* of the protocol */
+    uint32_t oldest;  /* that the teller understands */
+    enum npr_otp otp; /* whose term_to_binary its placement follows */
+    enum npr_placement placement;
+    uint32_t quorum;
+    uint64_t heartbeat_ns;
+    uint64_t node_timeout_ns;
+};
+
+/* The version that this node speaks, and the oldest that it understands. */
+#define NPRI_NATIVE_VERSION 3u
+#define NPRI_NATIVE_OLDEST  3u
 
 /* What lives under a key. */
 struct npri_activation {
@@ -77,7 +101,8 @@ enum npri_event_kind {
     NPRI_EVENT_JOIN,         /* node: keep a connection to it, whether or not it is up yet */
     NPRI_EVENT_CONNECTED,    /* node, creation */
     NPRI_EVENT_DISCONNECTED, /* node; text: why.  Also for an attempt that failed */
-    NPRI_EVENT_GREETED,      /* node: it is native; version: of its protocol; otp: its manner */
+    NPRI_EVENT_GREETED,      /* node, creation (0: unknown): it is native; greeting */
+    NPRI_EVENT_HEARD,        /* node: some bytes of it came.  At most every 100 ms for each node */
     NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
     NPRI_EVENT_POLLED,       /* operation; status; term: its list of nodes */
     NPRI_EVENT_RELEASE_TOLD, /* operation; status; otp */
@@ -94,7 +119,9 @@ enum npri_event_kind {
     NPRI_EVENT_CLOSING,      /* the node stops: nothing is restarted from now on */
     NPRI_EVENT_SUBSCRIBE,    /* request, term: a selector (core/select.h) -> NEWS */
     NPRI_EVENT_UNSUBSCRIBE,  /* request */
-    NPRI_EVENT_TOLD,         /* node, term: what its core tells ours (core/watch_wire.c) */
+    NPRI_EVENT_TOLD,         /* node, creation (0: unknown), term: what its core tells ours
+                              * (core/native.h) */
+    NPRI_EVENT_FENCED,       /* operation: no thread acts on what held before the FENCE */
 };
 
 /* What happened.  Fields that the kind does not name are zero.  Everything is borrowed for the
@@ -109,7 +136,7 @@ struct npri_core_event {
     uint64_t deadline_ns;
     npr_status status;
     enum npr_otp otp;
-    uint32_t version;
+    struct npri_greeting greeting;
     uint64_t token; /* 0: unknown */
     bool started;   /* the owner has just started it: there was none */
     bool own_only;  /* GET: this node's own table is enough; waits while the key is restarted */
@@ -125,7 +152,7 @@ struct npri_core_event {
 
 enum npri_effect_kind {
     NPRI_EFFECT_CONNECT,     /* node: dial it */
-    NPRI_EFFECT_GREET,       /* node: tell it that we are native (it may not be) */
+    NPRI_EFFECT_GREET,       /* node, greeting: tell it that we are native (it may not be) */
     NPRI_EFFECT_ANNOUNCE,    /* node: cast {register_node, Self} to its nprocreg */
     NPRI_EFFECT_POLL,        /* operation, node: call get_nodes -> POLLED */
     NPRI_EFFECT_ASK_RELEASE, /* operation, node: erlang:system_info(otp_release) -> RELEASE_TOLD */
@@ -141,6 +168,12 @@ enum npri_effect_kind {
     NPRI_EFFECT_TELL,        /* node, term: a message to its core -> TOLD there, in order */
     NPRI_EFFECT_NEWS,        /* request, news, and what that has: key, term: pid, old, token, gone,
                               * node */
+    NPRI_EFFECT_DISCONNECT,  /* node, text: why.  For the core it is gone already: the DISCONNECTED
+                              * that may come of it does nothing */
+    NPRI_EFFECT_FENCE,       /* operation -> FENCED, when every thread that may have acted on what
+                              * this core had said of itself before has ended doing so */
+    NPRI_EFFECT_QUORUM,      /* regained, text: this side has lost, or has again, the nodes that a
+                              * start needs */
 };
 
 enum npri_log_level { NPRI_LOG_ERROR, NPRI_LOG_WARNING, NPRI_LOG_INFO, NPRI_LOG_DEBUG };
@@ -163,7 +196,9 @@ struct npri_core_effect {
     struct npr_term caller;
     struct npr_term term;
     struct npr_bytes text; /* ANSWER that failed: why, for the user */
+    bool regained;         /* QUORUM */
     struct npr_term old;   /* NEWS: the pid before */
+    struct npri_greeting greeting;
     enum npr_watch_kind news;
     enum npr_gone gone;
 };

@@ -55,6 +55,7 @@ static void follow(struct npri_core *core,
     if (!changes) {
         return;
     }
+    npri_views_on_manner(core);
     npri_text_add(&text, "placement_changed otp=");
     npri_text_add(&text, otp_name(otp));
     npri_text_add(&text, " learnt_from=");

@@ -5,11 +5,14 @@
 #include "core/placement.h"
 #include "core/state.h"
 
-static void init_peer(struct npri_peer *peer, const struct npr_node_name *name, uint64_t serial)
+static void init_peer(struct npri_core *core,
+                      struct npri_peer *peer,
+                      const struct npr_node_name *name)
 {
     memset(peer, 0, sizeof(*peer));
     peer->name = *name;
-    peer->serial = serial;
+    peer->name_hash = npri_identity(core, name, 0, false);
+    peer->serial = ++core->members.serial;
     peer->pause_ns = NPRI_DIAL_PAUSE_NS;
     peer->dial_timer.kind = NPRI_TIMER_DIAL;
     peer->settle_timer.kind = NPRI_TIMER_SETTLE;
@@ -18,51 +21,11 @@ static void init_peer(struct npri_peer *peer, const struct npr_node_name *name, 
     npri_list_init(&peer->feeding.sources);
 }
 
-/* Where `peer` is in the view, or would be. */
-static uint32_t view_index(const struct npri_members *members, const struct npri_peer *peer)
-{
-    uint32_t low = 0;
-    uint32_t high = members->view_count;
-
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-
-        if (npri_placement_compare(&members->view[middle]->name, &peer->name) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static void view_insert(struct npri_members *members, struct npri_peer *peer)
-{
-    const uint32_t index = view_index(members, peer);
-
-    NPRI_ASSERT(members->view_count < members->view_capacity);
-    memmove(&members->view[index + 1], &members->view[index],
-            (members->view_count - index) * sizeof(struct npri_peer *));
-    members->view[index] = peer;
-    members->view_count++;
-    peer->in_view = true;
-}
-
-static void view_remove(struct npri_members *members, struct npri_peer *peer)
-{
-    const uint32_t index = view_index(members, peer);
-
-    NPRI_ASSERT(members->view[index] == peer);
-    members->view_count--;
-    memmove(&members->view[index], &members->view[index + 1],
-            (members->view_count - index) * sizeof(struct npri_peer *));
-    peer->in_view = false;
-}
-
 static bool reserve_view(struct npri_members *members, size_t nodes_count)
 {
     uint32_t capacity = members->view_capacity == 0 ? 8 : members->view_capacity;
     struct npri_peer **view;
+    struct npri_peer **ring;
 
     if (nodes_count <= members->view_capacity) {
         return true;
@@ -75,6 +38,11 @@ static bool reserve_view(struct npri_members *members, size_t nodes_count)
         return false;
     }
     members->view = view;
+    ring = npri_realloc(members->ring, capacity * sizeof(struct npri_peer *));
+    if (ring == NULL) {
+        return false;
+    }
+    members->ring = ring;
     members->view_capacity = capacity;
     return true;
 }
@@ -86,12 +54,9 @@ bool npri_members_init(struct npri_core *core)
     if (!npri_map_init(&members->peers, core->options.hash_key) || !reserve_view(members, 1)) {
         return false;
     }
-    init_peer(&members->self, &core->options.self, ++members->serial);
+    init_peer(core, &members->self, &core->options.self);
     members->self.self = true;
     members->self.creation = core->options.creation;
-    if (core->options.member) {
-        view_insert(members, &members->self);
-    }
     members->tick_timer.kind = NPRI_TIMER_TICK;
     npri_timer_arm(core, &members->tick_timer, npri_time_after(core, core->options.announce_ns));
     return true;
@@ -114,6 +79,7 @@ void npri_members_fini(struct npri_core *core)
     }
     npri_map_fini(&members->peers);
     npri_free(members->view);
+    npri_free(members->ring);
 }
 
 struct npri_peer *npri_member_find(const struct npri_core *core, const struct npr_node_name *name)
@@ -166,7 +132,7 @@ static struct npri_peer *find_or_create(struct npri_core *core,
         *out_memory = true;
         return NULL;
     }
-    init_peer(peer, name, ++members->serial);
+    init_peer(core, peer, name);
     npri_map_insert(&members->peers, &peer->node, npri_bytes(peer->name.text, peer->name.size));
     count_named(members, peer);
     return peer;
@@ -217,15 +183,29 @@ static void begin_settling_named(struct npri_core *core, struct npri_peer *peer)
 void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
 {
     npri_timer_stop(core, &peer->settle_timer);
+    if (peer->mending) {
+        peer->mending = false;
+        core->views.look = true;
+    }
     if (peer->settling) {
         peer->settling = false;
         core->members.settling_count--;
-        npri_requests_release_held(core);
+        core->views.look = true; /* Held requests go on in the view that has come of it. */
         npri_watch_on_settled(core);
     }
 }
 
 /* ---- Joining and leaving the view. */
+
+/* It would find other owners than we do. */
+static void warn_of_original(struct npri_core *core, struct npri_peer *peer)
+{
+    if (!peer->settings_warned) {
+        peer->settings_warned = true;
+        npri_core_log_node(core, NPRI_LOG_WARNING, "original_left_out", &peer->name,
+                           "beside original nodes, placement must be original");
+    }
+}
 
 void npri_member_on_heard(struct npri_core *core, struct npri_peer *peer)
 {
@@ -233,18 +213,19 @@ void npri_member_on_heard(struct npri_core *core, struct npri_peer *peer)
     peer->registry = true;
     peer->heard_ns = core->now_ns;
     peer->pause_ns = NPRI_DIAL_PAUSE_NS;
-    if (!peer->in_view) {
-        view_insert(&core->members, peer);
-        npri_core_log_node(core, NPRI_LOG_INFO, "node_joined", &peer->name, NULL);
+    if (!peer->native && core->options.placement != NPR_PLACEMENT_ORIGINAL) {
+        warn_of_original(core, peer);
+        return;
     }
+    if (!peer->native) {
+        peer->refused = false; /* What it was once, it is no more. */
+    }
+    npri_views_on_seen(core, peer);
 }
 
 void npri_member_leave(struct npri_core *core, struct npri_peer *peer, const char *reason)
 {
-    if (peer->in_view) {
-        view_remove(&core->members, peer);
-        npri_core_log_node(core, NPRI_LOG_INFO, "node_left", &peer->name, reason);
-    }
+    npri_views_on_unseen(core, peer, reason);
 }
 
 void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer)
@@ -254,11 +235,16 @@ void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer)
         npri_core_log_node(core, peer->in_view ? NPRI_LOG_WARNING : NPRI_LOG_DEBUG, "node_suspect",
                            &peer->name, "no answer");
     }
+    if (peer->doubted) {
+        npri_member_leave(core, peer, "another node has lost it, and it does not answer here");
+    }
+    npri_operations_on_silence(core, peer);
     npri_member_settled(core, peer);
 }
 
 void npri_member_on_answer(struct npri_core *core, struct npri_peer *peer)
 {
+    peer->doubted = false;
     if (peer->suspect) {
         peer->suspect = false;
         npri_core_log_node(core, peer->in_view ? NPRI_LOG_INFO : NPRI_LOG_DEBUG, "node_answers",
@@ -289,23 +275,39 @@ bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *
     return true;
 }
 
+/* Of the connection. */
+static void forget_told(struct npri_peer *peer)
+{
+    peer->native = false;
+    peer->registry = false;
+    peer->suspect = false;
+    peer->doubted = false;
+    peer->release_asked = false;
+    peer->manner_known = false;
+    peer->manner_warned = false;
+    peer->settings_warned = false;
+    peer->creation = 0;
+    peer->heard_ns = 0;
+    peer->told = (struct npri_told_view){0};
+    peer->said = (struct npri_told_view){0};
+    peer->echoed_ns = 0;
+    peer->beat_heard = 0;
+    peer->deaf_ns = 0;
+}
+
 /* What holds for a connection ends with it: its entries, its questions, its place in the view. */
 static void disconnect(struct npri_core *core, struct npri_peer *peer, const char *reason)
 {
     struct npri_link *at;
     size_t entries_count;
 
-    npri_member_leave(core, peer, reason);
+    if (peer->native && peer->in_view) {
+        peer->lost_ns = core->now_ns;
+    }
+    npri_views_on_unseen(core, peer, reason);
     peer->connected = false;
     count_named(&core->members, peer);
-    peer->native = false;
-    peer->registry = false;
-    peer->suspect = false;
-    peer->release_asked = false;
-    peer->manner_known = false;
-    peer->manner_warned = false;
-    peer->creation = 0;
-    peer->heard_ns = 0;
+    forget_told(peer);
     entries_count = npri_directory_on_node_down(&core->directory, &peer->name);
     if (entries_count > 0) {
         struct npri_text text = {0};
@@ -320,6 +322,53 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
     while ((at = npri_list_take(&peer->operations)) != NULL) {
         npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));
     }
+}
+
+/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed. */
+static void begin_mending(struct npri_core *core, struct npri_peer *peer)
+{
+    peer->pause_ns = NPRI_DIAL_PAUSE_NS;
+    begin_settling(core, peer);
+    peer->mending = true;
+    if (core->views.stalled) {
+        npri_timer_arm(core, &peer->settle_timer,
+                       npri_time_after(core, npri_views_patience_ns(core)));
+    }
+    npri_dial_now(core, peer);
+}
+
+void npri_member_close(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why)
+{
+    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DISCONNECT, why.size);
+
+    if (effect == NULL) {
+        core->out_of_memory = true;
+        return;
+    }
+    effect->out.node = peer->name;
+    npri_effect_set_text(effect, why);
+    npri_effects_queue(&core->effects, effect);
+    disconnect(core, peer, "its connection was ended");
+    if (core->views.stalled && peer->lost_ns == core->now_ns) {
+        begin_mending(core, peer);
+        return;
+    }
+    npri_dial_later(core, peer);
+    npri_member_settled(core, peer);
+    npri_member_forget_unused(core, peer);
+}
+
+void npri_member_drop(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why)
+{
+    struct npri_text text = {0};
+
+    npri_text_add(&text, "node_dropped node=");
+    npri_text_add_node(&text, &peer->name);
+    npri_text_add(&text, " reason=\"");
+    npri_text_add_bytes(&text, why);
+    npri_text_add(&text, "\"");
+    npri_core_log(core, NPRI_LOG_WARNING, &text);
+    npri_member_close(core, peer, why);
 }
 
 bool npri_members_on_connected(struct npri_core *core, const struct npri_core_event *event)
@@ -375,14 +424,23 @@ static void log_disconnected(struct npri_core *core,
 void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_peer *peer = npri_member_find(core, &event->node);
+    bool lost_member;
 
-    if (peer == NULL) {
+    if (peer == NULL || (!peer->connected && !peer->dialling)) {
         return;
     }
     log_disconnected(core, peer, event->text);
+    if (peer->dialling && core->now_ns >= peer->refused_until_ns) {
+        peer->refused = false; /* It is not there any more. */
+    }
     peer->dialling = false;
     if (peer->connected) {
+        lost_member = peer->native && peer->in_view;
         disconnect(core, peer, "connection lost");
+        if (lost_member && core->options.member) {
+            begin_mending(core, peer);
+            return;
+        }
     }
     npri_dial_later(core, peer);
     npri_member_settled(core, peer);
@@ -424,50 +482,59 @@ bool npri_members_on_announced(struct npri_core *core, const struct npri_core_ev
     return true;
 }
 
+bool npri_member_is_from(const struct npri_peer *peer, const struct npri_core_event *event)
+{
+    return event->creation == 0 || event->creation == peer->creation;
+}
+
 void npri_members_on_greeted(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_peer *peer = npri_member_find(core, &event->node);
-    bool announced;
+    const bool known = peer != NULL && peer->connected && peer->native;
 
-    if (peer == NULL || !peer->connected) {
+    if (peer == NULL || !peer->connected || !npri_member_is_from(peer, event)) {
         return;
     }
-    announced = peer->registry;
-    peer->native = true;
-    peer->version = event->version;
-    npri_member_on_heard(core, peer);
-    npri_manner_on_native(core, peer, event->otp);
-    if (!announced) {
-        npri_chatter_announce(core, peer);
+    peer->greeting = event->greeting;
+    if (!npri_greeting_accept(core, peer)) {
+        return;
     }
+    peer->native = true;
+    if (!known) {
+        npri_beats_begin(core, peer);
+        npri_operations_on_native(core, peer);
+    }
+    npri_member_on_heard(core, peer);
+    npri_manner_on_native(core, peer, event->greeting.otp);
     npri_watch_on_native(core);
+}
+
+void npri_members_on_heard(struct npri_core *core, const struct npri_core_event *event)
+{
+    struct npri_peer *peer = npri_member_find(core, &event->node);
+
+    if (peer != NULL) {
+        npri_beats_on_heard(core, peer);
+    }
 }
 
 void npri_members_check(const struct npri_core *core)
 {
     const struct npri_members *members = &core->members;
-    uint32_t in_view = members->self.in_view ? 1 : 0;
     uint32_t settling = 0;
     uint32_t named = 0;
 
-    NPRI_ASSERT(members->self.in_view == core->options.member);
     NPRI_LIST_FOREACH (at, &members->peers.order) {
         const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
 
-        NPRI_ASSERT(peer->connected || (!peer->in_view && !peer->suspect && peer->poll == NULL));
+        NPRI_ASSERT(peer->connected || (!peer->suspect && peer->poll == NULL && !peer->native));
         NPRI_ASSERT(peer->connected || npri_list_empty(&peer->operations));
         NPRI_ASSERT(peer->settling == npri_heap_has(&peer->settle_timer.node));
-        in_view += peer->in_view ? 1 : 0;
+        NPRI_ASSERT(peer->settling || !peer->mending);
         settling += peer->settling ? 1 : 0;
         named += !peer->connected && !peer->join ? 1 : 0;
     }
     NPRI_ASSERT(named == members->named_count);
-    NPRI_ASSERT(in_view == members->view_count);
     NPRI_ASSERT(settling == members->settling_count);
     NPRI_ASSERT(members->peers.count + 1 <= members->view_capacity);
-    for (uint32_t i = 0; i < members->view_count; i++) {
-        NPRI_ASSERT(members->view[i]->in_view);
-        NPRI_ASSERT(i == 0 || npri_placement_compare(&members->view[i - 1]->name,
-                                                     &members->view[i]->name) < 0);
-    }
 }

@@ -1,30 +1,38 @@
-/* core/members.h - who is in the view.  Pure.
+/* core/members.h - whom we know, and whom we see.  Pure.
  *
- * A peer is any node that we know of: connected, dialled, or kept because somebody named it.  The
- * view is this node (when it is a member) and the peers that are connected and were heard of within
- * expire_ns:
+ * A peer is any node that we know of: connected, dialled, or kept because somebody named it.  Seen
+ * are those that are connected and, original ones, were heard of within expire_ns; what comes of
+ * that is the view (core/views.h):
  *
- *     known --CONNECTED--> connected --POLLED ok / ANNOUNCED / GREETED--> in the view
+ *     known --CONNECTED--> connected --POLLED ok / ANNOUNCED / GREETED--> seen --> in the view
  *       ^                      |  ^                                          |
  *       |                      |  +--not heard for expire_ns / no registry---+
+ *       |                      |                               (original)    |
  *       +----DISCONNECTED------+---------------------------------------------+
+ *       +----DISCONNECT: silent, refused, or it told nonsense---(native)-----+
  *
- * Suspect is beside that: a connected peer that owes an answer for suspect_ns.  A suspect stays in
- * the view until it expires, as with the original, but nobody waits for it; any answer of its own
- * clears it.
+ * Suspect is beside that: an original that owes an answer for suspect_ns, a native node that has
+ * not been heard for two heartbeats.  A suspect stays in the view until it expires, but nobody
+ * waits for it; whatever it says clears it.
  *
  * Settling: a peer that has just been named or has just connected may hold what a request looks
  * for, or own it.  Until its first poll is answered or fails, for at most suspect_ns for each of
  * dialling and polling, requests that find nothing here are held (core/requests.h).  Without this
  * every node that joins starts a second process for each key that it is asked for.
  *
+ * Mending: a native member whose connection was closed, not one that fell silent, is dialled at
+ * once, and settling until it is in the view again, cannot be reached, or suspect_ns have passed:
+ * so a connection that was reset costs no second process.
+ *
  * Names are cheap: whoever is connected can send any number of them.  So only NPRI_NAMED_NODES_MAX
  * peers may be there that are neither connected nor to be joined, and new names hold requests for
  * at most two suspect_ns of each expire_ns, until one of them has connected.
  *
  * Invariants (npri_members_check):
- *     M1  the view is in order, without duplicates, and has exactly the peers with `in_view`;
- *     M2  in_view implies connected or self; a suspect and every operation has a connected peer;
+ *     M1  the view is in order, without duplicates, and has exactly the peers with `in_view`; the
+ *         ring is the view without those that drain;
+ *     M2  in the view implies seen, seen implies connected or self; a suspect and every operation
+ *         has a connected peer;
  *     M3  settling_count is the number of peers with `settling`, named_count that of peers which
  * are neither connected nor to be joined.
  *
@@ -34,8 +42,10 @@
 #define NPRI_CORE_MEMBERS_H
 
 #include "base/map.h"
+#include "base/text.h"
 #include "core/operations.h"
 #include "core/timers.h"
+#include "core/views.h"
 #include "core/watch.h"
 
 /* Redialling: the first pause, and the longest for a node to join and for one that was named. */
@@ -43,17 +53,26 @@
 #define NPRI_DIAL_PAUSE_JOIN_MAX (5 * NPRI_DIAL_PAUSE_NS)
 #define NPRI_DIAL_PAUSE_MAX      (30 * NPRI_DIAL_PAUSE_NS)
 
+/* How long a native member that was lost is dialled, if nobody names it: as one to join. */
+#define NPRI_DIAL_LOST_NS (UINT64_C(3600) * 1000 * 1000 * 1000)
+
 struct npri_peer {
     struct npri_map_node node; /* by `name` */
     struct npr_node_name name;
-    uint64_t serial; /* no two peers of one core have the same, ever */
+    uint64_t serial;    /* no two peers of one core have the same, ever */
+    uint64_t name_hash; /* core/placement.h */
     bool self;
     bool join;     /* dialled for ever */
     bool counted;  /* among named_count */
     bool dialling; /* a CONNECT is out */
     bool settling;
-    uint64_t named_ns; /* when somebody last named it; 0: never */
-    uint64_t pause_ns; /* before it is dialled again */
+    bool mending;              /* lost by its connection's end, and settling because of that */
+    bool was_member;           /* it has been in the view */
+    bool refused;              /* when it last greeted; */
+    uint64_t refused_until_ns; /* it is not dialled before */
+    uint64_t lost_ns;          /* when it was last lost as a native member; 0: never */
+    uint64_t named_ns;         /* when somebody last named it; 0: never */
+    uint64_t pause_ns;         /* before it is dialled again */
     struct npri_timer dial_timer;
     struct npri_timer settle_timer;
 
@@ -61,17 +80,31 @@ struct npri_peer {
     bool connected;
     bool native;
     bool registry; /* it runs nprocreg, as far as we know */
+    bool seen;
     bool in_view;
+    bool view_draining; /* as the view has it */
     bool suspect;
+    bool doubted; /* an original that others have lost: silence is enough */
+    bool chosen;  /* for the view, while it is parted (core/links.c) */
+    bool settings_warned;
     bool release_asked;
     bool manner_known;
     bool manner_warned;
     enum npr_otp otp;
-    uint32_t version; /* of the protocol, of a native one */
     uint32_t creation;
-    uint64_t heard_ns;
-    struct npri_operation *poll; /* the one that is out */
-    struct npri_link operations; /* of struct npri_operation */
+    uint64_t heard_ns;             /* of its registry */
+    uint64_t seen_id;              /* its identity as it is seen, */
+    uint64_t view_id;              /* and as the view has it */
+    struct npri_greeting greeting; /* of a native one, as these: */
+    struct npri_told_view told;    /* its view, as it told us */
+    struct npri_told_view said;    /* ours, as we told it */
+    uint64_t alive_ns;             /* when something of it was last heard */
+    uint64_t watched_ns;           /* its silence counts from here on */
+    uint64_t echoed_ns;            /* when the beat was told that it has last echoed; 0: none */
+    uint64_t beat_heard;           /* the number of its last */
+    uint64_t deaf_ns;              /* how long it had not heard us when it told that */
+    struct npri_operation *poll;   /* the one that is out */
+    struct npri_link operations;   /* of struct npri_operation */
     struct npri_feeding feeding;
 };
 
@@ -79,14 +112,17 @@ struct npri_members {
     struct npri_map peers; /* without this node */
     struct npri_peer self;
     struct npri_peer **view; /* in Erlang's order of atoms */
+    struct npri_peer **ring; /* those of the view that own keys, in that order */
     uint32_t view_count;
-    uint32_t view_capacity; /* for every peer, so that entering the view cannot fail */
+    uint32_t ring_count;
+    uint32_t view_capacity; /* of both, for every peer, so that entering the view cannot fail */
     uint32_t settling_count;
     uint32_t named_count; /* peers that are neither connected nor to be joined */
     bool names_hold;      /* new names have held requests since names_hold_ns */
     uint64_t names_hold_ns;
     uint64_t serial;
     struct npri_timer tick_timer;
+    struct npri_text refusal; /* why a node was last refused */
 };
 
 /* False when out of memory. */
@@ -109,16 +145,25 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
 bool npri_members_on_announced(struct npri_core *core, const struct npri_core_event *event);
 void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event);
 void npri_members_on_greeted(struct npri_core *core, const struct npri_core_event *event);
+void npri_members_on_heard(struct npri_core *core, const struct npri_core_event *event);
+
+/* Whether the present incarnation of `peer` said it, as far as the event tells. */
+bool npri_member_is_from(const struct npri_peer *peer, const struct npri_core_event *event);
 
 /* Somebody says that this node exists: it is dialled unless connected.  False when out of memory;
  * a name that is none, or one peer too many, is ignored with a line in the log. */
 bool npri_member_on_named(struct npri_core *core, const struct npr_node_name *name);
 
-/* `peer` was heard of: it is in the view, now if it was not. */
+/* `peer` was heard of: it is seen, now if it was not. */
 void npri_member_on_heard(struct npri_core *core, struct npri_peer *peer);
 
-/* Takes it from the view, if it is there; `reason` goes to the log. */
+/* An original is not seen any more; `reason` goes to the log. */
 void npri_member_leave(struct npri_core *core, struct npri_peer *peer, const char *reason);
+
+/* Ends the connection of a native node: it is lost at once.  The first says so in the log.  `peer`
+ * may be gone after that.  When out of memory, nothing happens: it is to be tried again. */
+void npri_member_drop(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why);
+void npri_member_close(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why);
 
 /* Dialling (core/dial.c). */
 void npri_dial_now(struct npri_core *core, struct npri_peer *peer);

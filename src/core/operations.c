@@ -33,7 +33,7 @@ struct npri_operation *npri_operation_begin(struct npri_core *core,
         npri_list_append(&peer->operations, &operation->of_peer);
         effect->out.node = peer->name;
     }
-    if (is_question(kind)) {
+    if (is_question(kind) && !npri_beats_watch(core, peer)) {
         npri_timer_arm(core, &operation->timer, npri_time_after(core, core->options.suspect_ns));
     }
     effect->out.operation = operation->number;
@@ -66,11 +66,48 @@ void npri_operation_end(struct npri_core *core, struct npri_operation *operation
     npri_free(operation);
 }
 
-void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation)
+void npri_operations_on_native(struct npri_core *core, struct npri_peer *peer)
 {
-    struct npri_peer *peer = operation->peer;
+    if (!npri_beats_watch(core, peer)) {
+        return;
+    }
+    NPRI_LIST_FOREACH (at, &peer->operations) {
+        npri_timer_stop(core, &NPRI_CONTAINER_OF(at, struct npri_operation, of_peer)->timer);
+    }
+}
+
+static struct npri_operation *find_waited_for(struct npri_peer *peer)
+{
+    NPRI_LIST_FOREACH (at, &peer->operations) {
+        struct npri_operation *operation = NPRI_CONTAINER_OF(at, struct npri_operation, of_peer);
+
+        if (operation->lookup != NULL) {
+            return operation;
+        }
+    }
+    return NULL;
+}
+
+static void give_up_waiting(struct npri_core *core, struct npri_operation *operation)
+{
     struct npri_lookup *lookup = operation->lookup;
 
+    npri_list_remove(&operation->of_lookup);
+    operation->lookup = NULL;
+    npri_lookup_on_silent(core, lookup, &operation->peer->name);
+}
+
+void npri_operations_on_silence(struct npri_core *core, struct npri_peer *peer)
+{
+    struct npri_operation *operation;
+
+    while (npri_beats_watch(core, peer) && (operation = find_waited_for(peer)) != NULL) {
+        give_up_waiting(core, operation);
+    }
+}
+
+void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation)
+{
     NPRI_ASSERT(is_question(operation->kind));
     if (operation->overdue) {
         npri_operation_end(core, operation);
@@ -78,11 +115,9 @@ void npri_operation_on_time(struct npri_core *core, struct npri_operation *opera
     }
     operation->overdue = true;
     npri_timer_arm(core, &operation->timer, npri_time_after(core, core->options.expire_ns));
-    npri_member_on_silence(core, peer);
-    if (lookup != NULL) {
-        npri_list_remove(&operation->of_lookup);
-        operation->lookup = NULL;
-        npri_lookup_on_silent(core, lookup, &peer->name);
+    npri_member_on_silence(core, operation->peer);
+    if (operation->lookup != NULL) {
+        give_up_waiting(core, operation);
     }
 }
 

@@ -6,9 +6,9 @@
  *                  |                                +--silence for expire_ns--> gone
  *                  +--its peer disconnects--> gone
  *
- * Only questions (POLL, RELEASE, ASK) are timed here; delegations and starts take as long as the
- * requests that wait for them allow.  A late answer is of no use to whoever asked, but shows that
- * the peer is there: that is why an overdue operation stays. */
+ * Only questions (POLL, RELEASE, ASK) to nodes without beats are timed here; delegations and starts
+ * take as long as the requests that wait for them allow.  A late answer is of no use to whoever
+ * asked, but shows that the peer is there: that is why an overdue operation stays. */
 #ifndef NPRI_CORE_OPERATIONS_H
 #define NPRI_CORE_OPERATIONS_H
 
@@ -58,6 +58,13 @@ struct npri_operation *npri_operation_find(struct npri_core *core,
 
 /* Takes it out of every list, stops its timer, frees it. */
 void npri_operation_end(struct npri_core *core, struct npri_operation *operation);
+
+/* Its peer has turned out to be native: its silence is told by beats, not by the time that an
+ * answer takes. */
+void npri_operations_on_native(struct npri_core *core, struct npri_peer *peer);
+
+/* It is silent: nobody waits for its answers any more. */
+void npri_operations_on_silence(struct npri_core *core, struct npri_peer *peer);
 
 /* Its time has come: see the diagram. */
 void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation);

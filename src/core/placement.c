@@ -20,3 +20,23 @@ int npri_placement_compare(const struct npr_node_name *a, const struct npr_node_
 {
     return npri_bytes_compare(npri_bytes(a->text, a->size), npri_bytes(b->text, b->size));
 }
+
+static uint64_t read_u64(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < 8; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+/* Each bit of either reaches each bit of the result (the end of splitmix64). */
+uint64_t npri_placement_mix(const uint8_t digest[16], uint64_t name_hash)
+{
+    uint64_t word = (read_u64(digest) ^ name_hash) + read_u64(digest + 8);
+
+    word = (word ^ word >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    word = (word ^ word >> 27) * UINT64_C(0x94d049bb133111eb);
+    return word ^ word >> 31;
+}

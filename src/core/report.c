@@ -192,6 +192,7 @@ void npri_core_owner(const struct npri_core *core,
 void npri_core_check(const struct npri_core *core)
 {
     npri_members_check(core);
+    npri_views_check(core);
     npri_directory_check(&core->directory);
     npri_requests_check(core);
     npri_watch_check(core);
@@ -211,5 +212,5 @@ bool npri_core_is_native(const struct npri_core *core, const struct npr_node_nam
 
 uint32_t npri_core_native_version(const struct npri_core *core, const struct npr_node_name *node)
 {
-    return npri_core_is_native(core, node) ? npri_member_find(core, node)->version : 0;
+    return npri_core_is_native(core, node) ? npri_member_find(core, node)->greeting.version : 0;
 }

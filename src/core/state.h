@@ -4,18 +4,24 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "core/beats.h"
 #include "core/core.h"
 #include "core/delegate.h"
 #include "core/directory.h"
+#include "core/greeting.h"
+#include "core/links.h"
 #include "core/lookup.h"
 #include "core/manner.h"
 #include "core/members.h"
+#include "core/native.h"
 #include "core/operations.h"
+#include "core/quorum.h"
 #include "core/requests.h"
 #include "core/restart.h"
 #include "core/start.h"
 #include "core/timers.h"
 #include "core/token.h"
+#include "core/views.h"
 #include "core/watch.h"
 
 /* Room to write keys in, reserved when the core is made, so that looking at a key never allocates.
@@ -35,6 +41,10 @@ struct npri_core {
     struct npri_heap timers;
     struct npri_manner manner;
     struct npri_members members;
+    struct npri_beats beats;
+    struct npri_views views;
+    struct npri_links links;
+    struct npri_quorum quorum;
     struct npri_directory directory;
     struct npri_map operations;
     uint64_t operations_begun;
@@ -43,7 +53,7 @@ struct npri_core {
     struct npri_link requests; /* all, oldest first */
     struct npri_link held;     /* those that wait for the view to settle */
     size_t requests_count;
-    uint64_t token_last; /* the highest that was given or seen */
+    uint64_t token_last; /* the highest of the base that was given or seen */
     struct npri_scratch *scratch;
     struct npri_watch watch;
 };
@@ -54,7 +64,7 @@ bool npri_core_normal_key(const struct npri_core *core, struct npr_term key, str
 /* The normal form of `pid`, valid until the next call; false when it is no pid. */
 bool npri_core_normal_pid(const struct npri_core *core, struct npr_term term, struct npr_term *out);
 
-/* The owner of a key in normal form, in the present view; NULL when the view is empty. */
+/* The owner of a key in normal form, in the present view; NULL when no node of it may own any. */
 struct npri_peer *npri_core_place(const struct npri_core *core,
                                   struct npr_term key,
                                   uint32_t *out_index);

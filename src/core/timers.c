@@ -48,6 +48,12 @@ static void run(struct npri_core *core, struct npri_timer *timer)
     case NPRI_TIMER_WATCH:
         npri_work_on_time(core);
         return;
+    case NPRI_TIMER_BEAT:
+        npri_beats_on_time(core);
+        return;
+    case NPRI_TIMER_TROUBLE:
+        npri_views_on_trouble_time(core);
+        return;
     }
 }
 

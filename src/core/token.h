@@ -1,12 +1,15 @@
 /* core/token.h - the numbers by which the activations of a key are told apart: fencing tokens.
  * Pure.
  *
- * A token is microseconds since 1970, as far as the clock of the machine knows, but never less than
- * one more than any token that this node has given or seen.  So it grows with every activation of a
- * key here, and is above those of every owner before whose token was heard of, also when that one's
- * clock is ahead; an owner that was never heard of is outdone by the time that has passed since.
- * What makes sure that the last owner's token is always heard of is the protocol between native
- * nodes; the clock is ready for it.
+ * All nodes of a view have one base (core/views.h).  A token is one more than the last that this
+ * node has given or seen, above the base, and at most NPRI_TOKEN_RANGE above it.  Within a view a
+ * key has one owner, so its tokens grow.  A node that leaves a view in which others may have given
+ * tokens raises its base by the range, and the next view has the highest base of its members: so
+ * what is given there is above all that was given in any view before that one of them was in.
+ *
+ * The first base of a node is the time, in microseconds since 1970: a cluster that is started anew
+ * as a whole goes on above what it gave before, unless its clock was set back, or it had more than
+ * one change of the view in each 16.7 seconds (NPRI_TOKEN_RANGE microseconds) of its life.
  *
  * 0 is no token: unknown. */
 #ifndef NPRI_CORE_TOKEN_H

@@ -18,39 +18,13 @@
 
 /* ---- Telling. */
 
-/* What core->watch.message holds. */
-static bool tell(struct npri_core *core, const struct npri_peer *peer)
-{
-    const struct npri_buffer *message = &core->watch.message;
-    struct npri_effect *effect =
-        message->failed ? NULL : npri_effect_create(NPRI_EFFECT_TELL, message->size);
-
-    if (effect == NULL) {
-        return false;
-    }
-    effect->out.node = peer->name;
-    npri_effect_set_term(effect, (struct npr_term){.data = message->data, .size = message->size});
-    npri_effects_queue(&core->effects, effect);
-    return true;
-}
-
-static struct npri_buffer *begin(struct npri_core *core, uint32_t arity, const char *word)
-{
-    struct npri_buffer *message = &core->watch.message;
-
-    npri_buffer_reset(message);
-    npri_put_tuple(message, arity);
-    npri_put_atom(message, word);
-    return message;
-}
-
 /* The beginning of what a feed tells. */
 static struct npri_buffer *begin_told(struct npri_core *core,
                                       uint32_t arity,
                                       const char *word,
                                       const struct npri_feed *feed)
 {
-    struct npri_buffer *message = begin(core, arity, word);
+    struct npri_buffer *message = npri_tell_begin(core, arity, word);
 
     npri_put_uint(message, feed->name[1]);
     npri_put_uint(message, feed->peer->feeding.told);
@@ -59,23 +33,23 @@ static struct npri_buffer *begin_told(struct npri_core *core,
 
 bool npri_tell_watch(struct npri_core *core, const struct npri_source *source)
 {
-    struct npri_buffer *message = begin(core, 3, "watch");
+    struct npri_buffer *message = npri_tell_begin(core, 3, "watch");
 
     npri_put_uint(message, source->number);
     npri_put_term(message, source->stream->select->wire);
-    return tell(core, source->peer);
+    return npri_tell_end(core, source->peer);
 }
 
 bool npri_tell_unwatch(struct npri_core *core, const struct npri_peer *peer, uint64_t number)
 {
-    npri_put_uint(begin(core, 2, "unwatch"), number);
-    return tell(core, peer);
+    npri_put_uint(npri_tell_begin(core, 2, "unwatch"), number);
+    return npri_tell_end(core, peer);
 }
 
 static bool tell_read(struct npri_core *core, const struct npri_peer *peer)
 {
-    npri_put_uint(begin(core, 2, "read"), peer->feeding.heard);
-    return tell(core, peer);
+    npri_put_uint(npri_tell_begin(core, 2, "read"), peer->feeding.heard);
+    return npri_tell_end(core, peer);
 }
 
 bool npri_tell_entries(struct npri_core *core,
@@ -86,7 +60,7 @@ bool npri_tell_entries(struct npri_core *core,
     struct npri_buffer *message = begin_told(core, 4, "entries", feed);
 
     npri_put_list_of(message, count, items);
-    return tell(core, feed->peer);
+    return npri_tell_end(core, feed->peer);
 }
 
 bool npri_tell_gone(struct npri_core *core,
@@ -98,13 +72,13 @@ bool npri_tell_gone(struct npri_core *core,
 
     npri_put_bytes(message, key);
     npri_put_atom(message, npr_gone_name(gone));
-    return tell(core, feed->peer);
+    return npri_tell_end(core, feed->peer);
 }
 
 bool npri_tell_mark(struct npri_core *core, const struct npri_feed *feed, const char *mark)
 {
     (void)begin_told(core, 3, mark, feed);
-    return tell(core, feed->peer);
+    return npri_tell_end(core, feed->peer);
 }
 
 bool npri_tell_refused(struct npri_core *core,
@@ -112,11 +86,11 @@ bool npri_tell_refused(struct npri_core *core,
                        uint64_t number,
                        const char *why)
 {
-    struct npri_buffer *message = begin(core, 3, "refused");
+    struct npri_buffer *message = npri_tell_begin(core, 3, "refused");
 
     npri_put_uint(message, number);
     npri_put_binary(message, npr_bytes_of(why));
-    return tell(core, peer);
+    return npri_tell_end(core, peer);
 }
 
 void npri_put_activation(struct npri_buffer *out,

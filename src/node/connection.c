@@ -172,6 +172,7 @@ static void connection_on_opened(void *user)
 static void connection_on_received(void *user, struct npr_bytes bytes)
 {
     struct npri_connection *connection = user;
+    const uint64_t now_ns = npri_loop_now_ns(connection->loop);
     struct npri_control control;
     struct npr_error reason;
     npr_status status;
@@ -179,8 +180,14 @@ static void connection_on_received(void *user, struct npr_bytes bytes)
     if (!connection_feed_handshake(connection, &bytes) || bytes.size == 0) {
         return;
     }
-    status =
-        npri_channel_feed(connection->channel, bytes, npri_loop_now_ns(connection->loop), &reason);
+    if (now_ns - connection->heard_ns >= NPRI_HEARD_NS) {
+        connection->heard_ns = now_ns;
+        connection->events->heard(connection);
+        if (connection->state == NPRI_CONNECTION_CLOSED) {
+            return;
+        }
+    }
+    status = npri_channel_feed(connection->channel, bytes, now_ns, &reason);
     while (status == NPR_OK) {
         status = npri_channel_next(connection->channel, &control, &reason);
         if (status == NPR_OK) {

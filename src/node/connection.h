@@ -27,11 +27,15 @@ struct npri_connection;
 struct npri_slot;
 
 /* Called from the loop, never from inside a function of this header. */
+#define NPRI_HEARD_NS UINT64_C(100000000)
+
 struct npri_connection_events {
     /* An accepted one has told its name (`peer.name`): what shall it be told? */
     enum npri_verdict (*named)(struct npri_connection *connection);
     void (*up)(struct npri_connection *connection);
     void (*received)(struct npri_connection *connection, const struct npri_control *control);
+    /* Bytes have come, whether or not they end a message; NPRI_HEARD_NS apart, and before them. */
+    void (*heard)(struct npri_connection *connection);
     /* NPR_ECLOSED: the peer closed orderly. */
     void (*closed)(struct npri_connection *connection, const struct npr_error *reason);
 };
@@ -60,6 +64,7 @@ struct npri_connection {
     struct npri_handshake handshake; /* in use while HANDSHAKING */
     struct npri_channel *channel;    /* from UP on */
     uint64_t deadline_ns;            /* of the handshake */
+    uint64_t heard_ns;               /* when `heard` was last told */
     uint64_t over_since_ns;          /* output above queue_bytes_max since then; 0: it is not */
 };
 

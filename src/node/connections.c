@@ -136,6 +136,16 @@ static void connections_on_received(struct npri_connection *connection,
     options->events.received(options->user, &connection->peer, control);
 }
 
+static void connections_on_heard(struct npri_connection *connection)
+{
+    const struct npri_connections_options *options =
+        &((struct npri_connections *)connection->user)->options;
+
+    if (connection->announced) {
+        options->events.heard(options->user, &connection->peer);
+    }
+}
+
 /* An accepted one ended before it was up. */
 static void connections_on_incoming_closed(struct npri_connection *connection,
                                            const struct npr_error *reason)
@@ -180,6 +190,7 @@ static const struct npri_connection_events connection_events = {
     .named = connections_on_named,
     .up = connections_on_up,
     .received = connections_on_received,
+    .heard = connections_on_heard,
     .closed = connections_on_closed,
 };
 

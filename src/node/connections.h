@@ -44,6 +44,8 @@ struct npri_connections_events {
                  const struct npr_error *reason);
     /* One whole message; its terms are borrowed for the call. */
     void (*received)(void *user, const struct npri_peer *peer, const struct npri_control *control);
+    /* Bytes of it have come, NPRI_HEARD_NS apart at least. */
+    void (*heard)(void *user, const struct npri_peer *peer);
     /* A message that waited for a connection which did not come; borrowed likewise. */
     void (*undelivered)(void *user,
                         const struct npr_node_name *node,

@@ -1,4 +1,6 @@
 /* What the core wants done, and what the answers to it mean (node/registry.h). */
+#include <stdio.h>
+
 #include "base/fail.h"
 #include "node/failure.h"
 #include "node/node.h"
@@ -97,11 +99,7 @@ static void greet(struct npr_node *node, const struct npri_core_effect *effect)
     npri_buffer_init(&hello, 0);
     npri_put_atom(&name, NPRI_NATIVE_NAME);
     npri_put_node(&peer, &effect->node);
-    npri_put_tuple(&hello, 4);
-    npri_put_atom(&hello, "hello");
-    npri_put_int(&hello, NPRI_NATIVE_VERSION);
-    npri_put_node(&hello, &node->name);
-    npri_put_int(&hello, npri_core_otp(node->registry.core) == NPR_OTP_25 ? 25 : 26);
+    npri_native_put_hello(node, &effect->greeting, &hello);
     if (!name.failed && !peer.failed && !hello.failed) {
         (void)npri_router_send(
             node, &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
@@ -427,6 +425,17 @@ static void tell(struct npr_node *node, const struct npri_core_effect *effect)
     npri_buffer_fini(&peer);
 }
 
+static void disconnect(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    char why[NPR_ERROR_TEXT_BYTES];
+
+    (void)snprintf(why, sizeof(why), "%.*s", (int)effect->text.size,
+                   (const char *)effect->text.data);
+    if (npri_connections_find(node->connections, &effect->node) != NULL) {
+        npri_connections_disconnect(node->connections, &effect->node, why);
+    }
+}
+
 _Static_assert((int)NPRI_LOG_ERROR == (int)NPR_LOG_ERROR &&
                    (int)NPRI_LOG_DEBUG == (int)NPR_LOG_DEBUG,
                "the core's levels are the program's");
@@ -482,6 +491,16 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
     case NPRI_EFFECT_NEWS:
         npri_watching_on_news(node, effect);
         return;
+    case NPRI_EFFECT_DISCONNECT:
+        disconnect(node, effect);
+        return;
+    case NPRI_EFFECT_FENCE:
+        /* No thread but this one acts on what the core says of itself. */
+        npri_registry_tell(node, NPRI_EVENT_FENCED, effect->operation, NPR_OK, no_term,
+                           (struct npr_bytes){0});
+        return;
+    case NPRI_EFFECT_QUORUM:
+        return; /* The core has written a line. */
     case NPRI_EFFECT_LOG:
         npri_node_log(node, (npr_log_level)effect->level, "%.*s", (int)effect->text.size,
                       (const char *)effect->text.data);

@@ -121,6 +121,16 @@ static void on_received(void *user,
     npri_node_leave(node);
 }
 
+static void on_heard(void *user, const struct npri_peer *peer)
+{
+    struct npr_node *node = user;
+
+    npri_node_enter(node);
+    (void)npri_registry_step(
+        node, &(struct npri_core_event){.kind = NPRI_EVENT_HEARD, .node = peer->name});
+    npri_node_leave(node);
+}
+
 static void on_undelivered(void *user,
                            const struct npr_node_name *peer,
                            const struct npri_control *control)
@@ -157,6 +167,7 @@ static npr_status create_connections(struct npr_node *node,
         .events = {.up = on_up,
                    .down = on_down,
                    .received = on_received,
+                   .heard = on_heard,
                    .undelivered = on_undelivered,
                    .log = on_log},
         .user = node,
@@ -228,7 +239,12 @@ static npr_status create_parts(struct npr_node *node,
                                struct npr_error *err)
 {
     struct npri_registry_options registry = {.otp_fixed = options->otp != 0,
-                                             .otp = options->otp == 25 ? NPR_OTP_25 : NPR_OTP_26};
+                                             .otp = options->otp == 25 ? NPR_OTP_25 : NPR_OTP_26,
+                                             .placement = options->placement,
+                                             .quorum = options->quorum,
+                                             .heartbeat_ns = options->heartbeat_ms * NS_PER_MS,
+                                             .node_timeout_ns =
+                                                 options->node_timeout_ms * NS_PER_MS};
     npr_status status =
         npri_exports_init(&node->exports, options->modules, options->modules_count, err);
 

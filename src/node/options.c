@@ -6,8 +6,11 @@
 #include "base/fail.h"
 #include "base/limits.h"
 
-#define WORKERS_MAX     1024u
-#define FRAME_BYTES_MIN 65536u
+#define WORKERS_MAX         1024u
+#define FRAME_BYTES_MIN     65536u
+
+#define HEARTBEAT_MS_MAX    600000u
+#define NODE_TIMEOUT_MS_MAX 3600000u
 
 npr_status npri_options_check(const struct npr_node_options *options, struct npr_error *err)
 {
@@ -48,6 +51,27 @@ npr_status npri_options_check(const struct npr_node_options *options, struct npr
         return npri_fail(err, NPR_EINVAL,
                          "net_ticktime_s, handshake_ms_max, handshakes_max, queue_bytes_max and "
                          "queue_ms_max may not be 0");
+    }
+    if (options->heartbeat_ms == 0 || options->heartbeat_ms > HEARTBEAT_MS_MAX ||
+        options->heartbeat_ms > options->node_timeout_ms / 2) {
+        return npri_fail(err, NPR_EINVAL,
+                         "heartbeat_ms: %u is not between 1 and half of node_timeout_ms, which is "
+                         "%u, nor more than %u",
+                         (unsigned)options->heartbeat_ms, (unsigned)options->node_timeout_ms,
+                         HEARTBEAT_MS_MAX);
+    }
+    if (options->node_timeout_ms > NODE_TIMEOUT_MS_MAX) {
+        return npri_fail(err, NPR_EINVAL, "node_timeout_ms: %u is more than %u",
+                         (unsigned)options->node_timeout_ms, NODE_TIMEOUT_MS_MAX);
+    }
+    if (options->quorum > NPRI_VIEW_NODES_MAX) {
+        return npri_fail(err, NPR_EINVAL,
+                         "quorum: %u is more than the %u nodes that a cluster may have",
+                         (unsigned)options->quorum, NPRI_VIEW_NODES_MAX);
+    }
+    if (options->placement != NPR_PLACEMENT_ORIGINAL &&
+        options->placement != NPR_PLACEMENT_RENDEZVOUS) {
+        return npri_fail(err, NPR_EINVAL, "placement: no such");
     }
     if (options->frame_bytes_max < FRAME_BYTES_MIN || options->frame_bytes_max > UINT32_MAX) {
         return npri_fail(err, NPR_EINVAL, "frame_bytes_max: not between %u and %u bytes",

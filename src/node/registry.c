@@ -38,6 +38,10 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .now_ns = npri_loop_now_ns(node->loop),
                                                      .hash_key = node->hash_key,
                                                      .shared = true,
+                                                     .heartbeat_ns = options->heartbeat_ns,
+                                                     .node_timeout_ns = options->node_timeout_ns,
+                                                     .quorum = options->quorum,
+                                                     .placement = options->placement,
                                                      .epoch_us = npri_wall_clock_us()});
     registry->timer = npri_timer_create(node->loop, on_timer, node);
     if (registry->core == NULL || registry->timer == NULL ||

@@ -26,6 +26,10 @@ struct npri_registry {
 struct npri_registry_options {
     bool otp_fixed;
     enum npr_otp otp;
+    enum npr_placement placement;
+    uint32_t quorum;
+    uint64_t heartbeat_ns;
+    uint64_t node_timeout_ns;
 };
 
 npr_status npri_registry_start(struct npr_node *node, const struct npri_registry_options *options);

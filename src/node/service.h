@@ -13,6 +13,7 @@
 #define NPRI_NODE_SERVICE_H
 
 #include "base/bytes.h"
+#include "core/core.h"
 #include "node/inbox.h"
 
 enum npri_service_id {
@@ -25,8 +26,7 @@ enum npri_service_id {
 };
 
 /* The name under which native nodes greet each other; nothing of that name is on an original. */
-#define NPRI_NATIVE_NAME    "nprocreg_native"
-#define NPRI_NATIVE_VERSION 2
+#define NPRI_NATIVE_NAME "nprocreg_native"
 
 struct npri_service {
     struct npri_inbox inbox; /* first */
@@ -50,6 +50,11 @@ void npri_service_net_kernel_handle(struct npr_node *node, const struct npri_sig
 void npri_service_rex_handle(struct npr_node *node, const struct npri_signal *signal);
 void npri_service_nprocreg_handle(struct npr_node *node, const struct npri_signal *signal);
 void npri_service_native_handle(struct npr_node *node, const struct npri_signal *signal);
+
+/* Appends this node's greeting; `greeting` is the core's part of it. */
+void npri_native_put_hello(const struct npr_node *node,
+                           const struct npri_greeting *greeting,
+                           struct npri_buffer *out);
 
 /* The message {nprocreg, Ref, What} from the client service to a process that has asked for
  * something; `what` is copied.  NULL: no memory, or none for `what`.  Any thread. */

@@ -103,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                               .md5 = no_digest,
                                               .announce_ns = 5000000000,
                                               .expire_ns = 10000000000,
-                                              .suspect_ns = 1000000000};
+                                              .suspect_ns = 1000000000,
+                                              .node_timeout_ns = 3000000000};
     struct npri_core_event event = {.kind = NPRI_EVENT_CONNECTED, .node = name("b@h")};
     struct npri_buffer selectors[2] = {{.data = NULL}, {.data = NULL}};
     struct npri_buffer scratch = {.data = NULL};
@@ -121,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     event.creation = 1;
     step(core, &picture, event);
     event.kind = NPRI_EVENT_GREETED;
+    event.greeting = (struct npri_greeting){.version = NPRI_NATIVE_VERSION,
+                                            .oldest = NPRI_NATIVE_OLDEST,
+                                            .node_timeout_ns = 3000000000};
     step(core, &picture, event);
     event.kind = NPRI_EVENT_TOLD;
     while (size > 0 &&

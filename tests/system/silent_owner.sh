@@ -1,5 +1,6 @@
 #!/bin/sh
-# A node that hangs (SIGSTOP): a time-out is 4 and never "not found"; keys that others own are served.
+# A node that hangs (SIGSTOP): a time-out is 4 and not "not found", until the node counts as gone;
+# keys that others own are served all the time.
 . "$(dirname "$0")/lib.sh"
 nodes=a@127.0.0.1,b@127.0.0.1
 
@@ -23,11 +24,15 @@ kill -STOP "$(cat "$dir/b.pid")"
 # The signal is there; on a busy machine threads run on until one of them has taken it.
 all_stopped() { ! grep -hvE '^[0-9]+ [(].*[)] T ' "/proc/$(cat "$dir/b.pid")"/task/*/stat >"$dir/running"; }
 wait_until "b has stopped" all_stopped
-expect_exit 4 ask a@127.0.0.1 get "$for_b" --start counter:start --timeout 3s
-expect_exit 4 ask a@127.0.0.1 get "$for_b" --timeout 3s
+expect_exit 4 ask a@127.0.0.1 get "$for_b" --start counter:start --timeout 1s
+expect_exit 4 ask a@127.0.0.1 get "$for_b" --timeout 500ms
 expect_exit 0 ask a@127.0.0.1 get "$for_a"
 expect_exit 0 ask a@127.0.0.1 get "$for_a" --start counter:start --json
 expect_out '"started":false'
+
+# After node_timeout b counts as gone, and its keys are started elsewhere.
+elsewhere() { ask a@127.0.0.1 get "$for_b" --start counter:start; }
+wait_until "a serves the keys of b" elsewhere
 
 kill -CONT "$(cat "$dir/b.pid")"
 again() { ask a@127.0.0.1 get "$for_b" --start counter:start; }

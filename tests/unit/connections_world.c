@@ -156,6 +156,12 @@ static void side_on_received(void *user,
     side_once(side, &side->inside_received);
 }
 
+static void side_on_heard(void *user, const struct npri_peer *peer)
+{
+    (void)user;
+    (void)peer;
+}
+
 static void side_on_undelivered(void *user,
                                 const struct npr_node_name *node,
                                 const struct npri_control *control)
@@ -195,6 +201,7 @@ struct npri_connections_options world_options(struct side *side, const char *nam
         .events = {.up = side_on_up,
                    .down = side_on_down,
                    .received = side_on_received,
+                   .heard = side_on_heard,
                    .undelivered = side_on_undelivered,
                    .log = side_on_log},
         .user = side,

@@ -20,6 +20,7 @@ enum message_kind {
     MESSAGE_REQUEST, /* for the receiver, which sends `reply` back */
     MESSAGE_STARTED, /* a process has been started on this node */
     MESSAGE_PROCESS_DOWN,
+    MESSAGE_FENCED,
 };
 
 struct message {
@@ -260,6 +261,7 @@ static int new_process(struct cluster *cluster, unsigned node, unsigned key)
 /* ---- Effects. */
 
 static void step(struct cluster *cluster, unsigned node, struct npri_core_event event);
+static void disconnect_pair(struct cluster *cluster, unsigned dead, unsigned peer);
 
 static void on_answer(struct cluster *cluster, unsigned node, const struct npri_core_effect *effect)
 {
@@ -339,8 +341,30 @@ static void on_remote(struct cluster *cluster, unsigned node, const struct npri_
     message->asked = effect->kind;
     message->event.operation = effect->operation;
     message->event.deadline_ns = effect->deadline_ns;
+    message->event.greeting = effect->greeting;
     set_term(message, effect->key);
     send(cluster, message);
+}
+
+static void on_tell(struct cluster *cluster, unsigned node, const struct npri_core_effect *effect)
+{
+    struct message *message = new_message(MESSAGE_EVENT, node, node_of(&effect->node));
+
+    message->event.kind = NPRI_EVENT_TOLD;
+    message->event.node = name_of(node);
+    message->event.creation = cluster->nodes[node].creation;
+    set_term(message, effect->term);
+    send(cluster, message);
+}
+
+/* The threads of a program take a moment. */
+static void on_fence(struct cluster *cluster, unsigned node, uint64_t operation)
+{
+    struct message *message = new_message(MESSAGE_FENCED, node, node);
+
+    message->event.kind = NPRI_EVENT_FENCED;
+    message->event.operation = operation;
+    send_local(cluster, message, cluster_random(cluster, 1 * MS));
 }
 
 static void carry_out(struct cluster *cluster, unsigned node, const struct npri_core_effect *effect)
@@ -372,10 +396,19 @@ static void carry_out(struct cluster *cluster, unsigned node, const struct npri_
     case NPRI_EFFECT_ANSWER:
         on_answer(cluster, node, effect);
         return;
+    case NPRI_EFFECT_TELL:
+        on_tell(cluster, node, effect);
+        return;
+    case NPRI_EFFECT_DISCONNECT:
+        disconnect_pair(cluster, node, node_of(&effect->node));
+        return;
+    case NPRI_EFFECT_FENCE:
+        on_fence(cluster, node, effect->operation);
+        return;
     case NPRI_EFFECT_DEMONITOR:
     case NPRI_EFFECT_LOG:
-    case NPRI_EFFECT_TELL:
     case NPRI_EFFECT_NEWS:
+    case NPRI_EFFECT_QUORUM:
         return;
     }
 }
@@ -546,7 +579,8 @@ static void on_request(struct cluster *cluster, const struct message *message)
         if (cluster->nodes[message->to].native) {
             step(cluster, message->to,
                  (struct npri_core_event){.kind = NPRI_EVENT_GREETED,
-                                          .node = name_of(message->from)});
+                                          .node = name_of(message->from),
+                                          .greeting = message->event.greeting});
         }
         break;
     case NPRI_EFFECT_POLL:
@@ -647,6 +681,7 @@ static bool is_stale(const struct cluster *cluster, const struct message *messag
     case MESSAGE_DIAL:
     case MESSAGE_STARTED:
     case MESSAGE_PROCESS_DOWN:
+    case MESSAGE_FENCED:
         return to->creation != message->epoch;
     }
     return false;
@@ -684,6 +719,7 @@ static void deliver(struct cluster *cluster, struct message *message)
         on_dialled(cluster, message->to, message->from);
         return;
     case MESSAGE_EVENT:
+    case MESSAGE_FENCED:
         if (cluster->nodes[message->to].native) {
             step(cluster, message->to, message->event);
         }
@@ -810,6 +846,9 @@ void cluster_boot(struct cluster *cluster, unsigned node, unsigned join)
                                                             .announce_ns = 5000 * MS,
                                                             .expire_ns = 10000 * MS,
                                                             .suspect_ns = 1000 * MS,
+                                                            .heartbeat_ns = 500 * MS,
+                                                            .node_timeout_ns = 3000 * MS,
+                                                            .epoch_us = cluster->now_ns / 1000,
                                                             .now_ns = cluster->now_ns});
     assert_non_null(at->core);
     if (join != node) {

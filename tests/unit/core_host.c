@@ -15,6 +15,15 @@ void host_fake_md5(const void *data, size_t size, uint8_t out[16])
     const uint8_t *bytes = data;
 
     memset(out, 0, 16);
+    if (bytes[0] == 0) { /* a member of a view: no term begins so */
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < size; i++) {
+            hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+        }
+        memcpy(out, &hash, sizeof(hash));
+        return;
+    }
     out[15] = (uint8_t)(bytes[size - 1] - 'a');
 }
 
@@ -156,6 +165,9 @@ static const char *name_of(enum npri_effect_kind kind)
         [NPRI_EFFECT_LOG] = "LOG",
         [NPRI_EFFECT_TELL] = "TELL",
         [NPRI_EFFECT_NEWS] = "NEWS",
+        [NPRI_EFFECT_DISCONNECT] = "DISCONNECT",
+        [NPRI_EFFECT_FENCE] = "FENCE",
+        [NPRI_EFFECT_QUORUM] = "QUORUM",
     };
 
     return names[kind];
@@ -177,11 +189,40 @@ static void count_told(struct core_host *host, struct npr_term message)
     (void)npr_term_get_uint64(parts[2], &host->told_at);
 }
 
+bool host_note_view(struct core_host *host, struct npr_term message)
+{
+    static const char *const words[] = {"view", "node_lost", "beat", "links"};
+    struct npr_term_walk walk;
+    struct npr_term parts[7] = {{0}};
+    uint32_t arity;
+    bool found = false;
+
+    assert_true(npr_term_tuple(message, &walk, &arity));
+    for (unsigned i = 0; i < 7; i++) {
+        (void)npr_term_next(&walk, &parts[i]);
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        found = found || npr_term_is_atom(parts[0], words[i]);
+    }
+    if (arity == 7 && npr_term_is_atom(parts[0], "view")) {
+        host->view.is = true;
+        assert_true(npr_term_get_uint64(parts[1], &host->view.epoch));
+        assert_true(npr_term_get_uint64(parts[2], &host->view.view_hash));
+        assert_true(npr_term_get_uint64(parts[3], &host->view.sees_hash));
+        assert_true(npr_term_get_uint64(parts[4], &host->view.ack));
+        assert_true(npr_term_get_uint64(parts[5], &host->view.base));
+    }
+    return found;
+}
+
 /* What cores tell each other, as Erlang text. */
 static void narrate_tell(struct core_host *host, const struct npri_core_effect *effect)
 {
     char *text;
 
+    if (host_note_view(host, effect->term) && !host->views) {
+        return;
+    }
     if (host->only_told) {
         count_told(host, effect->term);
         return;
@@ -218,6 +259,9 @@ static void narrate(struct core_host *host, const struct npri_core_effect *effec
     if (effect->kind == NPRI_EFFECT_LOG && host->quiet) {
         return;
     }
+    if (effect->kind == NPRI_EFFECT_FENCE && !host->fences) {
+        return;
+    }
     if (effect->kind == NPRI_EFFECT_TELL) {
         narrate_tell(host, effect);
         return;
@@ -249,6 +293,9 @@ static void narrate(struct core_host *host, const struct npri_core_effect *effec
     add_term(host, " ", effect->term);
     if (effect->started) {
         add(host, " started");
+    }
+    if (effect->kind == NPRI_EFFECT_QUORUM) {
+        add(host, " %s", effect->regained ? "regained" : "lost");
     }
     if (effect->text.size > 0) {
         add(host, " %.*s", (int)effect->text.size, (const char *)effect->text.data);
@@ -316,6 +363,7 @@ struct npri_core_options host_options(const char *self)
         .announce_ns = 5000 * MS,
         .expire_ns = 10000 * MS,
         .suspect_ns = 1000 * MS,
+        .node_timeout_ns = 3000 * MS,
         .now_ns = 1000 * MS,
     };
 }
@@ -325,6 +373,12 @@ void host_init_with(struct core_host *host, const struct npri_core_options *opti
     memset(host, 0, sizeof(*host));
     host->now_ns = options->now_ns;
     host->quiet = true;
+    host->greeting = (struct npri_greeting){.version = NPRI_NATIVE_VERSION,
+                                            .oldest = NPRI_NATIVE_OLDEST,
+                                            .placement = options->placement,
+                                            .quorum = options->quorum,
+                                            .heartbeat_ns = options->heartbeat_ns,
+                                            .node_timeout_ns = options->node_timeout_ns};
     host->core = npri_core_create(options);
     assert_non_null(host->core);
 }
@@ -346,6 +400,7 @@ npr_status host_step(struct core_host *host, struct npri_core_event event)
 {
     struct npri_core_effect effect;
     unsigned count = 0;
+    uint64_t fence = 0;
     npr_status status;
 
     event.now_ns = host->now_ns;
@@ -354,6 +409,12 @@ npr_status host_step(struct core_host *host, struct npri_core_event event)
     while (npri_core_take(host->core, &effect)) {
         narrate(host, &effect);
         count += effect.kind == NPRI_EFFECT_NEWS ? 1 : 0;
+        fence = effect.kind == NPRI_EFFECT_FENCE ? effect.operation : fence;
+    }
+    if (fence != 0 && !host->fences) {
+        assert_int_equal(host_step(host, (struct npri_core_event){.kind = NPRI_EVENT_FENCED,
+                                                                  .operation = fence}),
+                         NPR_OK);
     }
     host->news_in_step_max = count > host->news_in_step_max ? count : host->news_in_step_max;
     return status;
@@ -384,8 +445,11 @@ void host_disconnected(struct core_host *host, const char *node)
 
 void host_greeted(struct core_host *host, const char *node, enum npr_otp otp)
 {
-    step(host,
-         (struct npri_core_event){.kind = NPRI_EVENT_GREETED, .node = host_node(node), .otp = otp});
+    struct npri_greeting greeting = host->greeting;
+
+    greeting.otp = otp;
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_GREETED, .node = host_node(node), .greeting = greeting});
 }
 
 void host_announced(struct core_host *host, const char *node)
@@ -555,4 +619,59 @@ void host_with_originals(struct core_host *host, const char *names)
 void host_with_natives(struct core_host *host, const char *names)
 {
     add_peers(host, names, true);
+    host_agree(host, names);
+    host_forget_trace(host);
+}
+
+struct npr_term host_view(const struct npri_told_view *view)
+{
+    struct npri_buffer *buffer = next_buffer();
+
+    npri_put_tuple(buffer, 7);
+    npri_put_atom(buffer, "view");
+    npri_put_uint(buffer, view->epoch);
+    npri_put_uint(buffer, view->view_hash);
+    npri_put_uint(buffer, view->sees_hash);
+    npri_put_uint(buffer, view->ack);
+    npri_put_uint(buffer, view->base);
+    npri_put_atom(buffer, view->draining ? "true" : "false");
+    return term_in(buffer);
+}
+
+void host_told_view(struct core_host *host, const char *node, const struct npri_told_view *view)
+{
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = host_view(view)});
+}
+
+void host_told(struct core_host *host, const char *node, const char *text)
+{
+    struct npr_builder *builder = npr_builder_create();
+    struct npr_term term;
+
+    assert_non_null(builder);
+    assert_int_equal(npr_term_parse(npr_bytes_of(text), builder, NULL), NPR_OK);
+    assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
+    step(host,
+         (struct npri_core_event){.kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = term});
+    npr_builder_destroy(builder);
+}
+
+/* Until they say the same: each sees, takes and acknowledges what the core told last. */
+void host_agree(struct core_host *host, const char *names)
+{
+    for (unsigned round = 0; round < 4; round++) {
+        char copy[128];
+        char *rest = copy;
+        char *name;
+
+        (void)snprintf(copy, sizeof(copy), "%s", names);
+        while ((name = strtok_r(rest, " ", &rest)) != NULL) {
+            struct npri_told_view view = host->view;
+
+            view.ack = host->view.epoch;
+            view.epoch = 7;
+            host_told_view(host, name, &view);
+        }
+    }
 }

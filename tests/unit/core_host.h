@@ -6,6 +6,7 @@
 #define NPRI_TESTS_CORE_HOST_H
 
 #include "core/core.h"
+#include "core/views.h"
 
 #define MS UINT64_C(1000000)
 
@@ -21,13 +22,18 @@ struct core_host {
     uint64_t told_at; /* the last one's At */
     unsigned told_lost;
     unsigned told_synced;
-    uint64_t start_token; /* of the last START and the last ANSWER */
+    bool views;                    /* what cores tell each other of views is in the trace, too */
+    bool fences;                   /* FENCE effects are, and are not answered by themselves */
+    struct npri_told_view view;    /* what was last told */
+    struct npri_greeting greeting; /* of peers: as this core's own */
+    uint64_t start_token;          /* of the last START and the last ANSWER */
     uint64_t answer_token;
     size_t trace_size;
     char trace[16384];
 };
 
-/* Node "a", a member that learns its manner, with the original's periods; time begins at 1 s. */
+/* Node "a", a member that learns its manner, with the original's periods and without heartbeats;
+ * time begins at 1 s. */
 void host_init(struct core_host *host);
 void host_init_with(struct core_host *host, const struct npri_core_options *options);
 struct npri_core_options host_options(const char *self);
@@ -69,6 +75,20 @@ void host_down(struct core_host *host, const char *pid);
 
 /* The peer has read all that it was told. */
 void host_told_read(struct core_host *host, const char *node);
+
+/* These native peers see what the core sees, take its view and acknowledge it. */
+void host_agree(struct core_host *host, const char *names);
+
+/* `node` tells this. */
+void host_told_view(struct core_host *host, const char *node, const struct npri_told_view *view);
+
+/* What the core has told is remembered in host->view, if it was a view; whether it was one, or else
+ * of the nodes that the core sees. */
+bool host_note_view(struct core_host *host, struct npr_term message);
+struct npr_term host_view(const struct npri_told_view *view);
+
+/* `node` tells the term of this text. */
+void host_told(struct core_host *host, const char *node, const char *text);
 
 /* Time passes: TIME at every deadline on the way. */
 void host_pass(struct core_host *host, uint64_t ns);

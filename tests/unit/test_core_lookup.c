@@ -93,7 +93,7 @@ static void gone_node_has_nothing(void **state)
     host_get(&host, 1, "kb", NULL);
     host_forget_trace(&host);
     host_disconnected(&host, "b");
-    CHECK_TRACE(&host, "ASK 4 c key=kb\n");
+    CHECK_TRACE(&host, "ASK 4 c key=kb\nCONNECT b\n");
     host_asked(&host, 4, NULL);
     CHECK_TRACE(&host, "ANSWER 1 ENOTFOUND no node has the key\n");
     host_fini(&host);

@@ -20,6 +20,7 @@ struct sweep {
     enum npri_effect_kind kinds[EFFECTS_ASKED];
     size_t operations_count;
     unsigned steps_count;
+    uint64_t last_fence;
     unsigned failing_step; /* 0: none.  Only in this step, from this allocation on, all fail */
     uint64_t failing_allocation;
 };
@@ -35,7 +36,11 @@ static void drain(struct sweep *sweep)
             assert_true(effect.request < REQUESTS_MAX);
             sweep->answers[effect.request]++;
         }
-        if (effect.operation != 0 && sweep->operations_count < EFFECTS_ASKED) {
+        if (effect.kind == NPRI_EFFECT_TELL) {
+            host_note_view(&sweep->host, effect.term);
+        } else if (effect.kind == NPRI_EFFECT_FENCE) {
+            sweep->last_fence = effect.operation;
+        } else if (effect.operation != 0 && sweep->operations_count < EFFECTS_ASKED) {
             sweep->operations[sweep->operations_count] = effect.operation;
             sweep->kinds[sweep->operations_count++] = effect.kind;
         }
@@ -119,9 +124,33 @@ static void pass(struct sweep *sweep, uint64_t ns)
     sweep->host.now_ns = end_ns;
 }
 
+/* The last fence has passed. */
+static void fence(struct sweep *sweep)
+{
+    step(sweep,
+         (struct npri_core_event){.kind = NPRI_EVENT_FENCED, .operation = sweep->last_fence});
+}
+
+/* `node` takes whatever view this core has told it. */
+static void agree(struct sweep *sweep, const char *node)
+{
+    for (unsigned round = 0; round < 3; round++) {
+        struct npri_told_view view = sweep->host.view;
+
+        view.ack = view.epoch;
+        view.epoch = 7;
+        step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_TOLD,
+                                             .node = host_node(node),
+                                             .term = host_view(&view)});
+        fence(sweep);
+    }
+}
+
 /* Everything that allocates: peers, polls, lookups, starts, delegations, entries, deadlines. */
 static void script(struct sweep *sweep)
 {
+    struct npri_greeting greeting = sweep->host.greeting;
+
     step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_JOIN, .node = host_node("b")});
     step(sweep, (struct npri_core_event){
                     .kind = NPRI_EVENT_CONNECTED, .node = host_node("b"), .creation = 1});
@@ -129,8 +158,11 @@ static void script(struct sweep *sweep)
     answer_all(sweep);
     step(sweep, (struct npri_core_event){
                     .kind = NPRI_EVENT_CONNECTED, .node = host_node("c"), .creation = 1});
+    greeting.otp = NPR_OTP_25;
     step(sweep, (struct npri_core_event){
-                    .kind = NPRI_EVENT_GREETED, .node = host_node("c"), .otp = NPR_OTP_25});
+                    .kind = NPRI_EVENT_GREETED, .node = host_node("c"), .greeting = greeting});
+    fence(sweep);
+    agree(sweep, "c");
     answer_all(sweep);
     want(sweep, NPRI_EVENT_GET, 2, "kb");   /* an original's */
     want(sweep, NPRI_EVENT_GET, 3, "kc");   /* a native's */

@@ -250,10 +250,12 @@ static void owner_lost_while_starting(void **state)
     host_forget_trace(&host);
     host_disconnected(&host, "b");
     CHECK_TRACE(&host, "ANSWER 1 EUNREACHABLE b@h: the connection was lost while it was starting "
-                       "the process\n");
+                       "the process\nCONNECT b\n");
     host_delegated(&host, 2, NPR_OK, "b.4"); /* late */
     CHECK_TRACE(&host, "");
-    host_get(&host, 2, "kb", "f"); /* ours now */
+    host_get(&host, 2, "kb", "f"); /* ours now, once it is known that b was not just cut off */
+    CHECK_TRACE(&host, "");
+    host_disconnected(&host, "b");
     CHECK_TRACE(&host, "START 3 key=kb function=f\n");
     host_fini(&host);
 }

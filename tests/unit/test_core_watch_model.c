@@ -208,6 +208,8 @@ static void connect_pair(unsigned a, unsigned b)
 
         (void)step(pair[i], event);
         event.kind = NPRI_EVENT_GREETED;
+        event.greeting = (struct npri_greeting){
+            .version = NPRI_NATIVE_VERSION, .oldest = NPRI_NATIVE_OLDEST, .node_timeout_ns = 1};
         (void)step(pair[i], event);
     }
 }

@@ -1,0 +1,149 @@
+/* core/views.h - who is in the view, and whether the others agree.  Pure.
+ *
+ * A member's identity is its name, its creation and whether it drains; the hash of a set of members
+ * is the sum of theirs.  This node SEES itself, the native nodes that it is connected to, and the
+ * original ones that it has heard of; its VIEW is those that the owners of keys are chosen from.
+ * The view follows what is seen, but not at once, and with every change of it the EPOCH grows.  To
+ * each native node
+ *
+ *     {view, Epoch, ViewHash, SeesHash, Ack, Base, Draining}
+ *
+ * is told whenever something of it has changed for that node.  Ack is the epoch of that node, when
+ * its view, as last told, is ours; else 0.  A node is AGREED when every native node of its view has
+ * told the same view and base, and has acknowledged this node's present epoch.  Only an agreed node
+ * starts what it owns.  docs/decisions/views.md proves that two nodes which have each other in
+ * their views are never agreed in different ones.
+ *
+ * The view changes
+ *     at a loss   a member is no longer seen: at once.  {node_lost, Node, Creation} makes the
+ * others look: who has not heard of it lately drops it, too together    all native nodes that we
+ * see have told that they see what we see: the view becomes what is seen.  So a node that joins
+ * owns nothing before everybody has met it in trouble  what they see stays different: core/links.h
+ * parts them, the same way everywhere
+ *
+ * Nothing is told of a new epoch before its fence has passed (NPRI_EFFECT_FENCE): by then no thread
+ * of the program acts on the old view any more.
+ *
+ * JOINING: a node that has just begun, or has just lost all others, and meets native nodes, is not
+ * agreed before it is in a view with them, or stands alone by decision.
+ *
+ * STALLED: a node that has slept through its beats may have been taken for lost.  It begins a new
+ * epoch, dials whom it loses at once, and is not agreed, nor does it answer anything, before the
+ * others have acknowledged that epoch, or are gone.
+ *
+ * Tokens: core/token.h.  All of a view have one Base; it grows with every view that is left. */
+#ifndef NPRI_CORE_VIEWS_H
+#define NPRI_CORE_VIEWS_H
+
+#include "core/timers.h"
+
+struct npr_node_name;
+struct npr_term;
+struct npri_core_event;
+struct npri_peer;
+struct npri_text;
+
+/* How long what is seen may differ before it is trouble, and how often it is looked at then. */
+#define NPRI_TROUBLE_NS (UINT64_C(200) * 1000 * 1000)
+
+/* What a node tells another of its view. */
+struct npri_told_view {
+    bool is; /* told at all, on this connection */
+    bool draining;
+    uint64_t epoch;
+    uint64_t view_hash;
+    uint64_t sees_hash;
+    uint64_t ack;
+    uint64_t base;
+};
+
+struct npri_views {
+    uint64_t epoch;
+    uint64_t base;
+    uint64_t members_hash; /* of the view, as a set */
+    uint64_t sees_hash;
+    uint64_t fences_begun;
+    uint64_t fence;       /* the operation that is out; 0: it has passed */
+    bool fence_unmade;    /* there was no memory for it */
+    bool changed;         /* in this step: the epoch is about to grow */
+    bool members_changed; /* and because of the view, not of the base */
+    bool look;            /* something was seen or told in this step */
+    bool acked;           /* somebody has been acknowledged in this view */
+    bool agreed;
+    bool draining;
+    bool joining;
+    bool stalled;
+    bool saw_natives; /* when it was last looked */
+    bool trouble;
+    bool alone;        /* the view has no other native node, */
+    uint64_t alone_ns; /* since when */
+    uint64_t stalled_ns;
+    uint64_t trouble_ns;  /* since when; and */
+    uint64_t unagreed_ns; /* since when not agreed */
+    struct npri_timer trouble_timer;
+};
+
+void npri_views_init(struct npri_core *core);
+void npri_views_check(const struct npri_core *core);
+
+/* ---- For the parts that act on agreement. */
+
+/* Whether this node may start what it owns.  A client owns nothing, and is. */
+bool npri_views_agreed(const struct npri_core *core);
+uint64_t npri_views_epoch(const struct npri_core *core);
+
+/* Nothing is answered, not from our own table either. */
+bool npri_views_stalled(const struct npri_core *core);
+
+/* Why it is not agreed, for the user: "b@h has another view". */
+void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text);
+
+/* Whether all nodes that this one was to join refuse it, and it has met no other: then it does not
+ * go on alone.  `*out_why` has the text for the user. */
+bool npri_views_refused(const struct npri_core *core, struct npri_text *out_why);
+
+/* From now on this node is left out when owners are chosen, once all others know. */
+void npri_views_set_draining(struct npri_core *core);
+
+/* ---- Tokens (core/token.c). */
+
+/* All tokens of the view's base up to `token` are taken: raises it. */
+void npri_views_raise_base(struct npri_core *core, uint64_t base);
+
+/* ---- What happens. */
+
+/* It is seen from now on, or as another (its draining, its creation); or not any more. */
+void npri_views_on_seen(struct npri_core *core, struct npri_peer *peer);
+void npri_views_on_unseen(struct npri_core *core, struct npri_peer *peer, const char *reason);
+
+/* What owners are chosen by has changed without the view: whose manner is followed. */
+void npri_views_on_manner(struct npri_core *core);
+
+void npri_views_on_stall(struct npri_core *core, uint64_t late_ns);
+void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *event);
+void npri_views_on_trouble_time(struct npri_core *core);
+
+/* Messages: false when they are none. */
+bool npri_views_on_told(struct npri_core *core,
+                        struct npri_peer *peer,
+                        const struct npr_term *elements);
+bool npri_views_on_told_lost(struct npri_core *core,
+                             struct npri_peer *peer,
+                             const struct npr_term *elements);
+
+/* The end of every step: the view as it is now, and what others are to be told of it. */
+void npri_views_flush(struct npri_core *core);
+
+/* The view becomes those seen nodes that are wanted, and this one. */
+void npri_views_take(struct npri_core *core, bool (*wanted)(const struct npri_peer *peer));
+
+/* How long a graph, or a lack of agreement, must last to be acted on. */
+uint64_t npri_views_patience_ns(const struct npri_core *core);
+
+/* A name and a creation as a number: a member that does not drain. */
+uint64_t npri_identity(const struct npri_core *core,
+                       const struct npr_node_name *name,
+                       uint32_t creation,
+                       bool draining);
+
+#endif /* NPRI_CORE_VIEWS_H */
