@@ -5,8 +5,10 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SEED ?= 1
 SEEDS ?= 2000
+SOAK_SECONDS ?= 600
+SOAK_SEED ?= $(shell date +%s | tail -c 7)
 
-.PHONY: all build setup demo test check fuzz seeds install clean help
+.PHONY: all build setup demo test check fuzz seeds soak install clean help
 
 all: build
 
@@ -16,6 +18,7 @@ help:
 	@echo "make test       install what is missing, build, and run every test (PRESET=asan, tsan, ...)"
 	@echo "make check      format, lint, layers, clang-tidy"
 	@echo "make fuzz       run each fuzzer for FUZZ_SECONDS"
+	@echo "make soak       real nodes killed, stopped, parted and healed for SOAK_SECONDS (600)"
 	@echo "make seeds      run the runtime in the orders of SEEDS seeds, from SEED on"
 	@echo "make install    PREFIX=/usr/local DESTDIR="
 
@@ -52,6 +55,10 @@ fuzz: setup
 
 seeds: build
 	@$(BUILD)/systematic --seed $(SEED) --count $(SEEDS) | tail -n 4
+
+soak: setup
+	@$(MAKE) --no-print-directory build
+	@tools/soak $(BUILD) $(SOAK_SECONDS) $(SOAK_SEED)
 
 install: build
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

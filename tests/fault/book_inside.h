@@ -1,0 +1,129 @@
+/* book_inside.h - how the book is kept; for book.c and verdict.c only. */
+#ifndef NPRI_TESTS_FAULT_BOOK_INSIDE_H
+#define NPRI_TESTS_FAULT_BOOK_INSIDE_H
+
+#include "book.h"
+
+#define PID_BYTES_MAX    96
+#define NAME_BYTES_MAX   64
+#define STATUSES_MAX     32
+#define STATUS_BYTES_MAX 48
+#define REQUESTS_KEPT    1024 /* per client */
+/* A call's report is compared once so many later ones of its client are in: by then the process's
+ * has come, too.  More than the referee reads of a client before it looks at the nodes again. */
+#define REQUESTS_LATE 64
+#define FAULTS_KEPT   20
+#define LIVE_NS       UINT64_MAX /* end_ns of a process that has not ended */
+
+/* One process under one key. */
+struct life {
+    char pid[PID_BYTES_MAX];
+    uint32_t key;
+    unsigned node;
+    uint32_t run;
+    uint64_t token; /* 0: unknown, an original's */
+    uint64_t start_ns;
+    uint64_t end_ns;
+    int64_t given; /* the count that it began with */
+    int64_t count; /* of requests, the last reported */
+};
+
+/* What held from one act of the harness to the next.  Bit j of a mask of node i is about i and j.
+ */
+struct era {
+    uint64_t from_ns;
+    uint32_t runs[BOOK_NODES_MAX];
+    uint32_t apart[BOOK_NODES_MAX];    /* two processes are allowed */
+    uint32_t together[BOOK_NODES_MAX]; /* settled in one side, itself included */
+};
+
+/* A time in which a node did not run. */
+struct stop {
+    unsigned node;
+    bool by_harness;
+    uint64_t from_ns;
+    uint64_t to_ns;
+};
+
+/* A request as its process carried it out, and as its client had it answered. */
+struct request {
+    int64_t seq;
+    size_t life; /* index; meaningful while times > 0 */
+    int64_t count;
+    unsigned times;
+};
+struct answered {
+    int64_t seq; /* 0: none that is yet to be compared */
+    int64_t count;
+    uint64_t token;
+    bool by_original; /* which know no tokens */
+    char pid[PID_BYTES_MAX];
+};
+struct client {
+    struct request requests[REQUESTS_KEPT];
+    struct answered answers[REQUESTS_KEPT];
+    int64_t last_seq;
+};
+
+/* A get that a node answered with a process of its own, after it had been stopped. */
+struct answer_after_stop {
+    char pid[PID_BYTES_MAX];
+    size_t stop;
+    uint64_t found_ns;
+};
+
+struct book {
+    uint32_t keys_count;
+    uint32_t deadline_ms;
+    char names[BOOK_NODES_MAX][NAME_BYTES_MAX];
+    bool original[BOOK_NODES_MAX];
+    uint32_t runs[BOOK_NODES_MAX]; /* 0: not running */
+    uint32_t reach[BOOK_NODES_MAX];
+    uint64_t beat_ns[BOOK_NODES_MAX]; /* the last of the present run; 0: none */
+    uint32_t beat_run[BOOK_NODES_MAX];
+
+    struct life *lives;
+    size_t lives_count;
+    size_t lives_max;
+    uint32_t *by_pid; /* open addressing: index + 1 of lives */
+    size_t by_pid_size;
+    uint32_t *live_counts; /* per key: processes on native nodes at this moment */
+
+    struct era *eras;
+    size_t eras_count;
+    size_t eras_max;
+    struct stop *stops;
+    size_t stops_count;
+    size_t stops_max;
+    struct answer_after_stop *after_stops;
+    size_t after_stops_count;
+    size_t after_stops_max;
+
+    struct client clients[BOOK_CLIENTS_MAX];
+    struct book_second seconds[BOOK_SECONDS_MAX];
+    size_t seconds_count;
+    uint64_t first_ns;
+    struct {
+        char text[STATUS_BYTES_MAX];
+        uint64_t count;
+    } statuses[STATUSES_MAX];
+    struct book_figures figures;
+
+    /* Faults that are seen as they are reported: the number, and the first as text. */
+    size_t faults_count;
+    char faults[FAULTS_KEPT][320];
+};
+
+/* Room for one more element, whose index is *count; aborts without memory: a test cannot go on. */
+void *book_grow(void *array, size_t count, size_t *max, size_t element_bytes);
+
+/* The process of that name, or SIZE_MAX. */
+size_t book_find_life(const struct book *book, const char *pid);
+
+/* Notes a fault. */
+void book_fault(struct book *book, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Compares what a client was answered with what was carried out. */
+void book_compare(struct book *book, unsigned client, int64_t seq);
+
+#endif /* NPRI_TESTS_FAULT_BOOK_INSIDE_H */

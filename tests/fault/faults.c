@@ -1,0 +1,224 @@
+/* faults.c - real nodes under fault: processes, a network that breaks, clients that ask without
+ * pause, and a referee.
+ *
+ *      faults --case NAME|soak [OPTION]...
+ *
+ * Exit code 0: all was as promised; 1: a fault, each printed as a sentence; 2: the bed itself
+ * failed. docs/testing.md says what is decided, and how it is run. */
+#include "cases.h"
+#include "report.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef FAULT_SCALE
+#define FAULT_SCALE 1 /* how much longer everything takes with a sanitizer */
+#endif
+#define SETTLE_MS         (20000U * FAULT_SCALE)
+#define ORIGINALS_MS      20000U /* so much later do originals notice */
+#define SOAK_END_PERMILLE 20
+
+struct arguments {
+    const char *name;
+    const char *network; /* cables, proxies or auto */
+    const char *chart;
+    unsigned seconds;
+    struct bed_options bed;
+};
+
+static _Noreturn void usage(void)
+{
+    (void)fputs(
+        "usage: faults --case NAME --command FILE --witness FILE --asker FILE [OPTION]...\n\n"
+        "  --case NAME        one of those below, or soak: whatever the seed draws\n"
+        "  --network KIND     cables (namespaces; needs root), proxies, or auto\n"
+        "  --nodes N          native nodes (3)\n"
+        "  --originals N      Erlang nodes with nprocreg beside them (0)\n"
+        "  --ebin DIRS        where their code is\n"
+        "  --clients N        that ask without pause (8)\n"
+        "  --keys N           (100)\n"
+        "  --end-permille N   of the requests, after which the process is to end (the case's)\n"
+        "  --seconds N        how long a soak goes on (600)\n"
+        "  --seed N           (drawn)\n"
+        "  --call-ms N        the calls' time-out (5000)\n"
+        "  --chart FILE.svg   availability over time\n"
+        "  --directory DIR    logs and reports go there\n\n",
+        stderr);
+    for (size_t i = 0; i < fault_cases_count; i++) {
+        (void)fprintf(stderr, "  %-12s %s\n", fault_cases[i].name, fault_cases[i].what);
+    }
+    exit(2);
+}
+
+static unsigned number(const char *text)
+{
+    char *end = NULL;
+    const unsigned long value = strtoul(text, &end, 10);
+
+    if (end == text || *end != '\0' || value > 1000000) {
+        usage();
+    }
+    return (unsigned)value;
+}
+
+static void read_option(struct arguments *arguments, int option, const char *value)
+{
+    struct bed_options *bed = &arguments->bed;
+    const char **const texts[] = {
+        ['c'] = &arguments->name,  ['C'] = &bed->command,       ['w'] = &bed->witness,
+        ['a'] = &bed->asker,       ['n'] = &arguments->network, ['e'] = &bed->ebin,
+        ['g'] = &arguments->chart, ['d'] = &bed->directory};
+    unsigned *const numbers[] = {
+        ['N'] = &bed->nodes_count, ['O'] = &bed->originals_count, ['l'] = &bed->clients_count,
+        ['k'] = &bed->keys_count,  ['t'] = &arguments->seconds,   ['m'] = &bed->call_ms,
+        ['p'] = &bed->end_permille};
+    const size_t index = (size_t)option;
+
+    if (option == 's') {
+        bed->seed = number(value);
+    } else if (index < sizeof(texts) / sizeof(texts[0]) && texts[index] != NULL) {
+        *texts[index] = value;
+    } else if (index < sizeof(numbers) / sizeof(numbers[0]) && numbers[index] != NULL) {
+        *numbers[index] = number(value);
+    } else {
+        usage();
+    }
+}
+
+static void read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"case", required_argument, NULL, 'c'},
+        {"command", required_argument, NULL, 'C'},
+        {"witness", required_argument, NULL, 'w'},
+        {"asker", required_argument, NULL, 'a'},
+        {"network", required_argument, NULL, 'n'},
+        {"nodes", required_argument, NULL, 'N'},
+        {"originals", required_argument, NULL, 'O'},
+        {"ebin", required_argument, NULL, 'e'},
+        {"clients", required_argument, NULL, 'l'},
+        {"keys", required_argument, NULL, 'k'},
+        {"seconds", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 's'},
+        {"call-ms", required_argument, NULL, 'm'},
+        {"chart", required_argument, NULL, 'g'},
+        {"directory", required_argument, NULL, 'd'},
+        {"end-permille", required_argument, NULL, 'p'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        read_option(arguments, option, optarg);
+    }
+    if (arguments->name == NULL || arguments->bed.command == NULL ||
+        arguments->bed.witness == NULL || arguments->bed.asker == NULL || optind != argc ||
+        arguments->bed.nodes_count + arguments->bed.originals_count > BOOK_NODES_MAX ||
+        arguments->bed.nodes_count + arguments->bed.originals_count < 2 ||
+        arguments->bed.clients_count > BOOK_CLIENTS_MAX || arguments->bed.keys_count == 0 ||
+        (arguments->bed.originals_count > 0 && arguments->bed.ebin == NULL)) {
+        usage();
+    }
+}
+
+static enum network_kind network_named(const char *name)
+{
+    if (strcmp(name, "proxies") == 0) {
+        return NETWORK_PROXIES;
+    }
+    if (strcmp(name, "cables") != 0 && strcmp(name, "auto") != 0) {
+        usage();
+    }
+    if (network_can_use_cables()) {
+        return NETWORK_CABLES;
+    }
+    if (strcmp(name, "cables") == 0) {
+        (void)printf("no network namespaces here: skipped\n");
+        exit(77); /* ctest's SKIP_RETURN_CODE */
+    }
+    return NETWORK_PROXIES;
+}
+
+static const struct fault_case *case_named(const char *name)
+{
+    for (size_t i = 0; i < fault_cases_count; i++) {
+        if (strcmp(fault_cases[i].name, name) == 0) {
+            return &fault_cases[i];
+        }
+    }
+    if (strcmp(name, "soak") != 0) {
+        usage();
+    }
+    return NULL;
+}
+
+/* The original ones first: the others join them, and not the other way round. */
+static void start_nodes(struct bed *bed, unsigned first)
+{
+    for (unsigned kind = 0; kind < 2; kind++) {
+        for (unsigned i = 0; i < bed_nodes_count(bed); i++) {
+            if (bed_is_original(bed, i) == (kind == 0) && (first == 0 || i < first)) {
+                bed_start(bed, i);
+            }
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.network = "auto",
+                                  .seconds = 600,
+                                  .bed = {.nodes_count = 3,
+                                          .clients_count = 8,
+                                          .keys_count = 100,
+                                          .end_permille = UINT32_MAX,
+                                          .call_ms = 5000,
+                                          .settle_ms = SETTLE_MS,
+                                          .seed = (uint64_t)time(NULL) % 1000000}};
+    char directory[] = "/tmp/nprocreg-faults-XXXXXX";
+    char title[160];
+    const struct fault_case *one;
+    struct bed *bed;
+    size_t faults;
+
+    read_arguments(&arguments, argc, argv);
+    one = case_named(arguments.name);
+    arguments.bed.network = network_named(arguments.network);
+    if (one != NULL && one->proxies_only) {
+        arguments.bed.network = NETWORK_PROXIES;
+    }
+    if (arguments.bed.originals_count > 0) {
+        arguments.bed.settle_ms += ORIGINALS_MS;
+    }
+    if (arguments.bed.directory == NULL) {
+        arguments.bed.directory = mkdtemp(directory);
+    } else {
+        (void)mkdir(arguments.bed.directory, 0700);
+    }
+    (void)snprintf(
+        title, sizeof(title), "%s: %u native and %u original nodes, %u clients, %s, seed %llu",
+        arguments.name, arguments.bed.nodes_count, arguments.bed.originals_count,
+        arguments.bed.clients_count, arguments.bed.network == NETWORK_CABLES ? "cables" : "proxies",
+        (unsigned long long)arguments.bed.seed);
+    (void)printf("%s; logs in %s\n", title, arguments.bed.directory);
+    if (arguments.bed.end_permille == UINT32_MAX) {
+        arguments.bed.end_permille = one == NULL ? SOAK_END_PERMILLE : one->end_permille;
+    }
+    bed = bed_open(&arguments.bed);
+    start_nodes(bed, one == NULL ? 0 : one->nodes_first);
+    bed_start_clients(bed);
+    (void)bed_settle(bed);
+    if (one != NULL) {
+        one->run(bed);
+    } else {
+        cases_soak(bed, arguments.bed.seed, arguments.seconds,
+                   arguments.bed.network == NETWORK_PROXIES);
+    }
+    faults = bed_close(bed, title, arguments.chart);
+    (void)printf("%s: %zu faults\n", title, faults);
+    return faults == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,144 @@
+/* witness.c - a module: witness:start/0 starts a process that counts the requests that it carries
+ * out, and tells the referee of its start, of each request before it answers, and of its end.
+ *
+ *      call  {op,Key,Client,Seq}  -> {ok,Token,Count}, with this request counted
+ *      call  stop                 -> ok, and it ends */
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nprocreg/format.h"
+#include "nprocreg/module.h"
+
+#define PID_TEXT_BYTES_MAX 320
+
+struct witness {
+    char pid[PID_TEXT_BYTES_MAX];
+    uint64_t token;
+    int64_t key;
+    int64_t count;
+};
+
+/* A name for the process that no other has had: with the creation of its node. */
+static void witness_name(const struct npr_pid *pid, char *out, size_t out_size)
+{
+    (void)snprintf(out, out_size, "%.*s.%u.%u.%u", (int)pid->node.size, pid->node.text,
+                   (unsigned)pid->id, (unsigned)pid->serial, (unsigned)pid->creation);
+}
+
+static npr_status witness_init(struct npr_process *self, void *state, struct npr_term args)
+{
+    struct witness *witness = state;
+    const uint64_t now_ns = report_now_ns();
+    const struct npr_pid pid = npr_self(self);
+
+    (void)args;
+    if (!NPR_MATCH(npr_start_key(self), "{key,~i}", &witness->key)) {
+        return NPR_EINVAL;
+    }
+    witness_name(&pid, witness->pid, sizeof(witness->pid));
+    witness->token = npr_start_token(self);
+    report("start %llu %s %lld %llu %lld", (unsigned long long)now_ns, witness->pid,
+           (long long)witness->key, (unsigned long long)witness->token, (long long)witness->count);
+    return NPR_OK;
+}
+
+static npr_status witness_answer(struct npr_process *self,
+                                 const struct npr_from *from,
+                                 struct npr_builder *built)
+{
+    struct npr_term reply;
+    npr_status status = npr_builder_finish(built, &reply, NULL);
+
+    return status == NPR_OK ? npr_reply(self, from, reply) : status;
+}
+
+static npr_status witness_stop(struct npr_process *self, const struct npr_from *from)
+{
+    struct npr_builder *built = npr_scratch(self);
+    struct npr_term normal;
+    npr_status status;
+
+    NPR_BUILD(built, "ok");
+    status = witness_answer(self, from, built);
+    if (status != NPR_OK) {
+        return status;
+    }
+    built = npr_scratch(self);
+    NPR_BUILD(built, "normal");
+    status = npr_builder_finish(built, &normal, NULL);
+    return status == NPR_OK ? npr_stop(self, normal) : status;
+}
+
+static npr_status witness_call(struct npr_process *self,
+                               void *state,
+                               const struct npr_from *from,
+                               struct npr_term request)
+{
+    struct witness *witness = state;
+    struct npr_builder *built = npr_scratch(self);
+    int64_t client;
+    int64_t seq;
+    int64_t key;
+
+    if (NPR_MATCH(request, "stop")) {
+        return witness_stop(self, from);
+    }
+    if (NPR_MATCH(request, "{op,~i,~i,~i}", &key, &client, &seq) && key == witness->key) {
+        witness->count++;
+        report("op %llu %s %lld %lld %lld", (unsigned long long)report_now_ns(), witness->pid,
+               (long long)client, (long long)seq, (long long)witness->count);
+        NPR_BUILD(built, "{ok,~u,~i}", witness->token, witness->count);
+    } else {
+        NPR_BUILD(built, "{error,unknown}");
+    }
+    return witness_answer(self, from, built);
+}
+
+/* The reason without blanks, so that it stays one word of the line. */
+static void witness_terminate(struct npr_process *self, void *state, struct npr_term reason)
+{
+    struct witness *witness = state;
+    char *text = npr_term_print(reason);
+
+    (void)self;
+    for (char *at = text; at != NULL && *at != '\0'; at++) {
+        if (*at <= ' ') {
+            *at = '_';
+        }
+    }
+    report("end %llu %s %.100s", (unsigned long long)report_now_ns(), witness->pid,
+           text == NULL ? "?" : text);
+    free(text);
+}
+
+static const struct npr_behaviour witness_behaviour = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .state_bytes = sizeof(struct witness),
+    .init = witness_init,
+    .call = witness_call,
+    .terminate = witness_terminate,
+};
+
+static const struct npr_function witness_functions[] = {
+    {.name = "start", .arity = 0, .behaviour = &witness_behaviour},
+};
+
+static const struct npr_module witness_module = {
+    .abi = NPR_MODULE_ABI,
+    .name = "witness",
+    .functions = witness_functions,
+    .functions_count = 1,
+};
+
+NPR_MODULE(witness_module)
+
+/* When it is loaded, which is before the node starts: no process can be earlier. */
+static void __attribute__((constructor)) witness_load(void)
+{
+    if (!report_open() || !report_beats()) {
+        (void)fprintf(stderr, "witness: no referee\n");
+        abort();
+    }
+}
