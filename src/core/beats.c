@@ -5,6 +5,10 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
+/* Nobody is judged for that part of a heartbeat after one of ours that came late by more than
+ * that. */
+#define LATE_PART 4u
+
 /* Of a beat that is told now: above 0. */
 static uint64_t number_now(const struct npri_core *core)
 {
@@ -45,6 +49,13 @@ uint64_t npri_beats_silence_ns(const struct npri_core *core, const struct npri_p
     return core->now_ns - peer->alive_ns;
 }
 
+/* After a delay of our own, what others have said meanwhile may still lie in our sockets. */
+bool npri_beats_were_late(const struct npri_core *core)
+{
+    return core->beats.late_ns != 0 &&
+           core->now_ns - core->beats.late_ns < core->options.heartbeat_ns / LATE_PART;
+}
+
 /* ---- Our own beat. */
 
 static bool tell_beat(struct npri_core *core, const struct npri_peer *peer)
@@ -79,7 +90,7 @@ static const char *find_fault(const struct npri_core *core, const struct npri_pe
 
 static void beat(struct npri_core *core, struct npri_peer *peer)
 {
-    const char *fault = find_fault(core, peer);
+    const char *fault = npri_beats_were_late(core) ? NULL : find_fault(core, peer);
 
     if (fault != NULL) {
         npri_member_drop(core, peer, npr_bytes_of(fault));
@@ -95,7 +106,9 @@ void npri_beats_on_time(struct npri_core *core)
 {
     struct npri_link *next;
 
-    core->beats.due_ns = npri_time_after(core, core->options.heartbeat_ns);
+    core->beats.due_ns =
+        npri_time_after(core, npri_beats_were_late(core) ? core->options.heartbeat_ns / LATE_PART
+                                                         : core->options.heartbeat_ns);
     npri_timer_arm(core, &core->beats.timer, core->beats.due_ns);
     for (struct npri_link *at = core->members.peers.order.next; at != &core->members.peers.order;
          at = next) {
@@ -126,8 +139,12 @@ static uint64_t least_timeout_ns(const struct npri_core *core)
 
 void npri_beats_look(struct npri_core *core)
 {
-    const struct npri_beats *beats = &core->beats;
+    struct npri_beats *beats = &core->beats;
 
+    if (core->now_ns > beats->due_ns &&
+        core->now_ns - beats->due_ns > core->options.heartbeat_ns / LATE_PART) {
+        beats->late_ns = core->now_ns;
+    }
     if (core->now_ns <= beats->due_ns ||
         core->now_ns - beats->due_ns + core->options.heartbeat_ns < least_timeout_ns(core)) {
         return;
@@ -137,7 +154,7 @@ void npri_beats_look(struct npri_core *core)
         NPRI_MAP_AT(at, struct npri_peer, node)->watched_ns = core->now_ns;
     }
     npri_views_on_stall(core, core->now_ns - beats->due_ns);
-    core->beats.due_ns = core->now_ns;
+    beats->due_ns = core->now_ns;
     npri_timer_arm(core, &core->beats.timer, core->now_ns);
 }
 

@@ -27,7 +27,8 @@ struct npri_peer;
 
 struct npri_beats {
     struct npri_timer timer;
-    uint64_t due_ns; /* the next beat; UINT64_MAX: there are none */
+    uint64_t due_ns;  /* the next beat; UINT64_MAX: there are none */
+    uint64_t late_ns; /* when it was last noticed that one was late; 0: never */
 };
 
 void npri_beats_init(struct npri_core *core);
@@ -35,6 +36,9 @@ void npri_beats_on_time(struct npri_core *core);
 
 /* Before anything else in a step: whether we have slept through our beats. */
 void npri_beats_look(struct npri_core *core);
+
+/* Whether one of ours has just come late: who seems silent may not be. */
+bool npri_beats_were_late(const struct npri_core *core);
 
 /* Whether this node and `peer` tell by beats that they live. */
 bool npri_beats_watch(const struct npri_core *core, const struct npri_peer *peer);

@@ -195,6 +195,30 @@ void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
     }
 }
 
+/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed. */
+static void go_on_mending(struct npri_core *core, struct npri_peer *peer)
+{
+    const uint64_t most_ns = core->views.stalled ? npri_views_patience_ns(core)
+                                                 : NPRI_MENDING_MAX * core->options.suspect_ns;
+    const uint64_t step_ns = core->views.stalled ? most_ns : core->options.suspect_ns;
+    const uint64_t end_ns = peer->mending_ns + most_ns;
+
+    npri_timer_arm(core, &peer->settle_timer,
+                   end_ns < core->now_ns + step_ns ? end_ns : core->now_ns + step_ns);
+}
+
+static void begin_mending(struct npri_core *core, struct npri_peer *peer)
+{
+    peer->pause_ns = NPRI_DIAL_PAUSE_NS;
+    if (!peer->mending) {
+        begin_settling(core, peer);
+        peer->mending = true;
+        peer->mending_ns = core->now_ns;
+    }
+    go_on_mending(core, peer);
+    npri_dial_now(core, peer);
+}
+
 /* ---- Joining and leaving the view. */
 
 /* It would find other owners than we do. */
@@ -324,19 +348,6 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
     }
 }
 
-/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed. */
-static void begin_mending(struct npri_core *core, struct npri_peer *peer)
-{
-    peer->pause_ns = NPRI_DIAL_PAUSE_NS;
-    begin_settling(core, peer);
-    peer->mending = true;
-    if (core->views.stalled) {
-        npri_timer_arm(core, &peer->settle_timer,
-                       npri_time_after(core, npri_views_patience_ns(core)));
-    }
-    npri_dial_now(core, peer);
-}
-
 void npri_member_close(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why)
 {
     struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_DISCONNECT, why.size);
@@ -397,7 +408,11 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
     peer->creation = event->creation;
     peer->dialling = false;
     npri_timer_stop(core, &peer->dial_timer);
-    begin_settling(core, peer);
+    if (peer->mending) {
+        go_on_mending(core, peer);
+    } else {
+        begin_settling(core, peer);
+    }
     if (core->options.member) {
         npri_chatter_greet(core, peer);
     }
@@ -424,7 +439,7 @@ static void log_disconnected(struct npri_core *core,
 void npri_members_on_disconnected(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_peer *peer = npri_member_find(core, &event->node);
-    bool lost_member;
+    bool awaited;
 
     if (peer == NULL || (!peer->connected && !peer->dialling)) {
         return;
@@ -435,9 +450,9 @@ void npri_members_on_disconnected(struct npri_core *core, const struct npri_core
     }
     peer->dialling = false;
     if (peer->connected) {
-        lost_member = peer->native && peer->in_view;
+        awaited = peer->settling || (peer->native && (peer->in_view || core->views.joining));
         disconnect(core, peer, "connection lost");
-        if (lost_member && core->options.member) {
+        if (awaited && core->options.member) {
             begin_mending(core, peer);
             return;
         }

@@ -21,8 +21,10 @@
  * every node that joins starts a second process for each key that it is asked for.
  *
  * Mending: a native member whose connection was closed, not one that fell silent, is dialled at
- * once, and settling until it is in the view again, cannot be reached, or suspect_ns have passed:
- * so a connection that was reset costs no second process.
+ * once, and settling until it is in the view again, or cannot be reached, or suspect_ns have passed
+ * in which it did not even connect, or NPRI_MENDING_MAX times that since it was lost.  Likewise one
+ * that is being waited for already when its connection breaks.  Meanwhile this node is not agreed:
+ * so connections that are reset cost no second process.
  *
  * Names are cheap: whoever is connected can send any number of them.  So only NPRI_NAMED_NODES_MAX
  * peers may be there that are neither connected nor to be joined, and new names hold requests for
@@ -53,6 +55,9 @@
 #define NPRI_DIAL_PAUSE_JOIN_MAX (5 * NPRI_DIAL_PAUSE_NS)
 #define NPRI_DIAL_PAUSE_MAX      (30 * NPRI_DIAL_PAUSE_NS)
 
+/* How often suspect_ns a node that was cut off is waited for. */
+#define NPRI_MENDING_MAX 3u
+
 /* How long a native member that was lost is dialled, if nobody names it: as one to join. */
 #define NPRI_DIAL_LOST_NS (UINT64_C(3600) * 1000 * 1000 * 1000)
 
@@ -66,7 +71,8 @@ struct npri_peer {
     bool counted;  /* among named_count */
     bool dialling; /* a CONNECT is out */
     bool settling;
-    bool mending;              /* lost by its connection's end, and settling because of that */
+    bool mending;              /* lost by its connection's end, and settling because of that, */
+    uint64_t mending_ns;       /* since then */
     bool was_member;           /* it has been in the view */
     bool refused;              /* when it last greeted; */
     uint64_t refused_until_ns; /* it is not dialled before */

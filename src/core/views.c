@@ -307,17 +307,42 @@ void npri_views_on_manner(struct npri_core *core)
 
 /* ---- Telling. */
 
+/* Whether somebody may be about to enter the view of whom others cannot know: a member that was cut
+ * off, or a node that this one was to join when it began. */
+static const struct npri_peer *find_awaited(const struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->mending || (peer->join && peer->settling && !peer->was_member)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* Its present epoch, if it has our view.  Who waits for somebody acknowledges nothing new: the
+ * other would be agreed without the one that is waited for. */
+static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *peer)
+{
+    if (!peer->in_view || !peer->told.is || peer->told.view_hash != view_hash(core)) {
+        return 0;
+    }
+    if (find_awaited(core) != NULL && peer->said.ack != peer->told.epoch) {
+        return 0;
+    }
+    return peer->told.epoch;
+}
+
 /* What `peer` is to know. */
 static struct npri_told_view view_for(const struct npri_core *core, const struct npri_peer *peer)
 {
-    const bool same = peer->in_view && peer->told.is && peer->told.view_hash == view_hash(core);
-
     return (struct npri_told_view){.is = true,
                                    .draining = core->views.draining,
                                    .epoch = core->views.epoch,
                                    .view_hash = view_hash(core),
                                    .sees_hash = core->views.sees_hash,
-                                   .ack = same ? peer->told.epoch : 0,
+                                   .ack = ack_for(core, peer),
                                    .base = core->views.base};
 }
 
@@ -404,16 +429,6 @@ static const struct npri_peer *find_dissenter(const struct npri_core *core, cons
     return NULL;
 }
 
-static bool is_mending(const struct npri_core *core)
-{
-    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        if (NPRI_MAP_AT(at, struct npri_peer, node)->mending) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A node that meets others soon after it began, or was left alone. */
 static void look_joining(struct npri_core *core)
 {
@@ -442,7 +457,7 @@ static void look_stalled(struct npri_core *core)
         return;
     }
     if (core->now_ns - views->stalled_ns >= npri_views_patience_ns(core) ||
-        (find_dissenter(core, &why) == NULL && !is_mending(core))) {
+        (find_dissenter(core, &why) == NULL && find_awaited(core) == NULL)) {
         views->stalled = false;
         npri_text_add(&text, "stall_over");
         npri_core_log(core, NPRI_LOG_INFO, &text);
@@ -457,7 +472,7 @@ static void look_agreed(struct npri_core *core)
     look_joining(core);
     look_stalled(core);
     views->agreed = !views->changed && views->fence == 0 && !views->stalled && !views->joining &&
-                    find_dissenter(core, &why) == NULL;
+                    find_awaited(core) == NULL && find_dissenter(core, &why) == NULL;
     if (views->agreed) {
         views->unagreed_ns = 0;
     } else if (views->unagreed_ns == 0) {
@@ -540,9 +555,14 @@ uint64_t npri_views_epoch(const struct npri_core *core)
 void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text)
 {
     const char *why = NULL;
+    const struct npri_peer *awaited = find_awaited(core);
     const struct npri_peer *peer = find_dissenter(core, &why);
 
-    if (core->views.stalled) {
+    if (awaited != NULL) {
+        npri_text_add(text, "this node waits for ");
+        npri_text_add_node(text, &awaited->name);
+        npri_text_add(text, ", to which it was connected or is to be");
+    } else if (core->views.stalled) {
         npri_text_add(text, "this node was asleep, and others may have taken it for lost");
     } else if (core->views.joining) {
         npri_text_add(text, "this node is about to join others");
@@ -656,7 +676,8 @@ bool npri_views_on_told(struct npri_core *core,
 static void doubt(struct npri_core *core, struct npri_peer *peer)
 {
     if (npri_beats_watch(core, peer)) {
-        if (npri_beats_silence_ns(core, peer) > 2 * core->options.heartbeat_ns) {
+        if (npri_beats_silence_ns(core, peer) > 2 * core->options.heartbeat_ns &&
+            !npri_beats_were_late(core)) {
             npri_member_drop(core, peer,
                              npr_bytes_of("another node has lost it, and it is silent here, too"));
         }
