@@ -61,6 +61,24 @@ enum npr_restart {
     NPR_RESTART_PERMANENT, /* whatever it ended with: also when it was idle (idle_ms) */
 };
 
+/* Two processes live under one key, and this one is not the one that keeps it: after two parts of
+ * the cluster, which could not see each other, have met again. */
+struct npr_conflict {
+    struct npr_term key; /* borrowed for the callback */
+    struct npr_pid winner;
+    uint64_t token; /* of the winner's activation (npr_start_token()) */
+};
+
+/* What becomes of the process that loses. */
+enum npr_on_conflict {
+    NPR_CONFLICT_EXIT,   /* it ends with {nprocreg,conflict,Winner}, whether it traps exits or not;
+                          * for NPR_CONFLICT_GRACE_MS what is sent to it goes to the winner */
+    NPR_CONFLICT_NOTIFY, /* it lives on, and the key leads to the winner */
+};
+
+/* What waits in the loser's mailbox, and what comes within this time, the winner gets, in order. */
+#define NPR_CONFLICT_GRACE_MS         5000u
+
 #define NPR_RESTARTS_DEFAULT          3u
 #define NPR_RESTARTS_MAX              1000u
 #define NPR_RESTART_WINDOW_MS_DEFAULT 5000u
@@ -128,6 +146,31 @@ struct npr_behaviour {
     uint64_t restart_window_ms;
     /* What became of an npr_call(): runs exactly once for each, unless the process ends first. */
     npr_status (*answer)(struct npr_process *self, void *state, const struct npr_answer *answer);
+    /* It has lost its key (struct npr_conflict).  One term that is built in `out`, if any, is sent
+     * to the winner as {nprocreg,handover,Key,Loser,State}, for its `info`.  With
+     * NPR_CONFLICT_EXIT, which is what 0 says, this is its last callback but `terminate`, whatever
+     * it returns.  With NPR_CONFLICT_NOTIFY and no callback it gets the message
+     * {nprocreg,conflict,Key,Winner,Token}.  In a thread process it runs inside npr_receive(). */
+    npr_status (*conflict)(struct npr_process *self,
+                           void *state,
+                           const struct npr_conflict *conflict,
+                           struct npr_builder *out);
+    uint32_t on_conflict; /* enum npr_on_conflict */
+    /* The node is drained: builds the state in `out` as one term, for the process that takes over
+     * on another node.  That is started from the same function with the same arguments, and its
+     * init finds the term with npr_start_state().  Until it runs this one is stopped: what it is
+     * sent waits.  Then `terminate` runs here with {shutdown,{nprocreg,moved}}, and what is sent
+     * to the old pid, what has waited first, goes to the new process.
+     *
+     * A failure does not end the process: it stays, and is asked again later.  When the new process
+     * cannot be started it goes on, with a message {nprocreg,handover,failed}.  NULL, or nothing
+     * built: there is no state to hand over.  The process ends in order, and the next one is
+     * started when somebody asks for the key, or sends something to the old pid.
+     *
+     * Its timers, its own monitors and its open calls end with it: whatever is needed of them must
+     * be in the state.  In a thread process it runs inside npr_receive(), which then says NPR_EEXIT
+     * once the other process runs. */
+    npr_status (*handover)(struct npr_process *self, void *state, struct npr_builder *out);
 };
 
 /* A process that no key leads to. */
@@ -165,6 +208,10 @@ NPR_API const void *npr_user(const struct npr_process *self);
  * the process gets the same number (struct npr_found). */
 NPR_API struct npr_term npr_start_key(const struct npr_process *self);
 NPR_API uint64_t npr_start_token(const struct npr_process *self);
+
+/* What the process's predecessor has handed over (behaviour's `handover`), in its init only, where
+ * it is borrowed; no term (`data` NULL) when it starts afresh. */
+NPR_API struct npr_term npr_start_state(const struct npr_process *self);
 
 /* Asks the process to end with `reason` once this callback has returned.  The first reason given in
  * a callback counts.  Returns NPR_OK, NPR_EINVAL (no term) or NPR_ENOMEM. */

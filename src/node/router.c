@@ -91,6 +91,9 @@ static bool signal_to_control(const struct npr_node *node,
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
     case NPRI_SIGNAL_TELL:
+    case NPRI_SIGNAL_CONFLICT:
+    case NPRI_SIGNAL_HANDOVER:
+    case NPRI_SIGNAL_MOVED:
         return false;
     }
     return false;
@@ -180,6 +183,9 @@ static bool is_whole(const struct npri_signal *signal)
     case NPRI_SIGNAL_BATCH:
     case NPRI_SIGNAL_CALL:
     case NPRI_SIGNAL_ANSWER:
+    case NPRI_SIGNAL_CONFLICT:
+    case NPRI_SIGNAL_HANDOVER:
+    case NPRI_SIGNAL_MOVED:
         return false;
     }
     return false;

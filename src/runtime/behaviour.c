@@ -43,6 +43,9 @@ const char *npri_behaviour_fault(const struct npr_behaviour *behaviour)
     if (complete.restart > NPR_RESTART_PERMANENT) {
         return "a behaviour whose restart is none of enum npr_restart";
     }
+    if (complete.on_conflict > NPR_CONFLICT_NOTIFY) {
+        return "a behaviour whose on_conflict is none of enum npr_on_conflict";
+    }
     if (complete.restarts_max > NPR_RESTARTS_MAX) {
         return "a behaviour whose restarts_max is above NPR_RESTARTS_MAX";
     }
@@ -66,6 +69,8 @@ static const struct npr_behaviour *runtime_complete(struct npri_runtime *runtime
     }
     npri_behaviour_complete(behaviour, &complete);
     at = runtime->behaviours;
+    /* All bytes count: those of older releases have no padding, and what they lack is zero.
+     * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     while (at != NULL && memcmp(&at->behaviour, &complete, sizeof(complete)) != 0) {
         at = at->next;
     }

@@ -88,15 +88,25 @@ const void *npr_user(const struct npr_process *self)
     return npri_process_is_here(self) ? self->origin->behaviour->user : NULL;
 }
 
+/* Whether it is in its init. */
+static bool process_is_starting(const struct npr_process *self)
+{
+    return npri_process_is_here(self) && self->phase == NPRI_PHASE_STARTING;
+}
+
 struct npr_term npr_start_key(const struct npr_process *self)
 {
-    return !npri_process_is_here(self) || self->start == NULL ? (struct npr_term){0}
-                                                              : self->start->key;
+    return process_is_starting(self) ? self->start->key : (struct npr_term){0};
 }
 
 uint64_t npr_start_token(const struct npr_process *self)
 {
-    return !npri_process_is_here(self) || self->start == NULL ? 0 : self->start->token;
+    return process_is_starting(self) ? self->start->token : 0;
+}
+
+struct npr_term npr_start_state(const struct npr_process *self)
+{
+    return process_is_starting(self) ? self->start->state : (struct npr_term){0};
 }
 
 npr_status npr_stop(struct npr_process *self, struct npr_term reason)

@@ -5,6 +5,7 @@
  * nothing: it was sent before our UNLINK arrived there, which takes it down again. */
 #include <string.h>
 
+#include "runtime/forward.h"
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
@@ -247,21 +248,31 @@ static enum npri_verdict process_lose(struct npr_process *process, struct npri_r
     return verdict;
 }
 
-static enum npri_verdict process_on_node_down(struct npr_process *process,
-                                              const struct npri_signal *signal)
+bool npri_process_take_node(struct npr_process *process,
+                            const struct npri_signal *node_down,
+                            struct npri_relation **out)
 {
     struct npr_node_name node = {0};
     struct npr_bytes name;
-    struct npri_relation *lost;
-    enum npri_verdict verdict = NPRI_GO_ON;
 
-    if (!npr_term_get_atom(signal->payload, &name) || name.size > sizeof(node.text)) {
-        return NPRI_GO_ON;
+    if (!npr_term_get_atom(node_down->payload, &name) || name.size > sizeof(node.text)) {
+        return false;
     }
     node.size = (uint8_t)name.size;
     memcpy(node.text, name.data, name.size);
+    *out = npri_relations_take_node(&process->relations, &node);
+    return true;
+}
 
-    lost = npri_relations_take_node(&process->relations, &node);
+static enum npri_verdict process_on_node_down(struct npr_process *process,
+                                              const struct npri_signal *signal)
+{
+    struct npri_relation *lost;
+    enum npri_verdict verdict = NPRI_GO_ON;
+
+    if (!npri_process_take_node(process, signal, &lost)) {
+        return NPRI_GO_ON;
+    }
     while (lost != NULL && verdict == NPRI_GO_ON) {
         struct npri_relation *next = lost->next;
 
@@ -315,6 +326,12 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         npri_signal_destroy(process->leader);
         process->leader = signal;
         return NPRI_KEPT;
+    case NPRI_SIGNAL_CONFLICT:
+        return npri_forward_on_conflict(process, signal);
+    case NPRI_SIGNAL_HANDOVER:
+        return npri_forward_on_handover(process, signal);
+    case NPRI_SIGNAL_MOVED:
+        return npri_forward_on_moved(process, signal);
     case NPRI_SIGNAL_MESSAGE: /* not here */
     case NPRI_SIGNAL_PLAIN:   /* likewise */
     case NPRI_SIGNAL_BATCH:

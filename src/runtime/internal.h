@@ -8,6 +8,8 @@
  *          |                                                       |
  *          +--init fails, or the runtime stops---------------------+
  *
+ * One that gives its key up is FORWARDING in between (forward.h).
+ *
  * What is said of its worker holds for the thread of a thread process (thread.h).
  *
  * On the way to ENDING, in this order: terminate; its timers; out of the table (from here on others
@@ -60,6 +62,15 @@ enum npri_phase {
     NPRI_PHASE_LIVE,
     NPRI_PHASE_CLOSING,
     NPRI_PHASE_ENDING,
+    NPRI_PHASE_FORWARDING,
+};
+
+/* Of a process that gives its key up (forward.h). */
+enum npri_transit {
+    NPRI_TRANSIT_NONE,
+    NPRI_TRANSIT_HANDING, /* it is paused until MOVED; or until it owes nobody an answer */
+    NPRI_TRANSIT_MOVES,   /* its code ends; from then on it forwards */
+    NPRI_TRANSIT_LOSES,   /* the same for a time, and its end is told */
 };
 
 /* Counters that one thread writes at a time, or that a lock guards.  relaxed: figures. */
@@ -74,9 +85,11 @@ struct npri_start {
                     npr_status status,
                     struct npr_term reason);
     void *user;
-    struct npr_term args; /* the bytes follow, */
-    struct npr_term key;  /* like these; or none */
+    struct npr_term args;  /* the bytes follow, */
+    struct npr_term key;   /* like these; or none, */
+    struct npr_term state; /* like this one */
     uint64_t token;
+    bool told;    /* `started` was called: only the arguments are wanted */
     uint8_t room; /* the size of its block (pool.h) */
 };
 
@@ -104,16 +117,17 @@ struct npr_process {
                              * went through; so it sees what was set before that signal left */
     bool is_bounded;        /* its mailbox */
     bool takes_batches;     /* batch.h; constant */
-    bool named;             /* under the lock of its shard, like these two */
+    bool named;             /* under the lock of its shard, like these three */
     bool registered;        /* npri_runtime_watch() */
     bool gone;              /* dead, and here only to say that its end is being told */
+    bool forwards;          /* for others it is dead, but what is sent to it goes on */
 
     /* Its worker, now and then; but for the first. */
     struct npr_process *run_next; /* who may add it to a run queue, then the lock of the queue; of a
                                    * registered one that has ended: ends.h */
     struct npr_term end_reason;
     struct npri_signal *end_block; /* what end_reason points into, or NULL */
-    struct npri_start *start;      /* NULL once init has run */
+    struct npri_start *start;      /* once init has run: only its arguments, or NULL */
     struct npri_signal *leader;    /* GROUP_LEADER whose `from` is the leader, or NULL */
     struct npri_alarm_set *timers; /* NULL until it sets one */
     struct npri_signal *held;      /* what waits until it is resumed, newest first */
@@ -137,6 +151,8 @@ struct npr_process {
     bool deferred;       /* init has returned, the start is not complete */
     bool awake;          /* not idle, whatever the time */
     bool lingers;        /* it may not end yet */
+    uint8_t transit;     /* enum npri_transit */
+    bool watches;        /* forwarding: it monitors who it forwards to */
     uint8_t room;        /* constant: the size of its block (pool.h) */
 
     /* Its worker; read by anybody.  relaxed: figures. */
@@ -244,7 +260,8 @@ enum npri_verdict {
 void npri_process_run(struct npri_worker *worker, struct npr_process *process);
 void npri_process_free(struct npr_process *process);
 
-/* Ends with a reason; `block`, which may be NULL, owns its bytes and is taken over. */
+/* Ends with a reason; `block`, which may be NULL, owns its bytes and is taken over.  What the
+ * process had for an earlier end is freed. */
 enum npri_verdict npri_process_set_end(struct npr_process *process,
                                        struct npr_term reason,
                                        struct npri_signal *block);
@@ -256,6 +273,9 @@ enum npri_verdict npri_process_call(struct npr_process *process,
                                     const struct npr_from *from,
                                     struct npr_term request);
 enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message);
+
+/* What becomes of it after a callback that returned `status`. */
+enum npri_verdict npri_process_after(struct npr_process *process, npr_status status);
 
 /* Acts on a MESSAGE (messages.c) and on anything else (exits.c).  Neither frees the signal; it may
  * have become end_block. */
@@ -377,6 +397,15 @@ void npri_call_fail(struct npri_runtime *runtime,
                     struct npr_term reason);
 void npri_call_overload(struct npri_runtime *runtime, struct npri_signal *signal);
 
+/* The alias that a reply must be sent to: [alias|Ref] or [[alias|Ref]|_] (messages.c). */
+bool npri_tag_alias(struct npr_term tag, struct npr_term *out_ref);
+
+/* Takes the links and monitors to that node out, `*out` the first; false: the signal names none
+ * (exits.c). */
+bool npri_process_take_node(struct npr_process *process,
+                            const struct npri_signal *node_down,
+                            struct npri_relation **out);
+
 /* Answers a TELL (inspect.c). */
 enum npri_verdict npri_process_tell_relations(struct npr_process *process,
                                               const struct npri_signal *signal);
@@ -384,6 +413,10 @@ enum npri_verdict npri_process_tell_relations(struct npr_process *process,
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);
 void npri_process_drop_timers(struct npr_process *process);
+
+/* Out of the table and the names; the registry, then links and monitors are told.  True: it is
+ * freed (process.c). */
+bool npri_process_depart(struct npr_process *process);
 
 /* Tells links and monitors of the end.  False: no memory, some are left. */
 bool npri_process_announce_end(struct npr_process *process);
@@ -438,6 +471,7 @@ bool npri_process_end_again(struct npr_process *process);
  * Whether the oldest message is one too many. */
 bool npri_process_next(struct npr_process *process, enum npri_verdict *out);
 void npri_process_account(struct npr_process *process);
+void npri_receive_give_back(struct npr_process *process); /* what is kept is next again */
 bool npri_process_overflows(struct npr_process *process);
 
 /* Keeps, for a later receive: a MESSAGE (may answer it instead); a copy of a message made here; a

@@ -6,8 +6,7 @@
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
-/* The alias that a reply must be sent to: [alias|Ref] or [[alias|Ref]|_]. */
-static bool tag_alias(struct npr_term tag, struct npr_term *out_ref)
+bool npri_tag_alias(struct npr_term tag, struct npr_term *out_ref)
 {
     struct npr_term_walk walk;
     struct npr_term first;
@@ -136,7 +135,7 @@ void npri_runtime_refuse(struct npri_runtime *runtime,
 
         draft.from = npri_local_pid(runtime, local, self);
         draft.to = caller.pid;
-        (void)tag_alias(caller.tag, &draft.to);
+        (void)npri_tag_alias(caller.tag, &draft.to);
         answer = npri_signal_create_parts(&draft, parts, 3);
     }
     npri_signal_destroy(signal);
@@ -158,7 +157,7 @@ npr_status npri_runtime_reply(struct npri_runtime *runtime,
     if (reply.data == NULL || from->tag.data == NULL || npr_term_kind(from->pid) != NPR_TERM_PID) {
         return NPR_EINVAL;
     }
-    (void)tag_alias(from->tag, &draft.to);
+    (void)npri_tag_alias(from->tag, &draft.to);
     answer = npri_signal_create_parts(
         &draft,
         (const struct npr_term[]){
@@ -189,7 +188,7 @@ npr_status npri_process_reply(struct npr_process *process,
     if (npri_call_reply(process, tag, reply, &status)) {
         return status;
     }
-    if (!tag_alias(tag, &draft.to) && /* else it stays the pid */
+    if (!npri_tag_alias(tag, &draft.to) && /* else it stays the pid */
         npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE) {
         return npri_runtime_send_local(process->origin->runtime, process->local, local, parts, 3);
     }

@@ -40,8 +40,8 @@ void npri_process_defer_start(struct npr_process *self)
 
 void npri_process_pause(struct npr_process *self, bool paused)
 {
-    self->paused = paused;
-    if (!paused) {
+    self->paused = paused || self->transit == NPRI_TRANSIT_HANDING;
+    if (!self->paused) {
         npri_process_release(self);
     }
 }
@@ -86,6 +86,12 @@ static bool closing_act(struct npr_process *process, struct npri_signal *signal)
 {
     enum npri_verdict verdict = NPRI_GO_ON;
 
+    if (process->transit >= NPRI_TRANSIT_MOVES && npri_signal_messages(signal) != 0) {
+        signal->next = process->held; /* to be forwarded */
+        process->held = signal;
+        return true;
+    }
+
     switch (signal->kind) {
     case NPRI_SIGNAL_NUDGE:
         return npri_process_nudged(process, signal) != NPR_ENOMEM; /* it is not ours to free */
@@ -123,6 +129,9 @@ static bool closing_act(struct npr_process *process, struct npri_signal *signal)
     case NPRI_SIGNAL_TIMER:
     case NPRI_SIGNAL_SPAWN_REQUEST:
     case NPRI_SIGNAL_SPAWN_REPLY:
+    case NPRI_SIGNAL_CONFLICT:
+    case NPRI_SIGNAL_HANDOVER: /* its end is told to who asks for that */
+    case NPRI_SIGNAL_MOVED:
         break;
     }
     if (verdict == NPRI_GO_ON) {

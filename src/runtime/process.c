@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "runtime/forward.h"
 #include "runtime/internal.h"
 #include "runtime/outside.h"
 #include "runtime/thread.h"
@@ -38,6 +39,9 @@ enum npri_verdict npri_process_set_end(struct npr_process *process,
                                        struct npr_term reason,
                                        struct npri_signal *block)
 {
+    if (process->end_block != block) {
+        npri_signal_destroy(process->end_block); /* HANDING */
+    }
     process->end_reason = reason;
     process->end_block = block;
     return NPRI_END;
@@ -98,6 +102,11 @@ enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term
                          process->origin->behaviour->cast(process, process->state, message));
 }
 
+enum npri_verdict npri_process_after(struct npr_process *process, npr_status status)
+{
+    return process_after(process, status);
+}
+
 enum npri_verdict npri_process_answered(struct npr_process *process,
                                         const struct npr_answer *answer)
 {
@@ -107,20 +116,42 @@ enum npri_verdict npri_process_answered(struct npr_process *process,
 
 /* ---- Starting. */
 
+/* What is left of a start that has succeeded: the arguments, if there are any, since a process that
+ * is moved is started with them again.  Without memory all of it stays. */
+static struct npri_start *start_shrink(struct npri_start *start)
+{
+    struct npri_start *args = NULL;
+    uint8_t room;
+
+    if (start->key.data != NULL && npr_term_kind(start->args) == NPR_TERM_LIST) {
+        args = npri_pool_take(sizeof(*args) + start->args.size, &room);
+        if (args == NULL) {
+            return start;
+        }
+        *args =
+            (struct npri_start){.args = {.data = (uint8_t *)(args + 1), .size = start->args.size},
+                                .told = true,
+                                .room = room};
+        memcpy(args + 1, start->args.data, start->args.size);
+    }
+    npri_pool_give(start, start->room);
+    return args;
+}
+
 static void process_tell_started(struct npr_process *process, npr_status status)
 {
     struct npri_start *start = process->start;
     const struct npr_pid pid = process_pid(process);
 
-    if (start == NULL) {
+    if (start == NULL || start->told) {
         return;
     }
-    process->start = NULL;
+    start->told = true;
     if (start->started != NULL) {
         start->started(start->user, &pid, status,
                        status == NPR_OK ? (struct npr_term){0} : process->end_reason);
     }
-    npri_pool_give(start, start->room);
+    process->start = start_shrink(start);
 }
 
 /* After END the caller of started() is told when the process has left the table. */
@@ -217,6 +248,14 @@ static bool process_finish(struct npr_process *process)
     struct npri_runtime *runtime = process->origin->runtime;
     struct npri_signal *signal = process->todo;
 
+    if (process->transit == NPRI_TRANSIT_LOSES) {
+        if (npri_forward_after_end(process)) {
+            return false;
+        }
+        npri_table_remove(&runtime->table, process, false); /* it is no longer registered */
+        signal = process->todo;
+    }
+
     /* Nobody has pushed since it left the table.  What was pushed before meets a dead process. */
     do {
         while (signal != NULL) {
@@ -246,27 +285,16 @@ static bool process_finish(struct npr_process *process)
     return true;
 }
 
-/* After terminate, and when nothing outside is left of it.  True as of process_finish(). */
-static bool process_leave(struct npr_process *process)
+bool npri_process_depart(struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
-    const struct npr_pid pid = process_pid(process);
 
     process->phase = NPRI_PHASE_ENDING;
-    if (process->own_fault && runtime->options.crashed != NULL &&
-        reason_is_a_crash(process->end_reason)) {
-        runtime->options.crashed(runtime->options.user, &pid, process->origin->function,
-                                 process->end_reason);
-    }
-
     if (!process->left) {
-        npri_table_remove(&runtime->table, process);
+        npri_table_remove(&runtime->table, process, process->transit == NPRI_TRANSIT_LOSES);
     }
     if (process->named) {
         npri_names_remove_all(&runtime->names, process->local);
-    }
-    if (npri_process_has_thread(process)) {
-        npri_threads_release(&runtime->threads);
     }
     process_tell_started(process, (npr_status)process->start_status);
     if (!process->gone) {
@@ -276,6 +304,26 @@ static bool process_leave(struct npr_process *process)
         runtime->options.ended(runtime->options.user);
     }
     return false; /* npri_runtime_finish() */
+}
+
+/* After terminate, and when nothing outside is left of it.  True as of process_finish(). */
+static bool process_leave(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+    const struct npr_pid pid = process_pid(process);
+
+    if (process->own_fault && runtime->options.crashed != NULL &&
+        reason_is_a_crash(process->end_reason)) {
+        runtime->options.crashed(runtime->options.user, &pid, process->origin->function,
+                                 process->end_reason);
+    }
+    if (npri_process_has_thread(process)) {
+        npri_threads_release(&runtime->threads);
+    }
+    if (process->transit == NPRI_TRANSIT_MOVES && npri_forward_instead_of_end(process)) {
+        return false;
+    }
+    return npri_process_depart(process);
 }
 
 struct npr_process *npri_runtime_take_ended(struct npri_runtime *runtime)
@@ -400,7 +448,10 @@ static enum npri_verdict process_act_on_nudge(struct npr_process *process,
         process->todo = signal;
         return NPRI_AGAIN;
     }
-    return process_after(process, status);
+    if (process_after(process, status) == NPRI_END) {
+        return NPRI_END;
+    }
+    return npri_forward_is_due(process) ? npri_forward_move(process) : NPRI_GO_ON;
 }
 
 /* One message of a batch, which stays in front until it has none. */
@@ -488,6 +539,11 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
     }
     if (process->phase == NPRI_PHASE_CLOSING) {
         process_close(worker, process);
+        return;
+    }
+    if (process->phase == NPRI_PHASE_FORWARDING) {
+        worker->clock_ns = 0;
+        (void)npri_forward_turn(process);
         return;
     }
     if (worker->clock_ns == 0) {
@@ -597,5 +653,6 @@ bool npri_process_live(struct npr_process *process)
 
 bool npri_process_end_again(struct npr_process *process)
 {
-    return process_finish(process);
+    return process->phase == NPRI_PHASE_FORWARDING ? npri_forward_turn(process)
+                                                   : process_finish(process);
 }

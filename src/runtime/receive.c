@@ -160,6 +160,17 @@ enum npri_verdict npri_receive_on_message(struct npr_process *process, struct np
     return NPRI_KEPT;
 }
 
+void npri_receive_give_back(struct npr_process *process)
+{
+    struct npri_thread *thread = npri_thread_of(process);
+
+    if (thread->kept != NULL) {
+        thread->kept_last->next = process->todo;
+        process->todo = thread->kept;
+        thread->kept = thread->kept_last = thread->looked = NULL;
+    }
+}
+
 void npri_receive_drop(struct npri_thread *thread)
 {
     npri_signal_destroy(thread->current);
@@ -206,7 +217,7 @@ static bool look_at_kept(struct npri_thread *thread,
 {
     struct npri_signal *at;
 
-    if (thread->process->suspended) {
+    if (npri_process_is_suspended(thread->process) || thread->process->paused) {
         return false;
     }
     kept_give_way(thread);
@@ -259,8 +270,8 @@ static bool is_idle(struct npri_thread *thread)
 {
     struct npr_process *process = thread->process;
 
-    if (process->idle == NULL || process->suspended || thread->kept != NULL ||
-        !npri_process_is_idle(process)) {
+    if (process->idle == NULL || npri_process_is_suspended(process) || process->paused ||
+        thread->kept != NULL || !npri_process_is_idle(process)) {
         return false;
     }
     (void)npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);

@@ -476,6 +476,17 @@ npr_status npri_runtime_node_down(struct npri_runtime *runtime, const struct npr
                                                                                   : NPR_ENOMEM;
 }
 
+npr_status npri_runtime_tell_registered(struct npri_runtime *runtime,
+                                        unsigned part,
+                                        struct npr_term message)
+{
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = message};
+
+    return npri_table_tell_registered(&runtime->table, part, &draft, runtime_wake, runtime)
+               ? NPR_OK
+               : NPR_ENOMEM;
+}
+
 /* ---- Services, names, figures. */
 
 npr_status npri_runtime_add_service(struct npri_runtime *runtime,

@@ -34,6 +34,16 @@ struct npri_slow {
     bool returned;
 };
 
+/* What came of a HANDOVER (forward.h).  Borrowed for the call. */
+struct npri_handed {
+    const struct npr_pid *pid;
+    uint64_t operation;
+    npr_status status; /* NPR_OK: with a state it waits for MOVED; without, its code has ended */
+    struct npr_term state; /* or none */
+    const char *function;  /* what it was started from, */
+    struct npr_term args;  /* and with */
+};
+
 struct npri_runtime_options {
     struct npr_node_name node;
     uint32_t creation;
@@ -57,6 +67,13 @@ struct npri_runtime_options {
      * a time, until it returns NULL; then the next end calls this again.  NULL:
      * npri_runtime_watch() may not be used. */
     void (*ended)(void *user);
+    uint32_t redirect_ms; /* what is sent to one that has lost a conflict is forwarded so long */
+    /* A process has handed its state over, or could not, or had none.  On a worker.  NPR_OK or
+     * NPR_ENOMEM: it is asked again.  NULL: no HANDOVER is ever sent. */
+    npr_status (*handed)(void *user, const struct npri_handed *handed);
+    /* A process that has ended without a successor has something to forward: MOVED is to follow.
+     * On a worker.  NPR_OK or NPR_ENOMEM: it asks again. */
+    npr_status (*wanted)(void *user, const struct npr_pid *pid);
     uint32_t long_callback_ms; /* 0: nobody looks how long callbacks take */
     /* One goes on for that long; or has returned after it was told to go on.  On the timer thread.
      * NULL: not told. */
@@ -90,7 +107,8 @@ struct npri_spawn {
     const char *function;   /* "counter:start", for logs */
     struct npr_term args;   /* list of arguments; given to init */
     struct npr_term key;    /* npr_start_key(), or none, */
-    uint64_t token;         /* and npr_start_token() */
+    uint64_t token;         /* and npr_start_token(), */
+    struct npr_term state;  /* and npr_start_state(), or none */
     struct npr_term leader; /* group leader pid, or none */
     struct npr_term parent; /* pid for the link and monitor below, or none */
     bool link;              /* in place before init runs, */
@@ -195,7 +213,7 @@ struct npr_pid npri_runtime_pid_of(const struct npri_runtime *runtime,
 enum npri_watch {
     NPRI_WATCH_ON,
     NPRI_WATCH_ENDING, /* it was registered when it ended: npri_ended_read() will tell */
-    NPRI_WATCH_DEAD,   /* no such process, one that ended unregistered, or one that was read */
+    NPRI_WATCH_DEAD,   /* no such process; or it ended unregistered, was read, or forwards */
 };
 
 /* Registers a process of this node, or one of its services, which never end.  Idempotent. */
@@ -214,6 +232,12 @@ void npri_ended_read(struct npr_process *process,
 
 /* Its links and monitors are told, and it is freed, on a worker.  It must not be touched again. */
 void npri_runtime_finish(struct npr_process *process);
+
+/* Sends every registered process of a part (NPRI_RUNTIME_PARTS) a message.  NPR_ENOMEM: some did
+ * not get it. */
+NPR_NODISCARD npr_status npri_runtime_tell_registered(struct npri_runtime *runtime,
+                                                      unsigned part,
+                                                      struct npr_term message);
 
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
 size_t npri_runtime_process_count(struct npri_runtime *runtime);

@@ -146,6 +146,9 @@ bool npri_signal_answer_dead(struct npri_signal *signal)
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_NUDGE:
     case NPRI_SIGNAL_TELL:
+    case NPRI_SIGNAL_CONFLICT:
+    case NPRI_SIGNAL_HANDOVER:
+    case NPRI_SIGNAL_MOVED:
         return false;
     }
     asker = signal->from;

@@ -31,9 +31,12 @@ enum npri_signal_kind {
                                   {Ref, too_many} */
     NPRI_SIGNAL_PLAIN,         /* a message from a process here to a process here: payload */
     NPRI_SIGNAL_BATCH,         /* several of them in one block: batch.h */
-    NPRI_SIGNAL_CALL,   /* an npr_call() likewise: peer = caller, number, payload = request */
-    NPRI_SIGNAL_ANSWER, /* its outcome: number, status, payload = reply or reason; and
-                           whether the callee may still watch the caller (unwatched) */
+    NPRI_SIGNAL_CALL,     /* an npr_call() likewise: peer = caller, number, payload = request */
+    NPRI_SIGNAL_ANSWER,   /* its outcome: number, status, payload = reply or reason; and
+                             whether the callee may still watch the caller (unwatched) */
+    NPRI_SIGNAL_CONFLICT, /* to, from = winner, payload = key, id = token (forward.h); local only */
+    NPRI_SIGNAL_HANDOVER, /* to, id: its state is wanted; local only */
+    NPRI_SIGNAL_MOVED,    /* to, from = the new process, or none: there is none; local only */
 };
 
 /* A pid of this node and incarnation. */

@@ -36,11 +36,24 @@ static bool process_add_parent(struct npr_process *process, const struct npri_sp
     return (link != NULL) == spawn->link && (watched != NULL) == spawn->monitor;
 }
 
+/* None stays none. */
+static struct npr_term term_copy(struct npr_term term, uint8_t **at)
+{
+    struct npr_term copy = {0};
+
+    if (term.data != NULL) {
+        memcpy(*at, term.data, term.size);
+        copy = (struct npr_term){.data = *at, .size = term.size};
+        *at += term.size;
+    }
+    return copy;
+}
+
 static bool process_add_start(struct npr_process *process, const struct npri_spawn *spawn)
 {
     uint8_t room;
-    struct npri_start *start =
-        npri_pool_take(sizeof(*start) + spawn->args.size + spawn->key.size, &room);
+    struct npri_start *start = npri_pool_take(
+        sizeof(*start) + spawn->args.size + spawn->key.size + spawn->state.size, &room);
     uint8_t *bytes = (uint8_t *)(start + 1);
 
     process->start = start;
@@ -51,15 +64,9 @@ static bool process_add_start(struct npr_process *process, const struct npri_spa
                                  .user = spawn->started_user,
                                  .token = spawn->token,
                                  .room = room};
-    if (spawn->args.data != NULL) {
-        memcpy(bytes, spawn->args.data, spawn->args.size);
-        start->args = (struct npr_term){.data = bytes, .size = spawn->args.size};
-        bytes += spawn->args.size;
-    }
-    if (spawn->key.data != NULL) {
-        memcpy(bytes, spawn->key.data, spawn->key.size);
-        start->key = (struct npr_term){.data = bytes, .size = spawn->key.size};
-    }
+    start->args = term_copy(spawn->args, &bytes);
+    start->key = term_copy(spawn->key, &bytes);
+    start->state = term_copy(spawn->state, &bytes);
     return true;
 }
 

@@ -189,6 +189,7 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
     case NPRI_SIGNAL_CALL:
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_DOWN:
+    case NPRI_SIGNAL_HANDOVER:
         return true;
     case NPRI_SIGNAL_EXIT:
         return process->traps_exit && !npr_term_is_atom(signal->payload, "kill");
@@ -205,6 +206,8 @@ bool npri_process_holds(const struct npr_process *process, const struct npri_sig
     case NPRI_SIGNAL_NODE_DOWN:
     case NPRI_SIGNAL_NUDGE:
     case NPRI_SIGNAL_TELL:
+    case NPRI_SIGNAL_CONFLICT: /* two processes of one key do not wait */
+    case NPRI_SIGNAL_MOVED:
         return false;
     }
     return false;

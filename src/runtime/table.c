@@ -77,11 +77,16 @@ static struct npr_process *shard_search(struct npri_table_shard *shard, struct n
     return at;
 }
 
+static bool is_hidden(const struct npr_process *process)
+{
+    return process->gone || process->forwards;
+}
+
 static struct npr_process *shard_find(struct npri_table_shard *shard, struct npri_local local)
 {
     struct npr_process *process = shard_search(shard, local);
 
-    return process == NULL || process->gone ? NULL : process;
+    return process == NULL || is_hidden(process) ? NULL : process;
 }
 
 bool npri_table_add(struct npri_table *table, struct npr_process *process)
@@ -123,23 +128,27 @@ static void shard_remove(struct npri_table_shard *shard, struct npr_process *pro
     }
 }
 
-/* Under the lock. */
-static void shard_lose(struct npri_table_shard *shard, struct npr_process *process)
+/* Under the lock: it stays as long as it is one of the two. */
+static void shard_mark(struct npri_table_shard *shard,
+                       struct npr_process *process,
+                       bool gone,
+                       bool forwards)
 {
-    process->gone = process->registered;
-    if (process->gone) {
-        shard->gone++;
-    } else {
+    shard->hidden -= is_hidden(process) ? 1 : 0;
+    process->gone = gone;
+    process->forwards = forwards;
+    shard->hidden += is_hidden(process) ? 1 : 0;
+    if (!is_hidden(process)) {
         shard_remove(shard, process);
     }
 }
 
-void npri_table_remove(struct npri_table *table, struct npr_process *process)
+void npri_table_remove(struct npri_table *table, struct npr_process *process, bool forwards)
 {
     struct npri_table_shard *shard = table_shard(table, process->local.id);
 
     (void)pthread_mutex_lock(&shard->mutex);
-    shard_lose(shard, process);
+    shard_mark(shard, process, process->registered, forwards);
     (void)pthread_mutex_unlock(&shard->mutex);
 }
 
@@ -148,8 +157,17 @@ void npri_table_forget(struct npri_table *table, struct npr_process *process)
     struct npri_table_shard *shard = table_shard(table, process->local.id);
 
     (void)pthread_mutex_lock(&shard->mutex);
-    shard->gone--;
-    shard_remove(shard, process);
+    process->registered = false;
+    shard_mark(shard, process, false, process->forwards);
+    (void)pthread_mutex_unlock(&shard->mutex);
+}
+
+void npri_table_forward(struct npri_table *table, struct npr_process *process)
+{
+    struct npri_table_shard *shard = table_shard(table, process->local.id);
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    shard_mark(shard, process, false, true);
     (void)pthread_mutex_unlock(&shard->mutex);
 }
 
@@ -163,7 +181,7 @@ bool npri_table_leave(struct npri_table *table, struct npr_process *process)
      */
     empty = atomic_load_explicit(&process->mailbox.head, memory_order_relaxed) == NULL;
     if (empty) {
-        shard_lose(shard, process);
+        shard_mark(shard, process, process->registered, false);
     }
     (void)pthread_mutex_unlock(&shard->mutex);
     return empty;
@@ -188,7 +206,7 @@ size_t npri_table_count(struct npri_table *table)
         struct npri_table_shard *shard = &table->shards[i];
 
         (void)pthread_mutex_lock(&shard->mutex);
-        count += shard->count - shard->gone;
+        count += shard->count - shard->hidden;
         (void)pthread_mutex_unlock(&shard->mutex);
     }
     return count;
@@ -280,7 +298,7 @@ enum npri_push npri_table_push(struct npri_table *table,
     *out_wake = NULL;
     (void)pthread_mutex_lock(&shard->mutex);
     process = shard_search(shard, local);
-    if (process != NULL && process->gone) {
+    if (process != NULL && process->gone && !process->forwards) {
         outcome = process_push_late(process, signal, out_wake);
     } else if (process != NULL) {
         if (remote) {
@@ -295,7 +313,7 @@ enum npri_push npri_table_push(struct npri_table *table,
 static void bucket_visit(struct npr_process *first, const struct npri_table_visit *visit)
 {
     for (struct npr_process *process = first; process != NULL; process = process->table_next) {
-        if (!process->gone) {
+        if (!is_hidden(process)) {
             visit->visit(visit->user, process);
         }
     }
@@ -356,7 +374,7 @@ enum npri_watch npri_table_watch(struct npri_table *table, struct npri_local loc
     process = shard_search(shard, local);
     if (process != NULL && process->gone) {
         outcome = NPRI_WATCH_ENDING;
-    } else if (process != NULL) {
+    } else if (process != NULL && !(process->forwards && registered)) {
         process->registered = registered;
         outcome = NPRI_WATCH_ON;
     }
@@ -410,26 +428,67 @@ uint64_t npri_table_close(struct npri_table *table,
     return added;
 }
 
-/* False: no memory. */
+/* Under the lock.  False: no memory. */
 static bool process_tell(struct npr_process *process,
                          const struct npri_signal *draft,
                          struct npr_process **idle)
 {
-    struct npri_signal *signal;
+    struct npri_signal *signal = npri_signal_create(draft);
+    struct npr_process *wake = NULL;
 
-    /* relaxed: see struct npr_process. */
-    if (process->gone || !atomic_load_explicit(&process->has_remote, memory_order_relaxed)) {
-        return true;
-    }
-    signal = npri_signal_create(draft);
     if (signal == NULL) {
         return false;
     }
-    if (npri_mailbox_push(&process->mailbox, signal)) {
+    if (process_push(process, signal, &wake) >= NPRI_PUSH_REFUSED) {
+        npri_signal_destroy(signal); /* its mailbox is full */
+    }
+    if (wake != NULL) {
         process->run_next = *idle;
         *idle = process;
     }
     return true;
+}
+
+/* False: no memory, some did not get it. */
+static bool shard_tell(struct npri_table_shard *shard,
+                       bool (*is_meant)(const struct npr_process *process),
+                       const struct npri_signal *draft,
+                       struct npr_process **idle)
+{
+    bool complete = true;
+
+    (void)pthread_mutex_lock(&shard->mutex);
+    for (uint32_t i = 0; i <= shard->mask && complete; i++) {
+        for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
+            complete = (!is_meant(at) || process_tell(at, draft, idle)) && complete;
+        }
+    }
+    (void)pthread_mutex_unlock(&shard->mutex);
+    return complete;
+}
+
+static bool process_is_registered(const struct npr_process *process)
+{
+    return process->registered && !is_hidden(process);
+}
+
+bool npri_table_tell_registered(struct npri_table *table,
+                                unsigned shard,
+                                const struct npri_signal *draft,
+                                void (*wake)(void *user, struct npr_process *process),
+                                void *user)
+{
+    struct npr_process *idle = NULL;
+    const bool complete = shard_tell(&table->shards[shard], process_is_registered, draft, &idle);
+
+    wake_all(idle, wake, user);
+    return complete;
+}
+
+static bool process_may_have_remote(const struct npr_process *process)
+{
+    /* relaxed: see struct npr_process. */
+    return !process->gone && atomic_load_explicit(&process->has_remote, memory_order_relaxed);
 }
 
 bool npri_table_tell_remote(struct npri_table *table,
@@ -440,16 +499,9 @@ bool npri_table_tell_remote(struct npri_table *table,
     bool complete = true;
 
     for (unsigned s = 0; s < NPRI_TABLE_SHARDS; s++) {
-        struct npri_table_shard *shard = &table->shards[s];
         struct npr_process *idle = NULL;
 
-        (void)pthread_mutex_lock(&shard->mutex);
-        for (uint32_t i = 0; i <= shard->mask && complete; i++) {
-            for (struct npr_process *at = shard->buckets[i]; at != NULL; at = at->table_next) {
-                complete = process_tell(at, draft, &idle) && complete;
-            }
-        }
-        (void)pthread_mutex_unlock(&shard->mutex);
+        complete = shard_tell(&table->shards[s], process_may_have_remote, draft, &idle) && complete;
         wake_all(idle, wake, user);
     }
     return complete;

@@ -22,7 +22,7 @@ struct npri_table_shard {
     struct npr_process **buckets;
     uint32_t mask; /* buckets - 1 */
     uint32_t count;
-    uint32_t gone;     /* of them */
+    uint32_t hidden;   /* of them, those that are gone or only forward */
     bool closed;       /* takes no more processes */
     uint64_t added;    /* processes that it has ever had */
     uint8_t apart[64]; /* keeps the next one's lock off this cache line */
@@ -41,9 +41,12 @@ bool npri_table_add(struct npri_table *table, struct npr_process *process);
 
 /* It is dead: nobody finds it any more.  One that is registered stays `gone` until it is forgotten:
  * npri_table_watch() tells so, and links and monitors that come are answered with its other last
- * words. */
-void npri_table_remove(struct npri_table *table, struct npr_process *process);
+ * words.  One that `forwards` stays until it is removed once more. */
+void npri_table_remove(struct npri_table *table, struct npr_process *process, bool forwards);
 void npri_table_forget(struct npri_table *table, struct npr_process *process);
+
+/* It only forwards from now on: signals still reach it, and nothing else finds it. */
+void npri_table_forward(struct npri_table *table, struct npr_process *process);
 
 /* The same if nothing is in its mailbox; its worker only.  False: something is. */
 bool npri_table_leave(struct npri_table *table, struct npr_process *process);
@@ -96,6 +99,14 @@ enum npri_watch npri_table_watch(struct npri_table *table,
 uint64_t npri_table_close(struct npri_table *table,
                           void (*wake)(void *user, struct npr_process *process),
                           void *user);
+
+/* Gives a copy of `draft` to each registered process of a shard; `wake` as above.  False: no
+ * memory, some did not get it. */
+bool npri_table_tell_registered(struct npri_table *table,
+                                unsigned shard,
+                                const struct npri_signal *draft,
+                                void (*wake)(void *user, struct npr_process *process),
+                                void *user);
 
 /* Gives a copy of `draft` to each process that may have relations to other nodes; `wake` as above.
  * False: no memory, some did not get it. */

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/fail.h"
+#include "runtime/forward.h"
 #include "runtime/internal.h"
 #include "runtime/receive.h"
 
@@ -220,7 +221,7 @@ static void *thread_main(void *argument)
         while (!freed) {
             (void)npri_thread_wait(thread, UINT64_MAX); /* its end goes on */
             freed = npri_process_end_again(thread->process);
-            if (!freed) {
+            if (!freed && !npri_forward_is_on(thread->process)) {
                 (void)nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
             }
         }

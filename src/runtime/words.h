@@ -39,4 +39,15 @@
                                                 "error\x77\x08overload",                           \
                        .size = 19})
 
+/* {shutdown,{nprocreg,moved}} and {nprocreg,handover,failed}. */
+#define NPRI_WORD_SHUTDOWN_MOVED                                                                   \
+    ((struct npr_term){.data = (const uint8_t *)"\x68\x02\x77\x08shutdown\x68\x02\x77\x08"         \
+                                                "nprocreg\x77\x05moved",                           \
+                       .size = 31})
+#define NPRI_WORD_HANDOVER_FAILED                                                                  \
+    ((struct npr_term){.data = (const uint8_t *)"\x68\x03\x77\x08nprocreg\x77\x08handover"         \
+                                                "\x77\x06"                                         \
+                                                "failed",                                          \
+                       .size = 30})
+
 #endif /* NPRI_RUNTIME_WORDS_H */

@@ -327,6 +327,11 @@ static npr_status report(const struct npr_builder *builder, struct npr_error *er
     return npri_fail(err, builder->error.status, "%s", builder->error.text);
 }
 
+bool npri_builder_is_empty(const struct npr_builder *builder)
+{
+    return builder->calls == 0 && builder->written.size == 0 && builder->error.status == NPR_OK;
+}
+
 npr_status npr_builder_finish(struct npr_builder *builder,
                               struct npr_term *out,
                               struct npr_error *err)

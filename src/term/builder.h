@@ -19,6 +19,9 @@ NPR_NODISCARD npr_status npri_builder_append(struct npr_builder *builder,
                                              npri_term_source *source,
                                              struct npr_error *err);
 
+/* Whether nothing has been built, nor tried to be. */
+bool npri_builder_is_empty(const struct npr_builder *builder);
+
 /* Appends what `maker` makes as one element; `call` names it in errors, which stick. */
 typedef npr_status npri_term_maker(void *user, struct npri_buffer *out, struct npr_error *err);
 void npri_builder_make(struct npr_builder *builder,

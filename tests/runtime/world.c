@@ -41,14 +41,14 @@ static void on_aliased(void *user, struct npri_signal *signal)
     queue_push(world, &world->aliased, signal);
 }
 
-static void push_note(struct world *world,
-                      struct world_queue *queue,
-                      const struct npr_pid *pid,
-                      npr_status status,
-                      struct npr_term reason)
+static bool push_note_from(struct world *world,
+                           struct world_queue *queue,
+                           const struct npr_pid *pid,
+                           npr_status status,
+                           const struct npr_term terms[2])
 {
     struct npr_builder *builder = npr_builder_create();
-    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = reason};
+    struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .payload = terms[0], .from = terms[1]};
     struct npri_signal *signal = NULL;
 
     draft.id = (uint64_t)(-(int)status);
@@ -59,9 +59,39 @@ static void push_note(struct world *world,
         }
     }
     npr_builder_destroy(builder);
-    if (signal != NULL) { /* else the case will wait in vain, and fail */
+    if (signal != NULL) {
         queue_push(world, queue, signal);
     }
+    return signal != NULL;
+}
+
+static void push_note(struct world *world,
+                      struct world_queue *queue,
+                      const struct npr_pid *pid,
+                      npr_status status,
+                      struct npr_term reason)
+{
+    const struct npr_term terms[2] = {reason};
+
+    /* Without memory the case will wait in vain, and fail. */
+    (void)push_note_from(world, queue, pid, status, terms);
+}
+
+static npr_status on_handed(void *user, const struct npri_handed *handed)
+{
+    struct world *world = user;
+    const struct npr_term terms[2] = {handed->state, handed->args};
+
+    return push_note_from(world, &world->handed, handed->pid, handed->status, terms) ? NPR_OK
+                                                                                     : NPR_ENOMEM;
+}
+
+static npr_status on_wanted(void *user, const struct npr_pid *pid)
+{
+    struct world *world = user;
+    const struct npr_term terms[2] = {{0}};
+
+    return push_note_from(world, &world->wanted, pid, NPR_OK, terms) ? NPR_OK : NPR_ENOMEM;
 }
 
 static void on_crashed(void *user,
@@ -97,6 +127,11 @@ static void on_ended(void *user)
 
 void world_open(struct world *world, unsigned workers)
 {
+    world_open_with(world, workers, DEADLINE_S * 1000);
+}
+
+void world_open_with(struct world *world, unsigned workers, uint32_t redirect_ms)
+{
     struct npri_runtime_options options = {
         .creation = 7,
         .workers = workers,
@@ -106,6 +141,9 @@ void world_open(struct world *world, unsigned workers)
         .alias = on_aliased,
         .crashed = on_crashed,
         .ended = on_ended,
+        .redirect_ms = redirect_ms,
+        .handed = on_handed,
+        .wanted = on_wanted,
     };
 
     *world = (struct world){0};
@@ -138,6 +176,8 @@ void world_close(struct world *world)
     queue_clear(&world->aliased);
     queue_clear(&world->crashes);
     queue_clear(&world->started);
+    queue_clear(&world->handed);
+    queue_clear(&world->wanted);
     for (size_t i = 0; i < world->terms_count; i++) {
         npr_builder_destroy(world->terms[i]);
     }
@@ -455,7 +495,7 @@ static void puppet_terminate(struct npr_process *self, void *state, struct npr_t
     (void)puppet_tell(self, state, "terminate", reason);
 }
 
-static const struct npr_behaviour puppet_behaviour = {
+const struct npr_behaviour world_puppet_behaviour = {
     .struct_size = sizeof(struct npr_behaviour),
     .state_bytes = sizeof(struct puppet),
     .init = puppet_init,
@@ -473,7 +513,7 @@ struct npr_pid world_puppet_with(struct world *world, const struct npri_spawn *s
     assert_non_null(builder);
     build_pointer(builder, world);
     complete.args = finished(builder);
-    complete.behaviour = complete.behaviour == NULL ? &puppet_behaviour : complete.behaviour;
+    complete.behaviour = complete.behaviour == NULL ? &world_puppet_behaviour : complete.behaviour;
     complete.function = "puppet:start";
     complete.started = on_started;
     complete.started_user = world;

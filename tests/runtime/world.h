@@ -32,12 +32,17 @@ struct world {
     struct world_queue aliased; /* for references of ours */
     struct world_queue crashes; /* payload: the reason; to: the pid */
     struct world_queue started; /* to: the pid; id: -status; payload: the reason */
+    struct world_queue handed;  /* to: the pid; id: -status; payload: the state; from: arguments */
+    struct world_queue wanted;  /* to: the pid */
     size_t ended;               /* how often options.ended was called; under the mutex */
     struct npr_builder *terms[128];
     size_t terms_count;
 };
 
 void world_open(struct world *world, unsigned workers);
+/* What is sent to a process that has lost a conflict is forwarded for `redirect_ms`; else it is as
+ * long as a test can take. */
+void world_open_with(struct world *world, unsigned workers, uint32_t redirect_ms);
 void world_close(struct world *world); /* stops the runtime, unless stopped */
 
 /* ---- Terms, which live until world_close(). */
@@ -98,6 +103,7 @@ struct world_deed {
     bool done;
 };
 
+extern const struct npr_behaviour world_puppet_behaviour;
 struct npr_pid world_puppet(struct world *world);
 struct npr_pid world_puppet_with(struct world *world, const struct npri_spawn *spawn);
 

@@ -1,0 +1,708 @@
+#include "runtime/forward.h"
+
+#include "runtime/call.h"
+#include "runtime/words.h"
+#include "term/builder.h"
+#include "term/write.h"
+
+static const struct npr_term no_term;
+
+/* The process that has the key; none: nobody yet.  `end_block` is the signal that told of it. */
+static struct npr_term forward_target(const struct npr_process *process)
+{
+    return process->end_block == NULL || process->end_block->kind == NPRI_SIGNAL_HANDOVER
+               ? no_term
+               : process->end_block->from;
+}
+
+bool npri_forward_is_on(const struct npr_process *process)
+{
+    return process->phase == NPRI_PHASE_FORWARDING;
+}
+
+static bool runtime_stops(const struct npri_runtime *runtime)
+{
+    /* relaxed: as in npri_process_run(). */
+    return atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
+}
+
+/* What a worker has put into its buffer. */
+static struct npr_term buffer_term(const struct npri_buffer *buffer)
+{
+    return (struct npr_term){.data = buffer->data, .size = buffer->size};
+}
+
+static bool term_is_self(const struct npr_process *process, struct npr_term pid)
+{
+    struct npri_local local;
+
+    return npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE &&
+           local.id == process->local.id && local.serial == process->local.serial;
+}
+
+/* ---- A conflict. */
+
+/* EXIT from the winner with {nprocreg,conflict,Winner}.  NULL: no memory. */
+static struct npri_signal *conflict_reason(const struct npri_signal *conflict)
+{
+    static const uint8_t head[] = "\x68\x03\x77\x08nprocreg\x77\x08"
+                                  "conflict";
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT, .from = conflict->from};
+    const struct npr_term parts[] = {{.data = head, .size = sizeof(head) - 1}, conflict->from};
+
+    return npri_signal_create_parts(&draft, parts, 2);
+}
+
+/* {nprocreg,handover,Key,Loser,State} to the winner.  Without memory the state is lost. */
+static void conflict_send_state(struct npr_process *process,
+                                const struct npri_signal *conflict,
+                                struct npr_term state)
+{
+    static const uint8_t head[] = "\x68\x05\x77\x08nprocreg\x77\x08handover";
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = conflict->from};
+    uint8_t self[NPRI_IDENTITY_BYTES_MAX];
+    const struct npr_term parts[] = {
+        {.data = head, .size = sizeof(head) - 1},
+        conflict->payload,
+        npri_local_pid(process->origin->runtime, process->local, self),
+        state,
+    };
+    const npr_status ignored = npri_process_send(process, &draft, parts, 4);
+
+    (void)ignored;
+}
+
+/* Runs the callback.  Nothing built, or not one term: nothing is sent. */
+static npr_status conflict_run(struct npr_process *process,
+                               const struct npri_signal *signal,
+                               struct npr_builder *state)
+{
+    struct npr_conflict conflict = {.key = signal->payload, .token = signal->id};
+    struct npr_term term;
+    npr_status status;
+
+    (void)npr_term_get_pid(signal->from, &conflict.winner);
+    status = process->origin->behaviour->conflict(process, process->state, &conflict, state);
+    if (status == NPR_OK && npr_builder_finish(state, &term, NULL) == NPR_OK) {
+        conflict_send_state(process, signal, term);
+    }
+    return status;
+}
+
+/* {nprocreg,conflict,Key,Winner,Token} for a process that lives on and has no callback. */
+static enum npri_verdict conflict_tell(struct npr_process *process,
+                                       const struct npri_signal *signal)
+{
+    struct npri_buffer *message = &process->worker->message;
+
+    npri_buffer_reset(message);
+    npri_put_tuple(message, 5);
+    npri_put_atom(message, "nprocreg");
+    npri_put_atom(message, "conflict");
+    npri_put_term(message, signal->payload);
+    npri_put_term(message, signal->from);
+    npri_put_uint(message, signal->id);
+    return message->failed ? NPRI_AGAIN : npri_process_info(process, buffer_term(message));
+}
+
+static enum npri_verdict conflict_notify(struct npr_process *process,
+                                         const struct npri_signal *signal,
+                                         struct npr_builder *state)
+{
+    if (process->origin->behaviour->conflict == NULL) {
+        return conflict_tell(process, signal);
+    }
+    return npri_process_after(process, conflict_run(process, signal, state));
+}
+
+/* What the callback asks for does not matter: it ends. */
+static enum npri_verdict conflict_exit(struct npr_process *process,
+                                       const struct npri_signal *signal,
+                                       struct npr_builder *state)
+{
+    struct npri_signal *reason = conflict_reason(signal);
+
+    if (reason == NULL) {
+        return NPRI_AGAIN;
+    }
+    if (process->origin->behaviour->conflict != NULL) {
+        process->worker->terminating = true;
+        (void)conflict_run(process, signal, state);
+        process->worker->terminating = false;
+        npri_batch_send(process->origin->runtime, &process->worker->batch);
+    }
+    process->transit = NPRI_TRANSIT_LOSES;
+    return npri_process_set_end(process, reason->payload, reason);
+}
+
+enum npri_verdict npri_forward_on_conflict(struct npr_process *process, struct npri_signal *signal)
+{
+    const struct npr_behaviour *behaviour = process->origin->behaviour;
+    struct npr_builder *state = NULL;
+    enum npri_verdict verdict = NPRI_AGAIN;
+
+    if (term_is_self(process, signal->from)) {
+        return NPRI_GO_ON;
+    }
+    if (behaviour->conflict != NULL) {
+        state = npr_builder_create();
+    }
+    if (behaviour->conflict == NULL || state != NULL) {
+        verdict = behaviour->on_conflict == NPR_CONFLICT_NOTIFY
+                      ? conflict_notify(process, signal, state)
+                      : conflict_exit(process, signal, state);
+    }
+    npr_builder_destroy(state);
+    return verdict;
+}
+
+/* ---- A move. */
+
+/* NPR_ENOMEM: to be said again. */
+static npr_status tell_handed(struct npr_process *process,
+                              uint64_t operation,
+                              npr_status status,
+                              struct npr_term state)
+{
+    const struct npri_runtime *runtime = process->origin->runtime;
+    const struct npr_pid pid = npri_runtime_pid(runtime, process->local);
+
+    return runtime->options.handed(
+        runtime->options.user,
+        &(struct npri_handed){.pid = &pid,
+                              .operation = operation,
+                              .status = status,
+                              .state = state,
+                              .function = process->origin->function,
+                              .args = process->start == NULL ? no_term : process->start->args});
+}
+
+static enum npri_verdict after_telling(npr_status status)
+{
+    return status == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
+}
+
+bool npri_forward_is_due(const struct npr_process *process)
+{
+    return process->transit == NPRI_TRANSIT_HANDING && process->end_block != NULL &&
+           !process->awake;
+}
+
+enum npri_verdict npri_forward_move(struct npr_process *process)
+{
+    process->transit = NPRI_TRANSIT_MOVES;
+    return npri_process_set_end(process, NPRI_WORD_SHUTDOWN_MOVED, process->end_block);
+}
+
+static void pause_for_move(struct npr_process *process)
+{
+    process->transit = NPRI_TRANSIT_HANDING;
+    process->paused = true;
+}
+
+/* `signal` becomes what says to whom the end is to be told. */
+static enum npri_verdict move_without_state(struct npr_process *process, struct npri_signal *signal)
+{
+    pause_for_move(process);
+    process->end_block = signal;
+    return npri_forward_is_due(process) ? npri_forward_move(process) : NPRI_KEPT;
+}
+
+/* Once it has built its state, which is whole: it waits. */
+static enum npri_verdict hand_over(struct npr_process *process,
+                                   const struct npri_signal *signal,
+                                   struct npr_term state)
+{
+    const npr_status status = tell_handed(process, signal->id, NPR_OK, state);
+
+    if (status == NPR_OK) {
+        pause_for_move(process);
+    }
+    return after_telling(status);
+}
+
+static enum npri_verdict handover_run(struct npr_process *process,
+                                      struct npri_signal *signal,
+                                      struct npr_builder *builder)
+{
+    struct npr_term state;
+    npr_status status;
+
+    process->worker->terminating = true; /* it may not end, or continue */
+    status = process->origin->behaviour->handover(process, process->state, builder);
+    process->worker->terminating = false;
+    npri_batch_send(process->origin->runtime, &process->worker->batch);
+    process->active = true;
+    if (status != NPR_OK) {
+        return after_telling(tell_handed(process, signal->id, NPR_EREFUSED, no_term));
+    }
+    if (npri_builder_is_empty(builder)) {
+        return move_without_state(process, signal);
+    }
+    status = npr_builder_finish(builder, &state, NULL);
+    if (status == NPR_ENOMEM) {
+        return NPRI_AGAIN;
+    }
+    return status == NPR_OK ? hand_over(process, signal, state)
+                            : after_telling(tell_handed(process, signal->id, NPR_EINVAL, no_term));
+}
+
+enum npri_verdict npri_forward_on_handover(struct npr_process *process, struct npri_signal *signal)
+{
+    struct npr_builder *builder;
+    enum npri_verdict verdict;
+
+    if (process->transit != NPRI_TRANSIT_NONE || process->deferred) {
+        return after_telling(tell_handed(process, signal->id, NPR_EREFUSED, no_term));
+    }
+    if (process->origin->behaviour->handover == NULL) {
+        return move_without_state(process, signal);
+    }
+    builder = npr_builder_create();
+    if (builder == NULL) {
+        return NPRI_AGAIN;
+    }
+    verdict = handover_run(process, signal, builder);
+    npr_builder_destroy(builder);
+    return verdict;
+}
+
+/* It goes on as if nothing had been asked. */
+static enum npri_verdict move_failed(struct npr_process *process)
+{
+    process->transit = NPRI_TRANSIT_NONE;
+    npri_signal_destroy(process->end_block);
+    process->end_block = NULL;
+    process->paused = false;
+    npri_process_release(process);
+    return npri_process_info(process, NPRI_WORD_HANDOVER_FAILED);
+}
+
+enum npri_verdict npri_forward_on_moved(struct npr_process *process, struct npri_signal *signal)
+{
+    if (process->transit != NPRI_TRANSIT_HANDING || term_is_self(process, signal->from)) {
+        return NPRI_GO_ON;
+    }
+    if (signal->from.data == NULL) {
+        return move_failed(process);
+    }
+    process->transit = NPRI_TRANSIT_MOVES;
+    return npri_process_set_end(process, NPRI_WORD_SHUTDOWN_MOVED, signal);
+}
+
+/* ---- Becoming a forwarder. */
+
+/* A process that only forwards monitors nobody; best effort, since what comes is ignored. */
+static void drop_own_monitors(struct npr_process *process)
+{
+    struct npri_relations kept = {0};
+    struct npri_relation *relation;
+    uint32_t cursor = 0;
+
+    while ((relation = npri_relations_take(&process->relations, &cursor)) != NULL) {
+        if (relation->kind != NPRI_RELATION_WATCHING) {
+            npri_relations_add(&kept, process->origin->runtime->options.hash_key, relation);
+        } else {
+            const npr_status ignored =
+                npri_process_send(process,
+                                  &(struct npri_signal){.kind = NPRI_SIGNAL_DEMONITOR,
+                                                        .to = npri_relation_peer(relation),
+                                                        .ref = npri_relation_ref(relation)},
+                                  NULL, 0);
+
+            (void)ignored;
+            npri_relation_destroy(relation);
+        }
+    }
+    process->relations = kept;
+}
+
+static void forward_begin(struct npr_process *process)
+{
+    process->phase = NPRI_PHASE_FORWARDING;
+    process->paused = false;
+    process->watches = false;
+    npri_scheduler_add(&process->origin->runtime->scheduler, process);
+}
+
+bool npri_forward_instead_of_end(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+
+    if (runtime_stops(runtime) || process->left) {
+        process->transit = NPRI_TRANSIT_NONE;
+        return false;
+    }
+    npri_process_release(process);
+    if (npri_process_has_thread(process)) {
+        npri_receive_give_back(process);
+    }
+    drop_own_monitors(process);
+    npri_table_forward(&runtime->table, process);
+    forward_begin(process);
+    return true;
+}
+
+/* All that has come is in todo. */
+static void take_all(struct npr_process *process)
+{
+    struct npri_signal **end = &process->todo;
+
+    if (npri_process_has_thread(process)) {
+        npri_receive_give_back(process);
+    }
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = npri_mailbox_take(&process->mailbox);
+}
+
+/* The monitor of a call that waits, which is told of the end of who answers it; NULL: none. */
+static struct npri_relation *call_monitor(struct npr_process *process,
+                                          const struct npri_signal *signal)
+{
+    struct npr_from from;
+    struct npr_term request;
+    struct npr_term ref;
+
+    if (signal->kind != NPRI_SIGNAL_MESSAGE ||
+        !npri_message_is_call(signal->payload, &from, &request) ||
+        !npri_tag_alias(from.tag, &ref)) {
+        return NULL;
+    }
+    return npri_process_relation(process, NPRI_RELATION_WATCHED, ref, from.pid);
+}
+
+/* Tells links and monitors of the end, but for those of calls that go on.  False: no memory. */
+static bool announce_end(struct npr_process *process)
+{
+    struct npri_relation *spared = NULL;
+    bool complete;
+
+    for (const struct npri_signal *at = process->todo; at != NULL; at = at->next) {
+        struct npri_relation *relation = call_monitor(process, at);
+
+        if (relation != NULL) {
+            npri_relations_remove(&process->relations, relation);
+            relation->next = spared;
+            spared = relation;
+        }
+    }
+    complete = npri_process_announce_end(process);
+    while (spared != NULL) {
+        struct npri_relation *next = spared->next;
+
+        npri_process_tie(process, spared);
+        spared = next;
+    }
+    return complete;
+}
+
+bool npri_forward_after_end(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+
+    if (runtime_stops(runtime) || process->left) {
+        process->transit = NPRI_TRANSIT_NONE;
+        return false;
+    }
+    npri_process_release(process);
+    take_all(process);
+    if (process->idle == NULL) {
+        process->idle = npri_alarm_create(process, no_term, no_term);
+    }
+    if (process->idle == NULL || !announce_end(process)) {
+        npri_scheduler_add(&runtime->scheduler, process);
+        return true;
+    }
+    process->idle->due_ns = npri_now_ns() + runtime->options.redirect_ms * NPRI_NS_PER_MS;
+    npri_alarm_arm(&runtime->alarms, process->idle);
+    process->idle_lent = true;
+    forward_begin(process);
+    return true;
+}
+
+/* ---- Forwarding. */
+
+/* With `reason`, which `block` owns (NULL: nobody needs to). */
+static bool forward_end(struct npr_process *process,
+                        struct npr_term reason,
+                        struct npri_signal *block)
+{
+    (void)npri_process_set_end(process, reason, block);
+    process->transit = NPRI_TRANSIT_NONE;
+    process->paused = false;
+    npri_process_release(process);
+    npri_process_drop_timers(process);
+    return npri_process_depart(process);
+}
+
+/* False: no memory. */
+static bool watch_target(struct npr_process *process, struct npr_term target)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+    const struct npr_ref ref = npri_runtime_new_ref(runtime);
+    uint8_t bytes[NPRI_IDENTITY_BYTES_MAX];
+    const struct npri_signal draft = {
+        .kind = NPRI_SIGNAL_MONITOR, .to = target, .ref = npri_ref_term(&ref, bytes)};
+    struct npri_relation *relation =
+        npri_relation_create(NPRI_RELATION_WATCHING, target, draft.ref, no_term);
+    struct npr_pid pid;
+
+    if (relation == NULL) {
+        return false;
+    }
+    if (npr_term_get_pid(target, &pid)) {
+        npri_process_note_peer(process, &pid);
+    }
+    if (npri_process_send(process, &draft, NULL, 0) != NPR_OK) {
+        npri_relation_destroy(relation);
+        return false;
+    }
+    npri_process_tie(process, relation);
+    process->watches = true;
+    return true;
+}
+
+/* What is still to be said, and could not be for lack of memory.  False: not yet. */
+static bool forward_prepare(struct npr_process *process)
+{
+    struct npri_signal *handover = process->end_block;
+
+    if (handover->kind == NPRI_SIGNAL_HANDOVER && handover->id != 0) {
+        if (tell_handed(process, handover->id, NPR_OK, no_term) == NPR_ENOMEM) {
+            return false;
+        }
+        handover->id = 0;
+    }
+    return process->watches || forward_target(process).data == NULL ||
+           watch_target(process, forward_target(process));
+}
+
+static enum npri_verdict pass_on(struct npr_process *process,
+                                 enum npri_signal_kind kind,
+                                 struct npr_term payload)
+{
+    const struct npri_signal draft = {.kind = kind, .to = forward_target(process)};
+
+    return npri_process_send(process, &draft, &payload, 1) == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
+}
+
+/* Becomes a message, which is next: its caller is told if nobody lives to answer it. */
+static enum npri_verdict pass_call_on(struct npr_process *process, struct npri_signal *call)
+{
+    struct npri_signal *message = npri_call_expand(process, call);
+
+    if (message == NULL) {
+        return NPRI_AGAIN;
+    }
+    message->next = process->todo;
+    process->todo = message;
+    return NPRI_GO_ON;
+}
+
+static enum npri_verdict pass_batch_on(struct npr_process *process, struct npri_signal *batch)
+{
+    while (batch->number > 0) {
+        if (pass_on(process, NPRI_SIGNAL_MESSAGE, npri_batch_first(batch)) == NPRI_AGAIN) {
+            return NPRI_AGAIN;
+        }
+        NPRI_COUNT_UP(&process->taken);
+        npri_batch_next(batch);
+    }
+    return NPRI_GO_ON;
+}
+
+/* Until there is somebody to forward it to. */
+static enum npri_verdict hold_message(struct npr_process *process, struct npri_signal *signal)
+{
+    const struct npri_runtime *runtime = process->origin->runtime;
+    const struct npr_pid pid = npri_runtime_pid(runtime, process->local);
+
+    if (!process->paused && runtime->options.wanted(runtime->options.user, &pid) == NPR_ENOMEM) {
+        return NPRI_AGAIN;
+    }
+    process->paused = true;
+    signal->next = process->held;
+    process->held = signal;
+    return NPRI_KEPT;
+}
+
+static enum npri_verdict forward_message(struct npr_process *process, struct npri_signal *signal)
+{
+    enum npri_verdict verdict;
+
+    if (forward_target(process).data == NULL) {
+        return hold_message(process, signal);
+    }
+    if (signal->kind == NPRI_SIGNAL_CALL) {
+        return pass_call_on(process, signal);
+    }
+    if (signal->kind == NPRI_SIGNAL_BATCH) {
+        return pass_batch_on(process, signal);
+    }
+    verdict = pass_on(process, NPRI_SIGNAL_MESSAGE, signal->payload);
+    if (verdict == NPRI_GO_ON) {
+        NPRI_COUNT_UP(&process->taken);
+    }
+    return verdict;
+}
+
+/* Who ends a process means the one that has the key; but one that has lost is gone already. */
+static enum npri_verdict forward_exit(struct npr_process *process, struct npri_signal *signal)
+{
+    if (signal->kind == NPRI_SIGNAL_EXIT_LINK) {
+        struct npri_relation *link =
+            npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term);
+
+        if (link == NULL || link->unlink_id != 0) {
+            return NPRI_GO_ON;
+        }
+        npri_relations_remove(&process->relations, link);
+        npri_relation_destroy(link);
+    }
+    if (process->transit == NPRI_TRANSIT_LOSES || forward_target(process).data == NULL) {
+        return NPRI_GO_ON;
+    }
+    return pass_on(process, NPRI_SIGNAL_EXIT, signal->payload);
+}
+
+static enum npri_verdict forward_on_moved(struct npr_process *process, struct npri_signal *signal)
+{
+    if (forward_target(process).data != NULL || term_is_self(process, signal->from)) {
+        return NPRI_GO_ON;
+    }
+    if (signal->from.data == NULL) {
+        return npri_process_set_end(process, NPRI_WORD_NOPROC, NULL);
+    }
+    (void)npri_process_set_end(process, NPRI_WORD_SHUTDOWN_MOVED, signal);
+    process->paused = false;
+    npri_process_release(process);
+    return NPRI_KEPT;
+}
+
+/* Its only monitor is that of the process it forwards to. */
+static enum npri_verdict forward_on_down(struct npr_process *process, struct npri_signal *signal)
+{
+    if (npri_process_relation(process, NPRI_RELATION_WATCHING, signal->ref, no_term) == NULL) {
+        return NPRI_GO_ON;
+    }
+    return npri_process_set_end(process, signal->payload, signal);
+}
+
+static enum npri_verdict forward_on_node_down(struct npr_process *process,
+                                              const struct npri_signal *signal)
+{
+    enum npri_verdict verdict = NPRI_GO_ON;
+    struct npri_relation *lost;
+
+    if (!npri_process_take_node(process, signal, &lost)) {
+        return NPRI_GO_ON;
+    }
+    while (lost != NULL) {
+        struct npri_relation *next = lost->next;
+
+        if (lost->kind == NPRI_RELATION_WATCHING) {
+            verdict = npri_process_set_end(process, NPRI_WORD_NOCONNECTION, NULL);
+        }
+        npri_relation_destroy(lost);
+        lost = next;
+    }
+    return verdict;
+}
+
+/* Its time is over, unless it is a timer that was set before. */
+static enum npri_verdict forward_on_timer(struct npr_process *process, struct npri_signal *signal)
+{
+    if (process->idle == NULL || signal != &process->idle->signal) {
+        return NPRI_GO_ON;
+    }
+    process->idle = NULL; /* freed with its signal */
+    return NPRI_END;
+}
+
+static enum npri_verdict forward_act(struct npr_process *process, struct npri_signal *signal)
+{
+    switch (signal->kind) {
+    case NPRI_SIGNAL_MESSAGE:
+    case NPRI_SIGNAL_PLAIN:
+    case NPRI_SIGNAL_BATCH:
+    case NPRI_SIGNAL_CALL:
+        return forward_message(process, signal);
+    case NPRI_SIGNAL_EXIT:
+    case NPRI_SIGNAL_EXIT_LINK:
+        return forward_exit(process, signal);
+    case NPRI_SIGNAL_LINK:
+    case NPRI_SIGNAL_UNLINK:
+    case NPRI_SIGNAL_UNLINK_ACK:
+    case NPRI_SIGNAL_MONITOR:
+    case NPRI_SIGNAL_DEMONITOR:
+    case NPRI_SIGNAL_GROUP_LEADER:
+    case NPRI_SIGNAL_TELL:
+        return npri_process_on_signal(process, signal);
+    case NPRI_SIGNAL_MOVED:
+        return forward_on_moved(process, signal);
+    case NPRI_SIGNAL_DOWN:
+        return forward_on_down(process, signal);
+    case NPRI_SIGNAL_NODE_DOWN:
+        return forward_on_node_down(process, signal);
+    case NPRI_SIGNAL_TIMER:
+        return forward_on_timer(process, signal);
+    case NPRI_SIGNAL_NUDGE: /* not ours to free, and of a command that is gone */
+        return NPRI_KEPT;
+    case NPRI_SIGNAL_HANDOVER: /* it has none any more: who asks hears of that */
+        return after_telling(tell_handed(process, signal->id, NPR_ENOPROC, no_term));
+    case NPRI_SIGNAL_CONFLICT:
+    case NPRI_SIGNAL_ANSWER:
+    case NPRI_SIGNAL_SPAWN_REQUEST:
+    case NPRI_SIGNAL_SPAWN_REPLY:
+        return NPRI_GO_ON;
+    }
+    return NPRI_GO_ON;
+}
+
+/* Acts on the next.  END: `end_reason` and `end_block` are set, and the signal is freed unless it
+ * is the block. */
+static enum npri_verdict forward_next(struct npr_process *process)
+{
+    struct npri_signal *signal = process->todo;
+    enum npri_verdict verdict;
+
+    process->todo = signal->next;
+    verdict = forward_act(process, signal);
+    if (verdict == NPRI_AGAIN) {
+        signal->next = process->todo;
+        process->todo = signal;
+    } else if (verdict != NPRI_KEPT && signal != process->end_block) {
+        npri_signal_destroy(signal);
+    }
+    return verdict;
+}
+
+bool npri_forward_turn(struct npr_process *process)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+    enum npri_verdict verdict = NPRI_GO_ON;
+
+    for (unsigned i = 0; i < NPRI_TURN_SIGNALS_MAX && verdict != NPRI_AGAIN; i++) {
+        npri_yield_point();
+        if (runtime_stops(runtime)) {
+            return forward_end(process, NPRI_WORD_SHUTDOWN, NULL);
+        }
+        if (!forward_prepare(process)) {
+            break;
+        }
+        if (process->todo != NULL) {
+            verdict = forward_next(process);
+        } else if (npri_mailbox_rest(&process->mailbox)) {
+            return false;
+        } else {
+            process->todo = npri_mailbox_take(&process->mailbox);
+        }
+        if (verdict == NPRI_END) {
+            return forward_end(process, process->end_reason, process->end_block);
+        }
+    }
+    npri_scheduler_add(&runtime->scheduler, process);
+    return false;
+}
