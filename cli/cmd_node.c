@@ -2,32 +2,12 @@
 #include "commands.h"
 #include "cookie.h"
 #include "fail.h"
+#include "log.h"
 #include "session.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static const char *const level_names[] = {"error", "warning", "info", "debug"};
-
-/* One event a line.  stdio's own lock keeps the lines of several threads apart. */
-static void log_line(void *user, npr_log_level level, const char *line)
-{
-    const npr_log_level *most = user;
-    struct timespec now;
-    struct tm utc;
-    char stamp[32];
-
-    if (level > *most) {
-        return;
-    }
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &utc);
-    (void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)fprintf(stderr, "%s.%03ldZ level=%s %s\n", stamp, now.tv_nsec / 1000000,
-                  level_names[level], line);
-}
 
 /* --name as it is, or --sname with this machine's short host name. */
 static npr_status own_name(const struct arguments *arguments,
@@ -100,6 +80,14 @@ static void set_options(const struct arguments *arguments, struct npr_node_optio
     if (arguments->has_long_callback) {
         options->long_callback_ms = arguments->long_callback_ms;
     }
+    if (arguments->heartbeat_ms != 0) {
+        options->heartbeat_ms = arguments->heartbeat_ms;
+    }
+    if (arguments->node_timeout_ms != 0) {
+        options->node_timeout_ms = arguments->node_timeout_ms;
+    }
+    options->quorum = arguments->quorum;
+    options->placement = arguments->placement;
     if (arguments->net_ticktime_s != 0) {
         options->net_ticktime_s = arguments->net_ticktime_s;
     }
@@ -126,7 +114,6 @@ static enum exit_code run(const struct arguments *arguments)
     static const struct npr_module *modules[REPEATED_MAX];
     static const struct npr_command *commands[REPEATED_MAX];
     struct npr_node_options options = NPR_NODE_OPTIONS_INIT;
-    npr_log_level level = arguments->log_level;
     char name[NPR_NODE_NAME_BYTES_MAX + 1];
     char cookie[COOKIE_BYTES_MAX + 1];
     struct npr_node *node = NULL;
@@ -135,34 +122,40 @@ static enum exit_code run(const struct arguments *arguments)
     int signal_number = 0;
 
     block_signals(&signals);
+    if (!log_open(arguments->log_level)) {
+        (void)fail(&err, NPR_ENOMEM, "no thread for the log");
+        return report(arguments, &err);
+    }
     set_options(arguments, &options);
     options.name = name;
     options.cookie = cookie;
     options.modules = modules;
     options.commands = commands;
     options.log = log_line;
-    options.log_user = &level;
     if (own_name(arguments, name, &err) != NPR_OK ||
         cookie_read(arguments->cookie_file, cookie, &err) != NPR_OK ||
         load_modules(arguments, modules, &err) != NPR_OK ||
         read_commands(arguments, commands, &err) != NPR_OK ||
         npr_node_start(&options, &node, &err) != NPR_OK) {
+        log_close();
         return report(arguments, &err);
     }
     (void)printf("ready name=%s port=%u\n", name, (unsigned)npr_node_port(node));
     (void)fflush(stdout); /* A script that waits for the line must not wait for a full buffer. */
     (void)sigwait(&signals, &signal_number);
-    log_line(&level, NPR_LOG_INFO,
+    log_line(NULL, NPR_LOG_INFO,
              signal_number == SIGTERM ? "stopping signal=SIGTERM" : "stopping signal=SIGINT");
     npr_node_stop(node);
+    log_close();
     return EXIT_DONE;
 }
 
 static const enum option_id options[] = {
-    OPTION_NAME,        OPTION_SNAME,       OPTION_COOKIE_FILE,   OPTION_JOIN,
-    OPTION_MODULE,      OPTION_COMMAND,     OPTION_LISTEN,        OPTION_OTP,
-    OPTION_WORKERS,     OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME,
-    OPTION_FRAME_BYTES, OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_END,
+    OPTION_NAME,         OPTION_SNAME,       OPTION_COOKIE_FILE,   OPTION_JOIN,
+    OPTION_MODULE,       OPTION_COMMAND,     OPTION_LISTEN,        OPTION_OTP,
+    OPTION_WORKERS,      OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME,
+    OPTION_FRAME_BYTES,  OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_HEARTBEAT,
+    OPTION_NODE_TIMEOUT, OPTION_QUORUM,      OPTION_PLACEMENT,     OPTION_END,
 };
 
 const struct command command_node = {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX        26
+#define OPTIONS_MAX        30
 #define TIMEOUT_MS_DEFAULT 5000
 
 struct option_spec {
@@ -39,6 +39,14 @@ static const struct option_spec specs[] = {
     {OPTION_THREADS, 0, "threads-max", "N", "processes with threads of their own at once (1024)"},
     {OPTION_LONG_CALLBACK, 0, "long-callback", "TIME",
      "log callbacks that take that long (100ms; 0: none)"},
+    {OPTION_HEARTBEAT, 0, "heartbeat", "TIME",
+     "tell other native nodes so often that it lives (500ms)"},
+    {OPTION_NODE_TIMEOUT, 0, "node-timeout", "TIME",
+     "a native node silent for that long is gone (3s)"},
+    {OPTION_QUORUM, 0, "quorum", "N",
+     "start nothing unless N native nodes are together (0: always)"},
+    {OPTION_PLACEMENT, 0, "placement", "RULE",
+     "original (default) or rendezvous; the same everywhere"},
     {OPTION_NET_TICKTIME, 0, "net-ticktime", "SECONDS", "drop a peer silent for that long (60)"},
     {OPTION_FRAME_BYTES, 0, "frame-bytes-max", "N", "largest message from a peer (64 MiB)"},
     {OPTION_QUEUE_BYTES, 0, "queue-bytes-max", "N", "output kept for a slow peer (64 MiB)"},
@@ -168,6 +176,12 @@ static bool parse_otp(const char *text, uint32_t *out)
     return parse_u32(text, out) && (*out == 25 || *out == 26);
 }
 
+static bool parse_placement(const char *text, npr_placement *out)
+{
+    *out = strcmp(text, "rendezvous") == 0 ? NPR_PLACEMENT_RENDEZVOUS : NPR_PLACEMENT_ORIGINAL;
+    return *out == NPR_PLACEMENT_RENDEZVOUS || strcmp(text, "original") == 0;
+}
+
 static bool append(const char **list, size_t *count, const char *value)
 {
     if (*count == REPEATED_MAX) {
@@ -193,6 +207,21 @@ static bool store_repeated(struct arguments *out, enum option_id id, const char 
         return append(out->module, &out->module_count, value);
     }
     return append(out->command, &out->command_count, value);
+}
+
+/* One that native nodes must agree on, or should. */
+static bool store_of_cluster(struct arguments *out, enum option_id id, const char *value)
+{
+    if (id == OPTION_HEARTBEAT) {
+        return parse_time(value, &out->heartbeat_ms);
+    }
+    if (id == OPTION_NODE_TIMEOUT) {
+        return parse_time(value, &out->node_timeout_ms);
+    }
+    if (id == OPTION_QUORUM) {
+        return parse_u32(value, &out->quorum);
+    }
+    return parse_placement(value, &out->placement);
 }
 
 /* Stores one option's value; false when it is malformed. */
@@ -242,6 +271,11 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_LONG_CALLBACK:
         out->has_long_callback = true;
         return strcmp(value, "0") == 0 || parse_time(value, &out->long_callback_ms);
+    case OPTION_HEARTBEAT:
+    case OPTION_NODE_TIMEOUT:
+    case OPTION_QUORUM:
+    case OPTION_PLACEMENT:
+        return store_of_cluster(out, id, value);
     case OPTION_NET_TICKTIME:
         return parse_u32(value, &out->net_ticktime_s) && out->net_ticktime_s > 0;
     case OPTION_FRAME_BYTES:

@@ -40,6 +40,10 @@ enum option_id {
     OPTION_WORKERS,
     OPTION_THREADS,
     OPTION_LONG_CALLBACK,
+    OPTION_HEARTBEAT,
+    OPTION_NODE_TIMEOUT,
+    OPTION_QUORUM,
+    OPTION_PLACEMENT,
     OPTION_NET_TICKTIME,
     OPTION_FRAME_BYTES,
     OPTION_QUEUE_BYTES,
@@ -76,6 +80,10 @@ struct arguments {
     uint32_t threads_max; /* 0: not given */
     bool has_long_callback;
     uint32_t long_callback_ms;
+    uint32_t heartbeat_ms;    /* 0: not given */
+    uint32_t node_timeout_ms; /* likewise */
+    uint32_t quorum;
+    npr_placement placement;
     uint32_t net_ticktime_s;
     size_t frame_bytes_max;
     size_t queue_bytes_max;

@@ -111,17 +111,26 @@ static void put_count(struct npri_buffer *out, const char *key, uint64_t value)
     npri_put_uint(out, value);
 }
 
+/* An original has nothing to acknowledge. */
+static bool has_acknowledged(const struct npri_core *core, const struct npri_peer *peer)
+{
+    return !peer->native || peer->told.ack == core->views.epoch;
+}
+
 /* Keys in their order as terms, so that the map is in normal form. */
 static void put_member(const struct npri_core *core,
                        const struct npri_peer *peer,
                        uint64_t now_ns,
                        struct npri_buffer *out)
 {
-    const uint64_t heard_ns = peer->self ? now_ns : peer->heard_ns;
+    uint64_t heard_ns = npri_beats_watch(core, peer) ? peer->alive_ns : peer->heard_ns;
 
-    (void)core;
-    npri_put_map(out, 4);
+    heard_ns = peer->self ? now_ns : heard_ns;
+    npri_put_map(out, 6);
+    npri_put_atom(out, "acknowledged");
+    npri_put_atom(out, has_acknowledged(core, peer) ? "true" : "false");
     put_count(out, "age_ms", heard_ns > now_ns ? 0 : (now_ns - heard_ns) / 1000000);
+    put_bool(out, "draining", peer->view_draining);
     npri_put_atom(out, "kind");
     npri_put_atom(out, kind_of(peer));
     npri_put_atom(out, "node");
@@ -139,14 +148,39 @@ static uint32_t connected_count(const struct npri_core *core)
     return count;
 }
 
+/* The nodes that were refused when they last greeted. */
+static void put_refused(const struct npri_core *core, struct npri_buffer *out)
+{
+    uint32_t count = 0;
+
+    npri_put_atom(out, "refused");
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        count += NPRI_MAP_AT(at, struct npri_peer, node)->refused ? 1 : 0;
+    }
+    if (count > 0) {
+        npri_put_list(out, count);
+    }
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->refused) {
+            npri_put_node(out, &peer->name);
+        }
+    }
+    npri_put_nil(out);
+}
+
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out)
 {
     const struct npri_members *members = &core->members;
+    struct npri_text text = {0};
 
-    npri_put_map(out, 15);
+    npri_put_map(out, 20);
+    put_bool(out, "agreed", npri_views_agreed(core));
     put_count(out, "connected", connected_count(core));
     put_count(out, "delegations", core->delegations.count);
     put_count(out, "entries", core->directory.entries.count);
+    put_count(out, "epoch", npri_views_epoch(core));
     put_bool(out, "member", core->options.member);
     npri_put_atom(out, "node");
     npri_put_node(out, &core->options.self);
@@ -154,7 +188,11 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
     put_count(out, "otp", core->manner.otp == NPR_OTP_25 ? 25 : 26);
     npri_put_atom(out, "otp_source");
     npri_put_atom(out, npri_manner_source_name(core->manner.source));
+    npri_put_atom(out, "placement");
+    npri_put_atom(out, npri_placement_name(core->options.placement));
     put_count(out, "processes", core->directory.processes_count);
+    put_bool(out, "quorum", npri_quorum_permits(core, &text));
+    put_refused(core, out);
     put_count(out, "requests", core->requests_count);
     put_count(out, "settling", members->settling_count);
     put_count(out, "starts", core->starts.count);

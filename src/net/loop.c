@@ -228,6 +228,11 @@ void npri_loop_stop(struct npri_loop *loop)
 
 uint64_t npri_loop_now_ns(const struct npri_loop *loop)
 {
+    struct timespec now;
+
     (void)loop;
-    return uv_hrtime();
+    if (clock_gettime(CLOCK_BOOTTIME, &now) != 0) {
+        return uv_hrtime(); /* A kernel without it. */
+    }
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }

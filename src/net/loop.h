@@ -34,7 +34,7 @@ void npri_loop_post(struct npri_loop *loop, struct npri_task *task);
  * it appends to streams is written in the same turn. */
 void npri_loop_on_turn_end(struct npri_loop *loop, void (*run)(void *user), void *user);
 
-/* Monotonic, read anew each time. */
+/* Monotonic, also while the machine is suspended; read anew each time. */
 uint64_t npri_loop_now_ns(const struct npri_loop *loop);
 
 /* A one-shot timer.  `set` replaces the deadline (UINT64_MAX: none); it fires once, then is unset.

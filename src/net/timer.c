@@ -59,6 +59,10 @@ void npri_timer_disown(struct npri_timer *timer)
 void npri_timer_set(struct npri_timer *timer, uint64_t deadline_ns)
 {
     const uint64_t now_ms = uv_now(&timer->loop->uv);
+    const uint64_t ours_ns = npri_loop_now_ns(timer->loop);
+    const uint64_t libuvs_ns = uv_hrtime();
+    /* While the machine is suspended our time goes on and libuv's does not. */
+    const uint64_t ahead_ns = ours_ns > libuvs_ns ? ours_ns - libuvs_ns : 0;
     uint64_t deadline_ms;
     uint64_t delay_ms;
 
@@ -67,6 +71,7 @@ void npri_timer_set(struct npri_timer *timer, uint64_t deadline_ns)
         return;
     }
     /* Rounded up, and counted from libuv's own time, so that it never fires early. */
+    deadline_ns = deadline_ns > ahead_ns ? deadline_ns - ahead_ns : 0;
     deadline_ms = deadline_ns / NS_PER_MS + (deadline_ns % NS_PER_MS != 0);
     delay_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     if (delay_ms == 0 && timer->loop->in_timers) {

@@ -500,7 +500,8 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
                            (struct npr_bytes){0});
         return;
     case NPRI_EFFECT_QUORUM:
-        return; /* The core has written a line. */
+        npri_quorum_news_tell(node, effect->regained);
+        return;
     case NPRI_EFFECT_LOG:
         npri_node_log(node, (npr_log_level)effect->level, "%.*s", (int)effect->text.size,
                       (const char *)effect->text.data);

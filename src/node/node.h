@@ -29,6 +29,7 @@
 #include "node/leaders.h"
 #include "node/log.h"
 #include "node/questions.h"
+#include "node/quorum_news.h"
 #include "node/reads.h"
 #include "node/registry.h"
 #include "node/service.h"
@@ -74,6 +75,7 @@ struct npr_node {
     struct npri_questions questions;
     struct npri_registry registry;
     struct npri_watching watching;
+    struct npri_quorum_news quorum_news;
     struct npri_evaluations evaluations;
     struct npri_leaders leaders;
     struct npri_link surveys; /* struct npri_survey (node/survey.h) */
