@@ -44,6 +44,12 @@
     256u /* of them, those that have only been named, or only written to                           \
           */
 
+/* Entries elsewhere, and registering them. */
+#define NPRI_PUSH_WINDOW_BYTES      (1u << 20) /* told to their owner and not read yet */
+#define NPRI_CLAIM_MS_MAX           86400000u  /* that a peer's registration may wait here */
+#define NPRI_CONFLICTS_MAX          1000u      /* that are remembered; */
+#define NPRI_CONFLICT_KEY_BYTES_MAX 1024u      /* of a key's text there */
+
 /* Subscriptions of one peer here, and those of them that are not to one key only. */
 #define NPRI_FEEDS_MAX              16384u
 #define NPRI_FEEDS_WIDE_MAX         256u
@@ -73,5 +79,6 @@ _Static_assert(NPRI_HANDSHAKE_FRAME_MAX <= 0xffff, "handshake frames have 2-byte
 _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengths");
 _Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");
 _Static_assert(4 * NPRI_KEY_BYTES_MAX <= NPRI_FEED_WINDOW_BYTES, "any entry fits an open window");
+_Static_assert(4 * NPRI_KEY_BYTES_MAX <= NPRI_PUSH_WINDOW_BYTES, "likewise");
 
 #endif /* NPRI_BASE_LIMITS_H */

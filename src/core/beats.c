@@ -137,6 +137,14 @@ static uint64_t least_timeout_ns(const struct npri_core *core)
     return least_ns;
 }
 
+bool npri_beats_is_late(const struct npri_core *core, uint64_t now_ns)
+{
+    const uint64_t due_ns = core->beats.due_ns;
+
+    return now_ns > due_ns &&
+           now_ns - due_ns + core->options.heartbeat_ns >= least_timeout_ns(core);
+}
+
 void npri_beats_look(struct npri_core *core)
 {
     struct npri_beats *beats = &core->beats;
@@ -145,8 +153,7 @@ void npri_beats_look(struct npri_core *core)
         core->now_ns - beats->due_ns > core->options.heartbeat_ns / LATE_PART) {
         beats->late_ns = core->now_ns;
     }
-    if (core->now_ns <= beats->due_ns ||
-        core->now_ns - beats->due_ns + core->options.heartbeat_ns < least_timeout_ns(core)) {
+    if (!npri_beats_is_late(core, core->now_ns)) {
         return;
     }
     /* While we slept we heard nobody: each gets its time anew. */

@@ -34,6 +34,9 @@ struct npri_beats {
 void npri_beats_init(struct npri_core *core);
 void npri_beats_on_time(struct npri_core *core);
 
+/* Whether our beat is so late, at that time, that others may have taken us for lost. */
+bool npri_beats_is_late(const struct npri_core *core, uint64_t now_ns);
+
 /* Before anything else in a step: whether we have slept through our beats. */
 void npri_beats_look(struct npri_core *core);
 

@@ -71,7 +71,7 @@ static void tick_peer(struct npri_core *core, struct npri_peer *peer)
     }
     if (core->now_ns - peer->heard_ns > core->options.expire_ns) {
         npri_member_leave(core, peer, "not heard of");
-        npri_delegations_on_left(core, peer, NPR_ETIMEDOUT);
+        npri_delegations_on_left(core, peer);
     }
     if (peer->registry) {
         npri_chatter_announce(core, peer);
@@ -131,7 +131,7 @@ static void on_poll_answered(struct npri_core *core,
     if (event->status != NPR_OK || !hear_names(core, peer, event->term)) {
         peer->registry = false;
         npri_member_leave(core, peer, "no registry there");
-        npri_delegations_on_left(core, peer, NPR_EUNREACHABLE);
+        npri_delegations_on_left(core, peer);
         return;
     }
     npri_member_on_heard(core, peer);

@@ -6,6 +6,9 @@
 #include "term/read.h"
 #include "term/write.h"
 
+/* Of a term in a line of the log. */
+#define TERM_TEXT_BYTES_MAX 80u
+
 /* Pure dispatch: which part an event is for.  What all parts share stands at the end. */
 
 static bool init_scratch(struct npri_core *core)
@@ -28,9 +31,15 @@ static bool init_scratch(struct npri_core *core)
 static void on_entry(void *user,
                      struct npr_bytes key,
                      const struct npri_activation *living,
+                     struct npr_term was,
                      enum npr_gone gone)
 {
-    npri_watch_on_entry(user, key, living, gone);
+    struct npri_core *core = user;
+
+    npri_watch_on_entry(core, key, living, gone);
+    if (!core->ending || living != NULL) {
+        npri_push_on_entry(core, key, living, was);
+    }
 }
 
 struct npri_core *npri_core_create(const struct npri_core_options *options)
@@ -47,9 +56,12 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     npri_effects_init(&core->effects);
     npri_list_init(&core->requests);
     npri_list_init(&core->held);
+    npri_list_init(&core->claiming);
+    npri_push_init(core);
     if (!init_scratch(core) || !npri_map_init(&core->operations, options->hash_key) ||
         !npri_map_init(&core->starts, options->hash_key) ||
         !npri_map_init(&core->delegations, options->hash_key) ||
+        !npri_map_init(&core->claims, options->hash_key) || !npri_leads_init(core) ||
         !npri_directory_init(&core->directory, &core->effects, options) ||
         !npri_members_init(core) || !npri_watch_init(core) || !npri_links_init(core)) {
         npri_core_destroy(core);
@@ -77,6 +89,7 @@ void npri_core_destroy(struct npri_core *core)
     if (core == NULL) {
         return;
     }
+    core->push.epoch = 0; /* Nobody is told any more. */
     npri_requests_fini(core);
     if (core->delegations.buckets != NULL) {
         npri_starts_fini(core);
@@ -85,8 +98,11 @@ void npri_core_destroy(struct npri_core *core)
     }
     npri_watch_fini(core);
     npri_links_fini(core);
+    npri_leads_fini(core);
+    npri_conflicts_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
+    npri_map_fini(&core->claims);
     npri_map_fini(&core->delegations);
     npri_map_fini(&core->starts);
     npri_map_fini(&core->operations);
@@ -98,44 +114,6 @@ void npri_core_destroy(struct npri_core *core)
         npri_free(core->scratch);
     }
     npri_free(core);
-}
-
-static npr_status on_register(struct npri_core *core, const struct npri_core_event *event)
-{
-    struct npr_bytes key = {0};
-    struct npri_activation activation = {0};
-    struct npri_activation other;
-    struct npri_text text = {0};
-
-    if (!core->options.member) {
-        npri_text_add(&text, "register_ignored reason=\"this node is a client\"");
-    } else if (!npri_core_normal_key(core, event->key, &key)) {
-        npri_text_add(&text, "register_ignored reason=\"no possible key\"");
-    } else if (!npri_core_normal_pid(core, event->term, &activation.pid)) {
-        npri_text_add(&text, "register_ignored reason=\"not a pid\"");
-    }
-    if (text.size > 0) {
-        npri_core_log(core, NPRI_LOG_WARNING, &text);
-        return NPR_OK;
-    }
-    if (event->keep && npri_directory_find(&core->directory, key, &other) &&
-        !npr_term_equal(other.pid, activation.pid)) {
-        return NPR_EEXIST;
-    }
-    if (event->keep && npri_start_restarting(core, key) != NULL) {
-        return NPR_EEXIST;
-    }
-    return npri_directory_put(&core->directory, key, &activation, NULL);
-}
-
-static void on_unregister(struct npri_core *core, const struct npri_core_event *event)
-{
-    struct npr_bytes key;
-
-    if (npri_core_normal_key(core, event->key, &key)) {
-        (void)npri_directory_remove(&core->directory, key);
-        npri_start_cancel_restart(core, key);
-    }
 }
 
 static void on_process_down(struct npri_core *core, const struct npri_core_event *event)
@@ -177,6 +155,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_GET:
     case NPRI_EVENT_START:
     case NPRI_EVENT_REGISTER:
+    case NPRI_EVENT_UNREGISTER:
     case NPRI_EVENT_SUBSCRIBE:
         return; /* npri_core_step(): they have a status of their own. */
     case NPRI_EVENT_ASKED:
@@ -187,9 +166,6 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         return;
     case NPRI_EVENT_STARTED:
         npri_start_on_started(core, event);
-        return;
-    case NPRI_EVENT_UNREGISTER:
-        on_unregister(core, event);
         return;
     case NPRI_EVENT_PROCESS_DOWN:
         on_process_down(core, event);
@@ -217,8 +193,8 @@ static npr_status step(struct npri_core *core, const struct npri_core_event *eve
     if (event->kind == NPRI_EVENT_GET || event->kind == NPRI_EVENT_START) {
         return npri_request_accept(core, event);
     }
-    if (event->kind == NPRI_EVENT_REGISTER) {
-        return on_register(core, event);
+    if (event->kind == NPRI_EVENT_REGISTER || event->kind == NPRI_EVENT_UNREGISTER) {
+        return npri_claim_accept(core, event);
     }
     if (event->kind == NPRI_EVENT_SUBSCRIBE) {
         return npri_watch_on_subscribe(core, event);
@@ -350,6 +326,19 @@ void npri_core_log(struct npri_core *core, enum npri_log_level level, const stru
         npri_effect_set_text(effect, npri_text_bytes(text));
         npri_effects_queue(&core->effects, effect);
     }
+}
+
+void npri_core_text_term(struct npri_text *text, const char *before, struct npr_term term)
+{
+    struct npri_buffer printed;
+
+    npri_buffer_init(&printed, TERM_TEXT_BYTES_MAX);
+    if (term.data != NULL) {
+        npri_term_print(term, &printed); /* cut when it is too long */
+    }
+    npri_text_add(text, before);
+    npri_text_add_bytes(text, npri_buffer_bytes(&printed));
+    npri_buffer_fini(&printed);
 }
 
 void npri_core_log_node(struct npri_core *core,

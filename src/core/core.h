@@ -18,8 +18,12 @@
  *     links      how views are parted that could overlap                 (core/links.h)
  *     placement  which member a key hashes to                            (core/placement.h)
  *     directory  key -> pid of the entries that this node holds          (core/directory.h)
+ *     push       telling the owners of keys what lives here              (core/push.h)
+ *     leads      what others have told this owner                        (core/leads.h)
+ *     claim      registering with the owner's consent                    (core/claim.h)
+ *     conflicts  which of two processes keeps a key                      (core/conflicts.h)
  *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
- *     start      one start in flight per key, a second look before it    (core/start.h)
+ *     start      one start in flight per key, by its agreed owner        (core/start.h)
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
  *     watch      who is told of which entries                            (core/watch.h)
@@ -106,15 +110,18 @@ enum npri_event_kind {
     NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
     NPRI_EVENT_POLLED,       /* operation; status; term: its list of nodes */
     NPRI_EVENT_RELEASE_TOLD, /* operation; status; otp */
-    NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns; own_only */
-    NPRI_EVENT_START,        /* request, key, function, caller, deadline_ns: start_function came */
+    NPRI_EVENT_GET,          /* request, key, function or none, caller, deadline_ns; own_only, node:
+                              * that node asks what is known here */
+    NPRI_EVENT_START,        /* request, node, key, function, caller, deadline_ns: that node takes
+                              * this one for the owner.  Of one that is not native it is a GET */
     NPRI_EVENT_ASKED,        /* operation; status; term: the pid, token when NPR_OK; NPR_ENOTFOUND:
-                              * none */
+                              * none; final: nor anywhere else */
     NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, token, started when NPR_OK; else
-                              * text */
+                              * text; moved: it is not the owner */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid, rule when NPR_OK; text when not */
-    NPRI_EVENT_REGISTER,     /* key, term: pid; keep: not over another process's entry */
-    NPRI_EVENT_UNREGISTER,   /* key */
+    NPRI_EVENT_REGISTER,     /* request, key, term: pid, deadline_ns; keep: not over another
+                              * process's entry.  request 0: nobody waits for the answer */
+    NPRI_EVENT_UNREGISTER,   /* request, key, deadline_ns; likewise */
     NPRI_EVENT_PROCESS_DOWN, /* term: pid; reason: why, none: unknown, and so no orderly end */
     NPRI_EVENT_CLOSING,      /* the node stops: nothing is restarted from now on */
     NPRI_EVENT_SUBSCRIBE,    /* request, term: a selector (core/select.h) -> NEWS */
@@ -141,6 +148,8 @@ struct npri_core_event {
     bool started;   /* the owner has just started it: there was none */
     bool own_only;  /* GET: this node's own table is enough; waits while the key is restarted */
     bool keep;      /* REGISTER: an entry of another process stays (the original overwrites it) */
+    bool final;
+    bool moved;
     struct npr_term key;
     struct npr_term function; /* a fun of arity 0, or {Module, Function, Arguments} */
     struct npr_term caller;   /* pid on whose node a foreign fun can run; or none */
@@ -163,7 +172,9 @@ enum npri_effect_kind {
     NPRI_EFFECT_DISCARD,     /* term: pid that was started too late for its request: stop it */
     NPRI_EFFECT_MONITOR,     /* term: pid -> PROCESS_DOWN when it dies (or is dead) */
     NPRI_EFFECT_DEMONITOR,   /* term: pid */
-    NPRI_EFFECT_ANSWER,      /* request, status, term: pid, token, started, text */
+    NPRI_EFFECT_ANSWER,      /* request, status, term: pid, token, started, text.  NPR_ENOTFOUND, to
+                              * own_only: final.  NPR_EREFUSED, to START: moved.  NPR_EEXIST, to
+                              * REGISTER: term is the pid that has the key */
     NPRI_EFFECT_LOG,         /* level, text: one line of key=value pairs */
     NPRI_EFFECT_TELL,        /* node, term: a message to its core -> TOLD there, in order */
     NPRI_EFFECT_NEWS,        /* request, news, and what that has: key, term: pid, old, token, gone,
@@ -172,6 +183,8 @@ enum npri_effect_kind {
                               * that may come of it does nothing */
     NPRI_EFFECT_FENCE,       /* operation -> FENCED, when every thread that may have acted on what
                               * this core had said of itself before has ended doing so */
+    NPRI_EFFECT_CONFLICT,    /* key, term: the process here that has lost it, old: the one that has
+                              * it, token: of that one.  The entry is gone already */
     NPRI_EFFECT_QUORUM,      /* regained, text: this side has lost, or has again, the nodes that a
                               * start needs */
 };
@@ -191,6 +204,8 @@ struct npri_core_effect {
     uint64_t token; /* START: of the activation that it makes.  ANSWER, NEWS: of what lives; 0:
                      * unknown */
     bool started;   /* ANSWER: this request's start made the process */
+    bool final;
+    bool moved;
     struct npr_term key;
     struct npr_term function;
     struct npr_term caller;
@@ -207,10 +222,9 @@ struct npri_core_effect {
 struct npri_core *npri_core_create(const struct npri_core_options *options);
 void npri_core_destroy(struct npri_core *core); /* accepts NULL */
 
-/* Returns NPR_OK, NPR_EEXIST (a REGISTER that was to keep what is there), NPR_EINVAL or NPR_EFULL
- * (a SUBSCRIBE whose selector is none) or NPR_ENOMEM.  When out of memory a GET or START is
- * answered so (by return only), any other event is lost as a message on the wire might be; the core
- * stays consistent. */
+/* Returns NPR_OK, NPR_EINVAL or NPR_EFULL (a SUBSCRIBE whose selector is none) or NPR_ENOMEM.  When
+ * out of memory a GET, START, REGISTER or UNREGISTER is answered so (by return only), any other
+ * event is lost as a message on the wire might be; the core stays consistent. */
 NPR_NODISCARD npr_status npri_core_step(struct npri_core *core,
                                         const struct npri_core_event *event);
 
@@ -241,6 +255,16 @@ enum npri_sight npri_core_see(const struct npri_core *core,
 struct npri_retired *npri_core_take_retired(struct npri_core *core);
 
 /* ---- Queries.  They change nothing. */
+
+/* What lives under `key` (any checked term), as far as this node knows without asking: its own
+ * entry, or what another node has told it as the owner.  `*out` is valid until the next call. */
+bool npri_core_lookup_known(const struct npri_core *core,
+                            struct npr_term key,
+                            struct npri_activation *out);
+
+/* Whether nothing may be answered from what this node knows, not even its own entries, since it was
+ * not running for a while, which shows at the next step at the latest (core/views.h). */
+bool npri_core_is_stalled(const struct npri_core *core, uint64_t now_ns);
 
 /* This node's own entry of `key` (any checked term).  `*out` is valid until the next call. */
 bool npri_core_lookup(const struct npri_core *core,
@@ -281,6 +305,11 @@ void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
 /* Appends a map for operators: view (with kind, suspect, age of each), entries, operations under
  * way, otp manner. */
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out);
+
+/* Appends the journal of conflicts, oldest first: a list of maps #{here := boolean(), key :=
+ * binary(), loser := pid(), loser_token, time_us, winner := pid(), winner_token}.  `key` is its
+ * text, which may be cut; `here`: the loser was this node's; time_us: since 1970. */
+void npri_core_put_conflicts(const struct npri_core *core, struct npri_buffer *out);
 
 /* Which node owns `key` in the present view, and its 0-based index there. */
 void npri_core_owner(const struct npri_core *core,

@@ -16,6 +16,7 @@ static void end(struct npri_core *core, struct npri_delegation *delegation)
     npri_shared_release(delegation->key);
     npri_shared_release(delegation->function);
     npri_shared_release(delegation->caller);
+    npri_shared_release(delegation->told);
     npri_free(delegation);
 }
 
@@ -39,6 +40,34 @@ static void end_failed_naming(struct npri_core *core,
     npri_text_add(&text, ": ");
     npri_text_add_bytes(&text, why);
     end_failed(core, delegation, status, npri_text_bytes(&text));
+}
+
+/* It is gone, and who has waited is in `waiting`. */
+static void end_into(struct npri_core *core,
+                     struct npri_delegation *delegation,
+                     struct npri_link *waiting)
+{
+    npri_list_init(waiting);
+    npri_list_splice(waiting, &delegation->waiting);
+    end(core, delegation);
+}
+
+/* Each finds its way anew: the key is another node's by now, or its owner is gone. */
+static void end_routed(struct npri_core *core, struct npri_delegation *delegation)
+{
+    struct npri_link waiting;
+
+    end_into(core, delegation, &waiting);
+    npri_requests_route_all(core, &waiting);
+}
+
+/* Likewise, in a moment: we, or the node that was asked, will know better by then. */
+static void end_held(struct npri_core *core, struct npri_delegation *delegation)
+{
+    struct npri_link waiting;
+
+    end_into(core, delegation, &waiting);
+    npri_requests_hold_all(core, &waiting);
 }
 
 static void end_with_pid(struct npri_core *core,
@@ -119,9 +148,10 @@ static void begin(struct npri_core *core,
                   struct npri_peer *owner,
                   struct npri_peer *first)
 {
-    if (owner->native && !owner->suspect) {
+    if (owner->native) {
         begin_operation(core, delegation, owner);
-    } else if (npri_lookup_begin(core, &delegation->lookup, delegation->key, first) != NPR_OK) {
+    } else if (npri_lookup_begin(core, &delegation->lookup, delegation->key, first,
+                                 NPRI_LOOKUP_ALL) != NPR_OK) {
         end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&delegation->lookup)) {
         npri_delegation_on_looked(core, delegation, NULL);
@@ -153,20 +183,6 @@ void npri_delegation_join(struct npri_core *core,
     }
 }
 
-/* The key has become ours while it was looked for. */
-static void start_here(struct npri_core *core, struct npri_delegation *delegation)
-{
-    struct npri_link waiting;
-    struct npri_link *at;
-
-    npri_list_init(&waiting);
-    npri_list_splice(&waiting, &delegation->waiting);
-    end(core, delegation);
-    while ((at = npri_list_take(&waiting)) != NULL) {
-        npri_start_join(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting));
-    }
-}
-
 /* Not found: whose is it now?  Others than the owner may have been silent: as for our own keys,
  * that does not keep anybody from starting it. */
 static void delegate(struct npri_core *core, struct npri_delegation *delegation)
@@ -177,13 +193,30 @@ static void delegate(struct npri_core *core, struct npri_delegation *delegation)
         end_failed(core, delegation, NPR_EUNREACHABLE,
                    npr_bytes_of("connected to no member of the cluster"));
     } else if (owner->self) {
-        start_here(core, delegation);
-    } else if (owner->suspect) {
+        end_routed(core, delegation);
+    } else if (owner->suspect && !owner->native) {
         delegation->owner = owner->name;
         end_failed_naming(core, delegation, NPR_ETIMEDOUT,
                           npr_bytes_of("the key's owner does not answer"));
     } else {
         begin_operation(core, delegation, owner);
+    }
+}
+
+/* What stands in the original's table is the answer: of two that were started at once it is the one
+ * that others will find. */
+static void on_looked_again(struct npri_core *core,
+                            struct npri_delegation *delegation,
+                            const struct npri_activation *found)
+{
+    const struct npri_activation told = {.pid = npri_shared_term(delegation->told)};
+
+    if (found != NULL) {
+        end_with_pid(core, delegation, found, npr_term_equal(found->pid, told.pid));
+    } else if (delegation->lookup.broken) {
+        end_held(core, delegation);
+    } else {
+        end_with_pid(core, delegation, &told, true);
     }
 }
 
@@ -193,10 +226,14 @@ void npri_delegation_on_looked(struct npri_core *core,
 {
     struct npri_activation own;
 
-    if (found != NULL) {
+    if (delegation->told != NULL) {
+        on_looked_again(core, delegation, found);
+    } else if (found != NULL) {
         end_with_pid(core, delegation, found, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(delegation->key), &own)) {
         end_with_pid(core, delegation, &own, false);
+    } else if (delegation->lookup.broken) {
+        end_held(core, delegation);
     } else if (delegation->lookup.no_memory) {
         end_failed(core, delegation, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&delegation->waiting)) {
@@ -234,6 +271,22 @@ static npr_status passed_on(npr_status status)
     return NPR_EREFUSED;
 }
 
+/* An original has started a process, and maybe not the only one: see on_looked_again(). */
+static void look_again(struct npri_core *core,
+                       struct npri_delegation *delegation,
+                       struct npri_peer *owner,
+                       const struct npri_activation *told)
+{
+    delegation->told = npri_shared_create(npri_bytes(told->pid.data, told->pid.size));
+    if (delegation->told == NULL || npri_lookup_begin(core, &delegation->lookup, delegation->key,
+                                                      owner, NPRI_LOOKUP_FIRST) != NPR_OK) {
+        end_with_pid(core, delegation, told, true);
+        return;
+    }
+    npri_operation_end(core, delegation->operation);
+    delegation->operation = NULL;
+}
+
 void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_operation *operation =
@@ -250,7 +303,16 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
         npri_member_on_answer(core, operation->peer);
     }
     if (event->status == NPR_OK && npri_core_normal_pid(core, event->term, &activation.pid)) {
-        end_with_pid(core, delegation, &activation, event->started);
+        if (operation->peer->native) {
+            end_with_pid(core, delegation, &activation, event->started);
+        } else {
+            look_again(core, delegation, operation->peer, &activation);
+        }
+        return;
+    }
+    /* Its time was that of the first who asked. */
+    if (event->moved || (event->status == NPR_ETIMEDOUT && operation->peer->native)) {
+        end_held(core, delegation);
         return;
     }
     if (why.size == 0) {
@@ -264,11 +326,10 @@ void npri_delegation_on_delegated(struct npri_core *core, const struct npri_core
 void npri_delegation_on_lost(struct npri_core *core, struct npri_delegation *delegation)
 {
     delegation->operation = NULL;
-    end_failed_naming(core, delegation, NPR_EUNREACHABLE,
-                      npr_bytes_of("the connection was lost while it was starting the process"));
+    end_held(core, delegation);
 }
 
-void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, npr_status status)
+void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner)
 {
     struct npri_link *next;
 
@@ -278,8 +339,7 @@ void npri_delegations_on_left(struct npri_core *core, struct npri_peer *owner, n
 
         next = at->next;
         if (operation->delegation != NULL) {
-            end_failed_naming(core, operation->delegation, status,
-                              npr_bytes_of("it left the view while it was starting the process"));
+            end_held(core, operation->delegation);
         }
     }
 }

@@ -264,7 +264,8 @@ static void tell_gone(const struct npri_directory *directory,
                       enum npr_gone gone)
 {
     if (directory->on_entry != NULL) {
-        directory->on_entry(directory->user, npri_entry_key(entry), NULL, gone);
+        directory->on_entry(directory->user, npri_entry_key(entry), NULL,
+                            npri_directory_pid(directory, entry), gone);
     }
 }
 
@@ -477,7 +478,7 @@ npr_status npri_directory_put(struct npri_directory *directory,
     NPRI_ASSERT(npr_term_get_pid(activation->pid, &pid));
     if (restart == NULL && old != NULL && old->id == pid.id && old->serial == pid.serial &&
         old->home == find_home(directory, &pid)) {
-        if (activation->token != 0) {
+        if (activation->token > npri_entry_token(old)) {
             atomic_store_explicit(&old->token, activation->token, memory_order_relaxed);
         }
         return NPR_OK;
@@ -493,7 +494,8 @@ npr_status npri_directory_put(struct npri_directory *directory,
         npri_effects_queue(directory->effects, monitor);
     }
     if (directory->on_entry != NULL) {
-        directory->on_entry(directory->user, key, activation, NPR_GONE_UNKNOWN);
+        directory->on_entry(directory->user, key, activation, (struct npr_term){0},
+                            NPR_GONE_UNKNOWN);
     }
     return NPR_OK;
 }

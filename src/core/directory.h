@@ -82,11 +82,13 @@ struct npri_directory {
     struct npr_node_name self;
     uint8_t *scratch; /* a pid's term */
 
-    /* Told of every change of an entry, unless NULL: what lives under the key now, or NULL and why
-     * nothing does.  Borrowed for the call, which must not change the directory. */
+    /* Told of every change of an entry, unless NULL: what lives under the key now, or NULL, the pid
+     * that did, and why nothing does.  Borrowed for the call, which must not change the directory.
+     */
     void (*on_entry)(void *user,
                      struct npr_bytes key,
                      const struct npri_activation *living,
+                     struct npr_term was,
                      enum npr_gone gone);
     void *user;
 };
@@ -134,7 +136,7 @@ const struct npri_entry *npri_directory_next_of(const struct npri_directory *dir
                                                 const struct npri_entry *entry);
 
 /* Puts key -> pid over any other entry of that key.  `key` is in normal form and copied.  The same
- * pid under the same key changes nothing but the token, if there is a new one.  `restart`, which
+ * pid under the same key changes nothing but the token, if the new one is higher.  `restart`, which
  * may be NULL, is taken over with NPR_OK.  NPR_OK or NPR_ENOMEM (nothing changed). */
 NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,
                                             struct npr_bytes key,

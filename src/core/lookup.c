@@ -47,6 +47,22 @@ static bool ask(struct npri_core *core, struct npri_lookup *lookup, struct npri_
     return true;
 }
 
+bool npri_lookup_insists(const struct npri_lookup *lookup)
+{
+    return lookup->start != NULL || (lookup->request != NULL && lookup->request->claim != NULL);
+}
+
+static bool may_have_it(const struct npri_lookup *lookup, const struct npri_peer *peer)
+{
+    if (peer->serial == lookup->first_serial) {
+        return false;
+    }
+    if (lookup->scope == NPRI_LOOKUP_UNMARKED) {
+        return peer->in_view && !(peer->native && peer->lending.marked);
+    }
+    return peer->in_view || (peer->connected && peer->native);
+}
+
 /* Asks all that may have it and have not been asked, in the order in which they were first known.
  */
 static bool ask_rest(struct npri_core *core, struct npri_lookup *lookup)
@@ -55,13 +71,10 @@ static bool ask_rest(struct npri_core *core, struct npri_lookup *lookup)
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
         struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
 
-        if (!peer->in_view && !(peer->connected && peer->native)) {
+        if (!may_have_it(lookup, peer)) {
             continue;
         }
-        if (peer->serial == lookup->first_serial) {
-            continue;
-        }
-        if (peer->suspect) {
+        if (peer->suspect && !(peer->native && npri_lookup_insists(lookup))) {
             lookup->silent = true;
             add_name(&lookup->missed, &peer->name);
         } else if (!ask(core, lookup, peer)) {
@@ -74,16 +87,21 @@ static bool ask_rest(struct npri_core *core, struct npri_lookup *lookup)
 npr_status npri_lookup_begin(struct npri_core *core,
                              struct npri_lookup *lookup,
                              struct npri_shared *key,
-                             struct npri_peer *first)
+                             struct npri_peer *first,
+                             enum npri_lookup_scope scope)
 {
     NPRI_ASSERT(lookup->key == NULL);
     npri_list_init(&lookup->operations);
+    lookup->scope = scope;
     lookup->key = npri_shared_acquire(key);
     lookup->first_serial = first == NULL ? 0 : first->serial;
-    lookup->rest_asked = false;
+    lookup->rest_asked = scope == NPRI_LOOKUP_FIRST;
     lookup->silent = false;
     lookup->lost = false;
     lookup->no_memory = false;
+    lookup->unsure = false;
+    lookup->broken = false;
+    lookup->final = false;
     lookup->missed.size = 0;
     if (!(first == NULL ? ask_rest(core, lookup) : ask(core, lookup, first))) {
         npri_lookup_stop(lookup);
@@ -133,8 +151,9 @@ void npri_lookup_on_silent(struct npri_core *core,
     go_on(core, lookup);
 }
 
-void npri_lookup_on_absent(struct npri_core *core, struct npri_lookup *lookup)
+void npri_lookup_on_lost(struct npri_core *core, struct npri_lookup *lookup)
 {
+    lookup->broken = true;
     go_on(core, lookup);
 }
 
@@ -143,12 +162,15 @@ static void on_not_told(struct npri_core *core,
                         const struct npri_peer *peer,
                         npr_status status)
 {
+    /* It has no registry, or no such key there; anything else is no statement about the key. */
+    const bool says_no = status == NPR_ENOTFOUND || status == NPR_ENOPROC;
+
+    lookup->unsure |= !says_no && peer->native;
     if (status == NPR_ETIMEDOUT) {
         npri_lookup_on_silent(core, lookup, &peer->name);
         return;
     }
-    /* It has no registry, or no such key there; anything else is no statement about the key. */
-    if (status != NPR_ENOTFOUND && status != NPR_ENOPROC) {
+    if (!says_no) {
         lookup->lost = true;
         add_name(&lookup->missed, &peer->name);
     }
@@ -171,13 +193,17 @@ void npri_lookup_on_asked(struct npri_core *core, const struct npri_core_event *
     npri_operation_end(core, operation);
     if (npri_status_is_answer(event->status)) {
         npri_member_on_answer(core, peer);
-    } else if (event->status == NPR_ETIMEDOUT) {
+    } else if (event->status == NPR_ETIMEDOUT && !peer->native) {
         npri_member_on_silence(core, peer);
     }
     if (lookup == NULL) {
         return;
     }
-    if (event->status != NPR_OK) {
+    if (event->status == NPR_ENOTFOUND && event->final && lookup->request != NULL &&
+        npri_views_same(core, peer)) {
+        lookup->final = true;
+        end(core, lookup, NULL);
+    } else if (event->status != NPR_OK) {
         on_not_told(core, lookup, peer, event->status);
     } else if (npri_core_normal_pid(core, event->term, &found.pid)) {
         end(core, lookup, &found);

@@ -1,11 +1,19 @@
 /* core/lookup.h - asking other nodes for one key.  Pure.
  *
  *     begin --> the first (the owner) --no--> the rest, in parallel --all said no--> nothing
- *                     |                              |
+ *                     |    |                         |
+ *                     |    +--a final no--> nothing  |
  *                     +------------yes---------------+--> found (what others say is ignored)
  *
- * Asked are the members of the view and the connected native nodes.  Suspects are not: they count
- * as silent from the start.  A node that disconnects counts as "no": what it held died with it. */
+ * Asked are the members of the view and the connected native nodes (ALL); or, by an owner that is
+ * agreed, those that may have the key without having told: native members whose marker is not in,
+ * and originals (UNMARKED); or one node only (FIRST).  Suspects are not asked: they count as silent
+ * from the start; but before a start, or a consent, a native node is waited for until it answers or
+ * is lost, whatever it takes. A question that is lost with its connection is no "no": the node may
+ * be back in a moment.  Unless something was found elsewhere, whoever has looked is routed anew
+ * then.
+ *
+ * A settled owner's "no" is final: it knows of every entry of its keys. */
 #ifndef NPRI_CORE_LOOKUP_H
 #define NPRI_CORE_LOOKUP_H
 
@@ -19,7 +27,14 @@ struct npri_request;
 struct npri_start;
 struct npri_delegation;
 
+enum npri_lookup_scope {
+    NPRI_LOOKUP_ALL,
+    NPRI_LOOKUP_UNMARKED,
+    NPRI_LOOKUP_FIRST, /* nobody else */
+};
+
 struct npri_lookup {
+    enum npri_lookup_scope scope;
     struct npri_link operations;  /* of struct npri_operation, not yet answered */
     struct npri_shared *key;      /* NULL: not running */
     struct npri_request *request; /* what it is for: one of the three */
@@ -30,6 +45,9 @@ struct npri_lookup {
     bool silent;             /* some node did not answer in time */
     bool lost;               /* some node could not be asked */
     bool no_memory;          /* we could not ask some node */
+    bool unsure;             /* some native node could not say */
+    bool broken;             /* some question was lost with its connection */
+    bool final;              /* the owner's no was */
     struct npri_text missed; /* their names */
 };
 
@@ -38,7 +56,8 @@ struct npri_lookup {
 NPR_NODISCARD npr_status npri_lookup_begin(struct npri_core *core,
                                            struct npri_lookup *lookup,
                                            struct npri_shared *key,
-                                           struct npri_peer *first);
+                                           struct npri_peer *first,
+                                           enum npri_lookup_scope scope);
 
 bool npri_lookup_runs(const struct npri_lookup *lookup);
 
@@ -50,7 +69,10 @@ void npri_lookup_on_asked(struct npri_core *core, const struct npri_core_event *
 void npri_lookup_on_silent(struct npri_core *core,
                            struct npri_lookup *lookup,
                            const struct npr_node_name *node);
-void npri_lookup_on_absent(struct npri_core *core, struct npri_lookup *lookup);
+void npri_lookup_on_lost(struct npri_core *core, struct npri_lookup *lookup);
+
+/* Whether it waits for native nodes that are silent, too: a process may come of it. */
+bool npri_lookup_insists(const struct npri_lookup *lookup);
 
 /* The names of the nodes that still owe an answer. */
 void npri_lookup_add_waiting(const struct npri_lookup *lookup, struct npri_text *text);

@@ -19,6 +19,8 @@ static void init_peer(struct npri_core *core,
     npri_list_init(&peer->operations);
     npri_list_init(&peer->feeding.feeds);
     npri_list_init(&peer->feeding.sources);
+    npri_list_init(&peer->lending.claims);
+    peer->pushing.work.kind = NPRI_WORK_PUSH_ALONE;
 }
 
 static bool reserve_view(struct npri_members *members, size_t nodes_count)
@@ -343,6 +345,9 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
         npri_core_log(core, NPRI_LOG_INFO, &text);
     }
     npri_watch_on_disconnected(core, peer);
+    npri_push_on_peer_lost(core, peer);
+    npri_leads_on_peer_lost(core, peer);
+    npri_claims_on_owner_lost(core, peer);
     while ((at = npri_list_take(&peer->operations)) != NULL) {
         npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));
     }

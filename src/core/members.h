@@ -45,7 +45,9 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "core/leads.h"
 #include "core/operations.h"
+#include "core/push.h"
 #include "core/timers.h"
 #include "core/views.h"
 #include "core/watch.h"
@@ -112,6 +114,8 @@ struct npri_peer {
     struct npri_operation *poll;   /* the one that is out */
     struct npri_link operations;   /* of struct npri_operation */
     struct npri_feeding feeding;
+    struct npri_pushing pushing;
+    struct npri_lending lending;
 };
 
 struct npri_members {

@@ -43,6 +43,20 @@ static const struct {
     {"node_lost", 2, npri_views_on_told_lost},
     {"beat", 3, npri_beats_on_told},
     {"links", 4, npri_links_on_told},
+    {"push", 3, npri_push_on_told_push},
+    {"busy", 3, npri_push_on_told_busy},
+    {"free", 4, npri_push_on_told_free},
+    {"marker", 2, npri_push_on_told_marker},
+    {"unsure", 2, npri_push_on_told_unsure},
+    {"pushed", 1, npri_push_on_told_read},
+    {"claim", 5, npri_claim_on_told_claim},
+    {"claimed", 4, npri_claim_on_told_claimed},
+    {"taken", 3, npri_claim_on_told_taken},
+    {"unclaimed", 3, npri_claim_on_told_unclaimed},
+    {"release", 3, npri_claim_on_told_release},
+    {"released", 1, npri_claim_on_told_released},
+    {"drop", 2, npri_conflict_on_told_drop},
+    {"conflict", 5, npri_conflict_on_told},
 };
 
 #define ELEMENTS_MAX 6u

@@ -5,6 +5,9 @@
  *     {node_lost, Node, Creation}
  *     {beat, Number, Echo, HeardMs}                            core/beats.h
  *     {links, Origin, Creation, Serial, [{Node, Creation}]}    core/links.h
+ *     {push, busy, free, marker, unsure, pushed, ...}          core/push.h
+ *     {claim, claimed, taken, unclaimed, release, released, ...}  core/claim.h
+ *     {drop, Key, Pid}, {conflict, Key, ...}                   core/conflicts.h
  *     all others                                               core/watch_wire.c
  *
  * These come from nodes that have greeted (core/greeting.h); those of core/watch_wire.c from

@@ -81,7 +81,7 @@ static struct npri_operation *find_waited_for(struct npri_peer *peer)
     NPRI_LIST_FOREACH (at, &peer->operations) {
         struct npri_operation *operation = NPRI_CONTAINER_OF(at, struct npri_operation, of_peer);
 
-        if (operation->lookup != NULL) {
+        if (operation->lookup != NULL && !npri_lookup_insists(operation->lookup)) {
             return operation;
         }
     }
@@ -128,7 +128,7 @@ void npri_operation_on_lost(struct npri_core *core, struct npri_operation *opera
 
     npri_operation_end(core, operation);
     if (lookup != NULL) {
-        npri_lookup_on_absent(core, lookup);
+        npri_lookup_on_lost(core, lookup);
     }
     if (delegation != NULL) {
         npri_delegation_on_lost(core, delegation);

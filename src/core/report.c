@@ -14,6 +14,32 @@ bool npri_core_lookup(const struct npri_core *core,
            npri_directory_find(&core->directory, normal, out);
 }
 
+bool npri_core_lookup_known(const struct npri_core *core,
+                            struct npr_term key,
+                            struct npri_activation *out)
+{
+    const struct npri_lead *lead;
+    struct npr_bytes normal;
+
+    if (!npri_core_normal_key(core, key, &normal)) {
+        return false;
+    }
+    if (npri_directory_find(&core->directory, normal, out)) {
+        return true;
+    }
+    lead = npri_lead_find(core, normal);
+    if (lead == NULL || lead->busy) {
+        return false;
+    }
+    *out = npri_lead_activation(lead);
+    return true;
+}
+
+bool npri_core_is_stalled(const struct npri_core *core, uint64_t now_ns)
+{
+    return npri_views_stalled(core) || npri_beats_is_late(core, now_ns);
+}
+
 bool npri_core_is_restarting(const struct npri_core *core, struct npr_term key)
 {
     struct npr_bytes normal;
@@ -175,12 +201,14 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
     const struct npri_members *members = &core->members;
     struct npri_text text = {0};
 
-    npri_put_map(out, 20);
+    npri_put_map(out, 23);
     put_bool(out, "agreed", npri_views_agreed(core));
+    put_count(out, "conflicts", core->conflicts.total);
     put_count(out, "connected", connected_count(core));
     put_count(out, "delegations", core->delegations.count);
     put_count(out, "entries", core->directory.entries.count);
     put_count(out, "epoch", npri_views_epoch(core));
+    put_count(out, "leads", core->leads.map.count);
     put_bool(out, "member", core->options.member);
     npri_put_atom(out, "node");
     npri_put_node(out, &core->options.self);
@@ -194,6 +222,7 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
     put_bool(out, "quorum", npri_quorum_permits(core, &text));
     put_refused(core, out);
     put_count(out, "requests", core->requests_count);
+    put_bool(out, "settled", npri_leads_settled(core));
     put_count(out, "settling", members->settling_count);
     put_count(out, "starts", core->starts.count);
     npri_put_atom(out, "view");
@@ -233,6 +262,7 @@ void npri_core_check(const struct npri_core *core)
     npri_views_check(core);
     npri_directory_check(&core->directory);
     npri_requests_check(core);
+    npri_leads_check(core);
     npri_watch_check(core);
 }
 

@@ -4,6 +4,14 @@
 #include "base/assert.h"
 #include "core/state.h"
 
+/* How soon a request is routed anew that some node has called another's affair. */
+#define RETRY_NS (UINT64_C(20) * 1000 * 1000)
+
+/* How long a registration may take that nobody waits for. */
+#define UNTIMED_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+
+static void route(struct npri_core *core, struct npri_request *request);
+
 /* ---- Making and ending. */
 
 static void end(struct npri_core *core, struct npri_request *request)
@@ -19,6 +27,7 @@ static void end(struct npri_core *core, struct npri_request *request)
     npri_shared_release(request->key);
     npri_shared_release(request->function);
     npri_shared_release(request->caller);
+    npri_claim_destroy(core, request->claim);
     npri_effect_destroy(request->answer);
     npri_free(request);
 }
@@ -43,7 +52,6 @@ static struct npri_request *create(struct npri_core *core, const struct npri_cor
     }
     request->number = event->request;
     request->deadline_ns = event->deadline_ns;
-    request->start_here = event->kind == NPRI_EVENT_START;
     request->own_only = event->own_only;
     request->timer.kind = NPRI_TIMER_REQUEST;
     request->held_timer.kind = NPRI_TIMER_REQUEST_HELD;
@@ -60,10 +68,28 @@ static struct npri_request *create(struct npri_core *core, const struct npri_cor
     return request;
 }
 
+static void log_ignored(struct npri_core *core, struct npr_bytes why)
+{
+    struct npri_text text = {0};
+
+    npri_text_add(&text, "register_ignored reason=\"");
+    npri_text_add_bytes(&text, why);
+    npri_text_add(&text, "\"");
+    npri_core_log(core, NPRI_LOG_WARNING, &text);
+}
+
+/* Nobody waits for it under number 0. */
 static void answer(struct npri_core *core, struct npri_request *request, npr_status status)
 {
     struct npri_effect *effect = request->answer;
 
+    if (request->number == 0) {
+        if (status != NPR_OK && request->claim != NULL && request->claim->peer == NULL) {
+            log_ignored(core, effect->out.text);
+        }
+        end(core, request);
+        return;
+    }
     request->answer = NULL;
     effect->out.request = request->number;
     effect->out.status = status;
@@ -76,6 +102,10 @@ void npri_request_answer_pid(struct npri_core *core,
                              const struct npri_activation *activation,
                              bool started)
 {
+    if (request->claim != NULL) {
+        npri_claim_on_found(core, request, activation);
+        return;
+    }
     npri_effect_set_term(request->answer, activation->pid);
     request->answer->out.token = activation->token;
     request->answer->out.started = started;
@@ -88,8 +118,28 @@ void npri_request_answer_failed(struct npri_core *core,
                                 struct npr_bytes text)
 {
     NPRI_ASSERT(status != NPR_OK);
+    if (request->claim != NULL && request->claim->peer != NULL) {
+        npri_claim_tell_failed(core, request->claim, status, text);
+    }
     npri_effect_set_text(request->answer, text);
     answer(core, request, status);
+}
+
+void npri_request_answer_claim(struct npri_core *core,
+                               struct npri_request *request,
+                               npr_status status,
+                               const struct npri_activation *living)
+{
+    if (living->pid.data != NULL) {
+        npri_effect_set_term(request->answer, living->pid);
+    }
+    request->answer->out.token = living->token;
+    answer(core, request, status);
+}
+
+void npri_request_end_told(struct npri_core *core, struct npri_request *request)
+{
+    end(core, request);
 }
 
 static void fail(struct npri_core *core,
@@ -134,9 +184,46 @@ void npri_requests_fail_all(struct npri_core *core,
     struct npri_link *at;
 
     while ((at = npri_list_take(waiting)) != NULL) {
-        npri_request_answer_failed(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting),
-                                   status, text);
+        struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
+
+        if (request->function == NULL) {
+            route(core, request); /* It has not asked for that start. */
+        } else {
+            npri_request_answer_failed(core, request, status, text);
+        }
     }
+}
+
+/* ---- Waiting. */
+
+void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why)
+{
+    request->state = NPRI_REQUEST_HELD;
+    request->hold = why;
+    npri_list_append(&core->held, &request->waiting);
+    if (why == NPRI_HOLD_RETRY) {
+        npri_timer_arm(core, &request->held_timer, npri_time_after(core, RETRY_NS));
+    } else if (why == NPRI_HOLD_SETTLING) {
+        if (request->held_until_ns == 0) {
+            request->held_until_ns = npri_time_after(core, 2 * core->options.suspect_ns);
+        }
+        npri_timer_arm(core, &request->held_timer, request->held_until_ns);
+    }
+}
+
+void npri_request_wait_for_lead(struct npri_core *core,
+                                struct npri_request *request,
+                                struct npri_lead *lead)
+{
+    (void)core;
+    request->state = NPRI_REQUEST_BUSY;
+    npri_lead_wait(lead, request);
+}
+
+void npri_request_wait_for_owner(struct npri_core *core, struct npri_request *request)
+{
+    request->state = NPRI_REQUEST_CLAIMING;
+    npri_list_append(&core->claiming, &request->waiting);
 }
 
 /* ---- Routing. */
@@ -152,27 +239,57 @@ static bool answer_from_own_table(struct npri_core *core, struct npri_request *r
     return true;
 }
 
+/* What is known here of the key, or about to be: own entry, start under way, lead. */
+static bool answer_from_here(struct npri_core *core, struct npri_request *request)
+{
+    const struct npr_bytes key = npri_shared_bytes(request->key);
+    struct npri_activation living;
+    struct npri_lead *lead;
+
+    if (answer_from_own_table(core, request)) {
+        return true;
+    }
+    if (npri_start_is_under_way(core, key)) {
+        npri_start_wait(core, request);
+        return true;
+    }
+    lead = npri_lead_find(core, key);
+    if (lead == NULL) {
+        return false;
+    }
+    if (lead->busy) {
+        npri_request_wait_for_lead(core, request, lead);
+    } else {
+        living = npri_lead_activation(lead);
+        npri_request_answer_pid(core, request, &living, false);
+    }
+    return true;
+}
+
 /* Not found anywhere, and not wanted anywhere. */
 static void answer_absent(struct npri_core *core, struct npri_request *request)
 {
     const struct npri_lookup *lookup = &request->lookup;
     const struct npr_bytes missed = npri_text_bytes(&lookup->missed);
 
-    if (lookup->no_memory) {
+    if (lookup->no_memory && !lookup->final) {
         fail(core, request, NPR_ENOMEM, "no memory to ask the other nodes");
-    } else if (lookup->silent) {
+    } else if (lookup->silent && !lookup->final) {
         fail_naming(core, request, NPR_ETIMEDOUT, "not found elsewhere; no answer from ", missed);
-    } else if (lookup->lost) {
+    } else if (lookup->lost && !lookup->final) {
         fail_naming(core, request, NPR_EUNREACHABLE, "not found elsewhere; could not ask ", missed);
     } else {
         fail(core, request, NPR_ENOTFOUND, "no node has the key");
     }
 }
 
-static void look(struct npri_core *core, struct npri_request *request, struct npri_peer *first)
+void npri_request_look(struct npri_core *core,
+                       struct npri_request *request,
+                       struct npri_peer *first,
+                       enum npri_lookup_scope scope)
 {
     request->state = NPRI_REQUEST_LOOKING;
-    if (npri_lookup_begin(core, &request->lookup, request->key, first) != NPR_OK) {
+    if (npri_lookup_begin(core, &request->lookup, request->key, first, scope) != NPR_OK) {
         fail(core, request, NPR_ENOMEM, "no memory to ask the other nodes");
     } else if (!npri_lookup_runs(&request->lookup)) {
         npri_request_on_looked(core, request, NULL);
@@ -184,7 +301,7 @@ static void probe(struct npri_core *core, struct npri_peer *suspect, struct npri
 {
     struct npri_effect *effect;
 
-    if (!npri_list_empty(&suspect->operations)) {
+    if (suspect->native || !npri_list_empty(&suspect->operations)) {
         return;
     }
     effect = npri_effect_create(NPRI_EFFECT_ASK, 0);
@@ -209,23 +326,26 @@ static struct npri_peer *first_to_ask(struct npri_core *core, struct npri_reques
     return owner;
 }
 
-/* With a function.  What is under way for the key already is joined, except that nobody waits for a
- * suspect: then only the others are asked. */
-static void route_get_or_start(struct npri_core *core, struct npri_request *request)
+/* The attempt to have it from its owner is joined, or begun; but while the owner is silent the
+ * others are asked first. */
+static void route_to_owner(struct npri_core *core,
+                           struct npri_request *request,
+                           struct npri_peer *owner)
 {
-    struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
     const struct npri_delegation *delegation = npri_delegation_find(core, request->key);
+    const struct npri_peer *asked =
+        delegation == NULL || delegation->operation == NULL ? NULL : delegation->operation->peer;
 
-    const bool joins_start = request->start_here || npri_start_find(core, request->key) != NULL;
-
-    if (!joins_start && delegation != NULL) {
-        if (delegation->operation != NULL && delegation->operation->peer->suspect) {
-            look(core, request, first_to_ask(core, request));
+    if (owner != NULL && owner->native) {
+        if (owner->suspect && !request->looked) {
+            npri_request_look(core, request, NULL, NPRI_LOOKUP_ALL);
         } else {
-            npri_delegation_join(core, request, NULL, NULL);
+            npri_delegation_join(core, request, owner, NULL);
         }
-    } else if (joins_start || (owner != NULL && owner->self)) {
-        npri_start_join(core, request);
+    } else if (asked != NULL && asked->suspect) {
+        npri_request_look(core, request, first_to_ask(core, request), NPRI_LOOKUP_ALL);
+    } else if (delegation != NULL) {
+        npri_delegation_join(core, request, NULL, NULL);
     } else if (owner == NULL) {
         fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
     } else {
@@ -233,32 +353,83 @@ static void route_get_or_start(struct npri_core *core, struct npri_request *requ
     }
 }
 
+/* With a function, and not here. */
+static void route_get_or_start(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    if (owner != NULL && owner->self) {
+        if (npri_views_agreed(core)) {
+            npri_start_join(core, request);
+        } else {
+            npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+        }
+    } else if (!request->start_here) {
+        route_to_owner(core, request, owner);
+    } else if (npri_views_agreed(core)) {
+        request->answer->out.moved = true;
+        fail(core, request, NPR_EREFUSED, "this node does not own the key");
+    } else {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    }
+}
+
+static void route_look(struct npri_core *core, struct npri_request *request)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    if (owner == NULL) {
+        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
+    } else if (!owner->self || !npri_views_agreed(core)) {
+        npri_request_look(core, request, first_to_ask(core, request), NPRI_LOOKUP_ALL);
+    } else if (npri_leads_know_all(core)) {
+        fail(core, request, NPR_ENOTFOUND, "no node has the key");
+    } else {
+        npri_request_look(core, request, NULL, NPRI_LOOKUP_UNMARKED);
+    }
+}
+
+/* A peer asks what is here: not held for anything but what this node does itself, or two that ask
+ * each other would wait for ever. */
+static void answer_own_only(struct npri_core *core, struct npri_request *request)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    request->answer->out.final = request->of_member && owner != NULL && owner->self &&
+                                 !npri_members_settling(core) && npri_leads_know_all(core);
+    fail(core, request, NPR_ENOTFOUND, "it is not here");
+}
+
 static void route(struct npri_core *core, struct npri_request *request)
 {
-    if (answer_from_own_table(core, request)) {
+    struct npri_text why = {0};
+
+    if (npri_views_stalled(core)) {
+        npri_request_hold(core, request, NPRI_HOLD_STALLED);
+    } else if (request->claim != NULL) {
+        npri_claim_route(core, request);
+    } else if (answer_from_here(core, request)) {
         return;
-    }
-    if (npri_start_restarting(core, npri_shared_bytes(request->key)) != NULL) {
-        npri_start_join(core, request);
-        return;
-    }
-    if (request->own_only) {
-        fail(core, request, NPR_ENOTFOUND, "it is not here");
-        return;
-    }
-    if (npri_members_settling(core) && !request->held_enough) {
-        request->state = NPRI_REQUEST_HELD;
-        npri_list_append(&core->held, &request->waiting);
-        npri_timer_arm(core, &request->held_timer,
-                       npri_time_after(core, 2 * core->options.suspect_ns));
-        return;
-    }
-    if (request->function != NULL) {
+    } else if (request->own_only) {
+        answer_own_only(core, request);
+    } else if (npri_views_refused(core, &why)) {
+        npri_request_answer_failed(core, request, NPR_EREFUSED, npri_text_bytes(&why));
+    } else if (npri_members_settling(core) && !request->held_enough) {
+        npri_request_hold(core, request, NPRI_HOLD_SETTLING);
+    } else if (request->function != NULL) {
         route_get_or_start(core, request);
-    } else if (core->members.view_count == 0) {
-        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
     } else {
-        look(core, request, first_to_ask(core, request));
+        route_look(core, request);
+    }
+}
+
+void npri_requests_hold_all(struct npri_core *core, struct npri_link *waiting)
+{
+    struct npri_link *at;
+
+    while ((at = npri_list_take(waiting)) != NULL) {
+        npri_request_hold(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting),
+                          NPRI_HOLD_RETRY);
     }
 }
 
@@ -271,18 +442,37 @@ void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting)
     }
 }
 
+/* Nobody has it, but its owner was not asked, being silent. */
+static void on_not_found(struct npri_core *core, struct npri_request *request)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    if (request->function == NULL || request->lookup.no_memory) {
+        answer_absent(core, request);
+    } else if (owner != NULL && (owner->self || owner->native)) {
+        request->looked = true;
+        route(core, request);
+    } else {
+        fail(core, request, NPR_ETIMEDOUT, "the key's owner, who was asked to start it, is silent");
+    }
+}
+
 void npri_request_on_looked(struct npri_core *core,
                             struct npri_request *request,
                             const struct npri_activation *found)
 {
     if (found != NULL) {
         npri_request_answer_pid(core, request, found, false);
-    } else if (answer_from_own_table(core, request)) {
-        return; /* It came here while the others were asked. */
-    } else if (request->function != NULL && !request->lookup.no_memory) {
-        fail(core, request, NPR_ETIMEDOUT, "the key's owner, who was asked to start it, is silent");
+    } else if (request->lookup.broken || (request->claim != NULL && request->lookup.unsure)) {
+        npri_request_hold(core, request, NPRI_HOLD_RETRY);
+    } else if (request->claim == NULL) {
+        if (!answer_from_here(core, request)) { /* It may have come here while others were asked. */
+            on_not_found(core, request);
+        }
+    } else if (request->lookup.no_memory) {
+        fail(core, request, NPR_ENOMEM, "no memory to ask the other nodes");
     } else {
-        answer_absent(core, request);
+        npri_claim_on_looked(core, request);
     }
 }
 
@@ -308,7 +498,39 @@ static const char *find_fault(struct npri_core *core,
     return NULL;
 }
 
-npr_status npri_request_accept(struct npri_core *core, const struct npri_core_event *event)
+/* Whether a native node of the view has sent it: only such a one may count on this node's doing it
+ * alone.  What others take for the owner is not what we do; for them it is a get. */
+static bool is_of_native(const struct npri_core *core, const struct npri_core_event *event)
+{
+    const struct npri_peer *peer = npri_member_find(core, &event->node);
+
+    return peer != NULL && peer->connected && peer->native;
+}
+
+/* Whether it comes of a node that has our view: only for such a one is our no final.  Others may
+ * see nodes that we do not. */
+static bool is_of_member(const struct npri_core *core, const struct npri_core_event *event)
+{
+    const struct npri_peer *peer = npri_member_find(core, &event->node);
+
+    return peer != NULL && npri_views_same(core, peer);
+}
+
+/* Routes the request, or answers it at once when its time is up. */
+static void begin(struct npri_core *core, struct npri_request *request)
+{
+    if (request->deadline_ns > core->now_ns) {
+        route(core, request);
+    } else if (request->claim != NULL || npri_views_stalled(core) ||
+               !answer_from_own_table(core, request)) {
+        npri_request_on_deadline(core, request);
+    }
+}
+
+/* Takes `claim` over, which may be NULL. */
+static npr_status accept(struct npri_core *core,
+                         const struct npri_core_event *event,
+                         struct npri_claim *claim)
 {
     struct npri_request *request = create(core, event);
     struct npr_bytes key = {0};
@@ -316,7 +538,12 @@ npr_status npri_request_accept(struct npri_core *core, const struct npri_core_ev
     const char *fault;
 
     if (request == NULL) {
+        npri_claim_destroy(core, claim);
         return NPR_ENOMEM;
+    }
+    request->claim = claim;
+    if (claim != NULL) {
+        claim->request = request;
     }
     fault = find_fault(core, event, &key, &status);
     if (fault != NULL) {
@@ -328,38 +555,118 @@ npr_status npri_request_accept(struct npri_core *core, const struct npri_core_ev
         end(core, request);
         return NPR_ENOMEM;
     }
-    if (request->deadline_ns > core->now_ns) {
-        route(core, request);
-    } else if (!answer_from_own_table(core, request)) {
-        npri_request_on_deadline(core, request);
-    }
+    request->start_here = event->kind == NPRI_EVENT_START && is_of_native(core, event);
+    request->of_member = is_of_member(core, event);
+    begin(core, request);
     return NPR_OK;
 }
 
-void npri_requests_release_held(struct npri_core *core)
+npr_status npri_request_accept(struct npri_core *core, const struct npri_core_event *event)
+{
+    return accept(core, event, NULL);
+}
+
+npr_status npri_request_accept_claim(struct npri_core *core,
+                                     const struct npri_core_event *event,
+                                     struct npri_claim *claim)
+{
+    struct npri_core_event timed = *event;
+
+    if (timed.deadline_ns == 0) {
+        timed.deadline_ns = npri_time_after(core, UNTIMED_NS);
+    }
+    return accept(core, &timed, claim);
+}
+
+npr_status npri_request_refuse(struct npri_core *core,
+                               const struct npri_core_event *event,
+                               npr_status status,
+                               const char *text)
+{
+    struct npri_effect *effect;
+
+    if (event->request == 0) {
+        log_ignored(core, npr_bytes_of(text));
+        return NPR_OK;
+    }
+    effect = npri_effect_create(NPRI_EFFECT_ANSWER, NPRI_EFFECT_ROOM_MAX);
+    if (effect == NULL) {
+        return NPR_ENOMEM;
+    }
+    npri_effect_set_text(effect, npr_bytes_of(text));
+    effect->out.request = event->request;
+    effect->out.status = status;
+    npri_effects_queue(&core->effects, effect);
+    return NPR_OK;
+}
+
+static void release(struct npri_core *core, bool also_retries)
 {
     struct npri_link held;
     struct npri_link *at;
 
-    if (npri_members_settling(core)) {
-        return;
-    }
     npri_list_init(&held);
     npri_list_splice(&held, &core->held);
     while ((at = npri_list_take(&held)) != NULL) {
         struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
 
-        npri_timer_stop(core, &request->held_timer);
-        route(core, request);
+        if (request->hold == NPRI_HOLD_RETRY && !also_retries) {
+            npri_list_append(&core->held, at); /* Its own time comes soon. */
+        } else {
+            npri_timer_stop(core, &request->held_timer);
+            route(core, request);
+        }
     }
+}
+
+void npri_requests_release_held(struct npri_core *core)
+{
+    release(core, false);
 }
 
 void npri_request_on_held(struct npri_core *core, struct npri_request *request)
 {
     npri_list_remove(&request->waiting);
-    request->held_enough = true;
+    request->held_enough |= request->hold == NPRI_HOLD_SETTLING;
     route(core, request);
 }
+
+/* ---- The view. */
+
+void npri_requests_on_marker(struct npri_core *core)
+{
+    if (npri_leads_settled(core)) {
+        npri_requests_release_held(core);
+    }
+}
+
+/* What an owner has found out of its own keys counts for one epoch only, ours and theirs. */
+void npri_requests_look_again(struct npri_core *core)
+{
+    struct npri_link again;
+
+    npri_starts_look_again(core);
+    npri_list_init(&again);
+    NPRI_LIST_FOREACH (at, &core->requests) {
+        struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, all);
+
+        if (request->state == NPRI_REQUEST_LOOKING &&
+            request->lookup.scope == NPRI_LOOKUP_UNMARKED) {
+            npri_lookup_stop(&request->lookup);
+            npri_list_append(&again, &request->waiting);
+        }
+    }
+    npri_requests_route_all(core, &again);
+}
+
+void npri_requests_on_view(struct npri_core *core)
+{
+    npri_requests_look_again(core);
+    npri_claims_on_view(core);
+    release(core, true);
+}
+
+/* ---- Deadlines. */
 
 static void add_settling(const struct npri_core *core, struct npri_text *text)
 {
@@ -376,6 +683,28 @@ static void add_settling(const struct npri_core *core, struct npri_text *text)
     }
 }
 
+static void add_hold(const struct npri_core *core,
+                     const struct npri_request *request,
+                     struct npri_text *text)
+{
+    switch (request->hold) {
+    case NPRI_HOLD_SETTLING:
+        npri_text_add(text, "waited for new nodes: ");
+        add_settling(core, text);
+        return;
+    case NPRI_HOLD_AGREEMENT:
+        npri_text_add(text, "waited for the nodes to agree on who owns the key: ");
+        npri_views_add_dissent(core, text);
+        return;
+    case NPRI_HOLD_STALLED:
+        npri_text_add(text, "this node was not running, and must first hear what it has missed");
+        return;
+    case NPRI_HOLD_RETRY:
+        npri_text_add(text, "waited for the nodes to agree on who owns the key");
+        return;
+    }
+}
+
 /* Says for whom or what the request was waiting. */
 void npri_request_on_deadline(struct npri_core *core, struct npri_request *request)
 {
@@ -386,8 +715,7 @@ void npri_request_on_deadline(struct npri_core *core, struct npri_request *reque
         npri_text_add(&text, "the deadline had passed when it came");
         break;
     case NPRI_REQUEST_HELD:
-        npri_text_add(&text, "waited for new nodes: ");
-        add_settling(core, &text);
+        add_hold(core, request, &text);
         break;
     case NPRI_REQUEST_LOOKING:
         npri_text_add(&text, "waited for the answer of ");
@@ -399,6 +727,14 @@ void npri_request_on_deadline(struct npri_core *core, struct npri_request *reque
         break;
     case NPRI_REQUEST_DELEGATED:
         npri_delegation_add_waiting(request->delegation, &text);
+        break;
+    case NPRI_REQUEST_BUSY:
+        npri_text_add(&text, "waited for the node that is starting it");
+        break;
+    case NPRI_REQUEST_CLAIMING:
+        NPRI_ASSERT(request->claim != NULL);
+        npri_text_add(&text, "waited for the consent of ");
+        npri_text_add_node(&text, &request->claim->owner->name);
         break;
     }
     npri_request_answer_failed(core, request, NPR_ETIMEDOUT, npri_text_bytes(&text));
@@ -420,6 +756,7 @@ void npri_requests_check(const struct npri_core *core)
         const bool looks = request->state == NPRI_REQUEST_LOOKING;
 
         NPRI_ASSERT(request->answer != NULL && request->key != NULL);
+        NPRI_ASSERT(request->claim == NULL || request->claim->request == request);
         NPRI_ASSERT(request->state != NPRI_REQUEST_NEW);
         NPRI_ASSERT(npri_lookup_runs(&request->lookup) == looks);
         NPRI_ASSERT(npri_link_is_linked(&request->waiting) == !looks);
@@ -427,5 +764,4 @@ void npri_requests_check(const struct npri_core *core)
         count++;
     }
     NPRI_ASSERT(count == core->requests_count);
-    NPRI_ASSERT(npri_list_empty(&core->held) || npri_members_settling(core));
 }

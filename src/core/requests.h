@@ -1,14 +1,21 @@
 /* core/requests.h - what the outside wants: each is answered exactly once.  Pure.
  *
- *     accept --> own table: answered
+ *     accept --> own table, or a lead: answered
  *        |
- *        +--> HELD (the view settles) --> routed by what is wanted and whose the key is:
- *                LOOKING     without a function: others are asked
+ *        +--> routed by what is wanted and whose the key is:
+ *                HELD        until the nodes are known, agree, or a moment has passed
+ *                LOOKING     without a function: others are asked             (core/lookup.h)
  *                STARTING    waits for the start of its key on this node      (core/start.h)
  *                DELEGATED   waits for the owner to have it, or to start it   (core/delegate.h)
+ *                BUSY        waits for the word of the node that starts it    (core/leads.h)
+ *                CLAIMING    registers: waits for the owner's consent         (core/claim.h)
  *
- * A request carries its answer from the beginning, so that answering cannot fail, and its deadline
- * ends it in every state. */
+ * Whatever it waits for may be lost, or turn out to be another node's affair: then it is routed
+ * anew, as long as its deadline is not past.  A request carries its answer from the beginning, so
+ * that answering cannot fail, and its deadline ends it in every state.
+ *
+ * What an owner says: it is settled when every native node of its view has told what it holds. Then
+ * its "no" is final, one round trip for whoever asks.  Else it is not, and the others are asked. */
 #ifndef NPRI_CORE_REQUESTS_H
 #define NPRI_CORE_REQUESTS_H
 
@@ -16,7 +23,9 @@
 #include "core/lookup.h"
 #include "core/timers.h"
 
+struct npri_claim;
 struct npri_delegation;
+struct npri_lead;
 
 enum npri_request_state {
     NPRI_REQUEST_NEW,
@@ -24,18 +33,32 @@ enum npri_request_state {
     NPRI_REQUEST_LOOKING,
     NPRI_REQUEST_STARTING,
     NPRI_REQUEST_DELEGATED,
+    NPRI_REQUEST_BUSY,
+    NPRI_REQUEST_CLAIMING,
+};
+
+/* Why a request is HELD. */
+enum npri_hold {
+    NPRI_HOLD_SETTLING,  /* new nodes may have it, or own it (core/members.h) */
+    NPRI_HOLD_AGREEMENT, /* this node owns it, but the others have not agreed to that yet */
+    NPRI_HOLD_STALLED,   /* this node does not know what it has missed (core/views.h) */
+    NPRI_HOLD_RETRY,     /* some node said that it is another's affair: soon again */
 };
 
 struct npri_request {
     struct npri_link all;     /* in core->requests */
-    struct npri_link waiting; /* with others, for the view, a start or a delegation */
+    struct npri_link waiting; /* with others, for what its state says */
     enum npri_request_state state;
+    enum npri_hold hold; /* meaningful while HELD */
     uint64_t number;
     uint64_t deadline_ns;
     bool own_only;   /* nobody else is asked */
-    bool start_here; /* NPRI_EVENT_START: by the asker's view this node is the owner */
+    bool start_here; /* NPRI_EVENT_START of a native node, which takes this one for the owner */
     bool initiator;  /* the start or the delegation that it waits for was begun for it */
+    bool of_member;  /* a node asks that has our view */
     bool held_enough;
+    bool looked;            /* nobody but the owner, who is silent, has it */
+    uint64_t held_until_ns; /* for new nodes; 0: it was not held for them yet */
     struct npri_shared *key;
     struct npri_shared *function; /* NULL: look only */
     struct npri_shared *caller;
@@ -43,6 +66,7 @@ struct npri_request {
     struct npri_timer held_timer;
     struct npri_lookup lookup;
     struct npri_delegation *delegation; /* meaningful while DELEGATED */
+    struct npri_claim *claim;           /* NULL: it gets, or starts */
     struct npri_effect *answer;
 };
 
@@ -50,11 +74,48 @@ struct npri_request {
 NPR_NODISCARD npr_status npri_request_accept(struct npri_core *core,
                                              const struct npri_core_event *event);
 
-/* The view has settled: routes all that were held for it. */
+/* REGISTER and UNREGISTER.  Takes `claim` over, also on failure.  NPR_OK or NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_request_accept_claim(struct npri_core *core,
+                                                   const struct npri_core_event *event,
+                                                   struct npri_claim *claim);
+
+/* The answer to an event that is no request.  NPR_OK or NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_request_refuse(struct npri_core *core,
+                                             const struct npri_core_event *event,
+                                             npr_status status,
+                                             const char *text);
+
+/* Routes all that are held for nodes or agreement: what they were held for may be over. */
 void npri_requests_release_held(struct npri_core *core);
 
 /* What they waited for will not come: each finds its way anew. */
 void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting);
+
+/* The same, in a moment, or with the next view. */
+void npri_requests_hold_all(struct npri_core *core, struct npri_link *waiting);
+
+/* ---- The view. */
+
+/* A marker has come. */
+void npri_requests_on_marker(struct npri_core *core);
+
+/* What some node has told is void: what rests on that begins anew. */
+void npri_requests_look_again(struct npri_core *core);
+
+/* Our epoch is another: what rests on the one before begins anew. */
+void npri_requests_on_view(struct npri_core *core);
+
+/* ---- Waiting. */
+
+void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why);
+void npri_request_look(struct npri_core *core,
+                       struct npri_request *request,
+                       struct npri_peer *first,
+                       enum npri_lookup_scope scope);
+void npri_request_wait_for_lead(struct npri_core *core,
+                                struct npri_request *request,
+                                struct npri_lead *lead);
+void npri_request_wait_for_owner(struct npri_core *core, struct npri_request *request);
 
 /* Ends the request. */
 void npri_request_answer_pid(struct npri_core *core,
@@ -65,6 +126,15 @@ void npri_request_answer_failed(struct npri_core *core,
                                 struct npri_request *request,
                                 npr_status status,
                                 struct npr_bytes text);
+
+/* Of a claim of this node: it is registered (or not any more), or `living` has the key. */
+void npri_request_answer_claim(struct npri_core *core,
+                               struct npri_request *request,
+                               npr_status status,
+                               const struct npri_activation *living);
+
+/* A peer's claim was answered, or is void. */
+void npri_request_end_told(struct npri_core *core, struct npri_request *request);
 
 /* Its lookup ended; `found` is NULL when nobody has the key. */
 void npri_request_on_looked(struct npri_core *core,

@@ -3,10 +3,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "core/state.h"
-#include "term/write.h"
-
-/* Of a key, a function and a reason in a line of the log. */
-#define TERM_TEXT_BYTES_MAX 80u
 
 struct npri_restart *npri_restart_create(const struct npri_restart_rule *rule,
                                          struct npri_shared *function)
@@ -69,19 +65,6 @@ bool npri_restart_admit(struct npri_restart *restart, uint64_t now_ns)
 
 /* ---- The log. */
 
-static void add_term(struct npri_text *text, const char *before, struct npr_term term)
-{
-    struct npri_buffer printed;
-
-    npri_buffer_init(&printed, TERM_TEXT_BYTES_MAX);
-    if (term.data != NULL) {
-        npri_term_print(term, &printed); /* cut when it is too long */
-    }
-    npri_text_add(text, before);
-    npri_text_add_bytes(text, npri_buffer_bytes(&printed));
-    npri_buffer_fini(&printed);
-}
-
 /* "module:function/arity", as processes are named in the log; anything else as it is. */
 static void add_function(struct npri_text *text, struct npr_term function)
 {
@@ -97,7 +80,7 @@ static void add_function(struct npri_text *text, struct npr_term function)
             arity++;
         }
     } else if (!npr_term_get_export(function, &module, &name, &arity)) {
-        add_term(text, " function=", function);
+        npri_core_text_term(text, " function=", function);
         return;
     }
     npri_text_add(text, " function=");
@@ -114,7 +97,7 @@ static void begin_line(struct npri_text *text,
                        struct npr_term key)
 {
     npri_text_add(text, event);
-    add_term(text, " key=", key);
+    npri_core_text_term(text, " key=", key);
     add_function(text, npri_shared_term(restart->function));
 }
 
@@ -143,7 +126,7 @@ static void log_restart(struct npri_core *core,
     struct npri_text text = {0};
 
     begin_line(&text, "restart", restart, key);
-    add_term(&text, " reason=", reason);
+    npri_core_text_term(&text, " reason=", reason);
     npri_core_log(core, NPRI_LOG_INFO, &text);
 }
 
@@ -161,8 +144,13 @@ static void end_of_key(struct npri_core *core,
         npri_restart_destroy(restart);
         return;
     }
+    if (!npri_quorum_permits(core, &text)) {
+        npri_restart_log_end(core, restart, key, npri_text_bytes(&text));
+        npri_restart_destroy(restart);
+        return;
+    }
     if (!npri_restart_admit(restart, core->now_ns)) {
-        add_term(&text, "", reason);
+        npri_core_text_term(&text, "", reason);
         npri_restart_log_end(core, restart, key, npri_text_bytes(&text));
         npri_restart_destroy(restart);
         return;
@@ -176,13 +164,21 @@ void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct np
     const enum npr_gone gone = npri_gone_of(reason);
     struct npri_entry *entry;
 
+    core->ending = true;
     while ((entry = npri_directory_take(&core->directory, pid, gone)) != NULL) {
         struct npri_restart *restart = npri_entry_take_restart(entry);
+        const struct npr_bytes key = npri_entry_key(entry);
 
         if (restart != NULL) {
-            end_of_key(core, restart,
-                       (struct npr_term){.data = entry->key, .size = entry->key_size}, reason);
+            end_of_key(core, restart, (struct npr_term){.data = key.data, .size = key.size},
+                       reason);
+        }
+        /* Its owner hears that it is free, or that it is busy: never first one and then the other,
+         * or it would start it in between. */
+        if (restart == NULL || !npri_start_is_under_way(core, key)) {
+            npri_push_on_entry(core, key, NULL, pid);
         }
         npri_directory_dispose(&core->directory, entry);
     }
+    core->ending = false;
 }

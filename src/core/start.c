@@ -10,6 +10,9 @@ static void end(struct npri_core *core, struct npri_start *start)
     npri_lookup_stop(&start->lookup);
     npri_timer_stop(core, &start->timer);
     npri_map_remove(&core->starts, &start->node);
+    if (start->operation != NULL || start->restart != NULL) {
+        npri_push_on_idle(core, npri_shared_bytes(start->key));
+    }
     npri_shared_release(start->key);
     npri_shared_release(start->function);
     npri_shared_release(start->caller);
@@ -17,11 +20,32 @@ static void end(struct npri_core *core, struct npri_start *start)
     npri_free(start);
 }
 
+/* It is gone, and who has waited is in `waiting`. */
+static void end_into(struct npri_core *core, struct npri_start *start, struct npri_link *waiting)
+{
+    npri_list_init(waiting);
+    npri_list_splice(waiting, &start->waiting);
+    end(core, start);
+}
+
+/* Each finds its way anew: the key may be another node's by now. */
+static void end_routed(struct npri_core *core, struct npri_start *start)
+{
+    struct npri_link waiting;
+
+    end_into(core, start, &waiting);
+    npri_requests_route_all(core, &waiting);
+}
+
 static void end_with_pid(struct npri_core *core,
                          struct npri_start *start,
                          const struct npri_activation *activation,
                          bool started)
 {
+    if (npri_views_stalled(core)) {
+        end_routed(core, start); /* It may not be the one that keeps the key. */
+        return;
+    }
     if (!started) {
         NPRI_LIST_FOREACH (at, &start->waiting) {
             NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
@@ -36,8 +60,19 @@ static void end_failed(struct npri_core *core,
                        npr_status status,
                        struct npr_bytes text)
 {
-    npri_requests_fail_all(core, &start->waiting, status, text);
-    end(core, start);
+    struct npri_link waiting;
+
+    end_into(core, start, &waiting);
+    npri_requests_fail_all(core, &waiting, status, text);
+}
+
+/* Some node could not say whether it has it: soon again. */
+static void end_held(struct npri_core *core, struct npri_start *start)
+{
+    struct npri_link waiting;
+
+    end_into(core, start, &waiting);
+    npri_requests_hold_all(core, &waiting);
 }
 
 /* A restart that comes to nothing: who would have been content to find the process finds none. */
@@ -46,19 +81,25 @@ static void end_given_up(struct npri_core *core,
                          npr_status status,
                          struct npr_bytes text)
 {
+    struct npri_link waiting;
+    struct npri_link claims;
     struct npri_link *at;
 
-    while ((at = npri_list_take(&start->waiting)) != NULL) {
+    npri_list_init(&claims);
+    end_into(core, start, &waiting);
+    while ((at = npri_list_take(&waiting)) != NULL) {
         struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
 
-        if (request->function == NULL && status == NPR_EREFUSED) {
+        if (request->claim != NULL) {
+            npri_list_append(&claims, at);
+        } else if (request->function == NULL && status == NPR_EREFUSED) {
             npri_request_answer_failed(core, request, NPR_ENOTFOUND,
                                        npr_bytes_of("its process could not be restarted"));
         } else {
             npri_request_answer_failed(core, request, status, text);
         }
     }
-    end(core, start);
+    npri_requests_route_all(core, &claims);
 }
 
 static void give_up(struct npri_core *core,
@@ -103,31 +144,71 @@ static struct npri_start *create(struct npri_core *core,
     return start;
 }
 
-void npri_start_join(struct npri_core *core, struct npri_request *request)
+static void look(struct npri_core *core, struct npri_start *start)
 {
-    struct npri_start *start = npri_start_find(core, request->key);
-    const bool begins = start == NULL;
-
-    if (begins) {
-        start = create(core, request->key, request->function, request->caller);
-        if (start == NULL) {
-            npri_request_answer_failed(core, request, NPR_ENOMEM,
-                                       npr_bytes_of("no memory to start it"));
-            return;
-        }
-        start->deadline_ns = request->deadline_ns;
-    }
-    request->initiator = begins;
-    request->state = NPRI_REQUEST_STARTING;
-    npri_list_append(&start->waiting, &request->waiting);
-    if (!begins) {
-        return;
-    }
-    if (npri_lookup_begin(core, &start->lookup, start->key, NULL) != NPR_OK) {
+    if (npri_lookup_begin(core, &start->lookup, start->key, NULL, NPRI_LOOKUP_UNMARKED) != NPR_OK) {
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&start->lookup)) {
         npri_start_on_looked(core, start, NULL);
     }
+}
+
+void npri_start_wait(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_start *start = npri_start_find(core, request->key);
+
+    NPRI_ASSERT(start != NULL);
+    request->initiator = false;
+    request->state = NPRI_REQUEST_STARTING;
+    npri_list_append(&start->waiting, &request->waiting);
+}
+
+void npri_start_join(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_start *start = npri_start_find(core, request->key);
+
+    if (start != NULL) {
+        npri_start_wait(core, request);
+        return;
+    }
+    start = create(core, request->key, request->function, request->caller);
+    if (start == NULL) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM,
+                                   npr_bytes_of("no memory to start it"));
+        return;
+    }
+    start->deadline_ns = request->deadline_ns;
+    request->initiator = true;
+    request->state = NPRI_REQUEST_STARTING;
+    npri_list_append(&start->waiting, &request->waiting);
+    look(core, start);
+}
+
+bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key)
+{
+    struct npri_map_node *at = npri_map_find(&core->starts, key);
+
+    return at != NULL && NPRI_CONTAINER_OF(at, struct npri_start, node)->operation != NULL;
+}
+
+/* What was looked at before counts no more: neither for those of our keys, nor for those that are
+ * another node's by now. */
+void npri_starts_look_again(struct npri_core *core)
+{
+    struct npri_link again;
+    struct npri_link *next;
+
+    npri_list_init(&again);
+    for (struct npri_link *at = core->starts.order.next; at != &core->starts.order; at = next) {
+        struct npri_start *start = NPRI_MAP_AT(at, struct npri_start, node);
+
+        next = at->next;
+        if (start->operation == NULL) {
+            npri_list_splice(&again, &start->waiting);
+            end(core, start);
+        }
+    }
+    npri_requests_route_all(core, &again);
 }
 
 /* Two effects are made now: the start, and the end of a process that comes too late. */
@@ -157,13 +238,29 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
     npri_timer_arm(core, &start->timer, npri_time_after(core, NPRI_START_NS_MAX));
 }
 
-/* Silent nodes have become suspect by now; nothing more is to be had from them.  Without memory to
- * ask, nothing is started. */
+/* Whether this node may start it at this very moment.  `*out_why`: it must not, and that is the end
+ * of it. */
+static bool may_start(const struct npri_core *core,
+                      const struct npri_start *start,
+                      struct npri_text *out_why)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(start->key), NULL);
+
+    if (owner == NULL || !owner->self || !npri_views_agreed(core) ||
+        npri_lead_find(core, npri_shared_bytes(start->key)) != NULL) {
+        return false;
+    }
+    return npri_quorum_permits(core, out_why);
+}
+
+/* Silent originals have become suspect by now; nothing more is to be had from them.  Native nodes
+ * have all said no, or it is not started; nor is it without memory to ask them. */
 void npri_start_on_looked(struct npri_core *core,
                           struct npri_start *start,
                           const struct npri_activation *found)
 {
     struct npri_activation own;
+    struct npri_text why = {0};
 
     if (found != NULL) {
         end_with_pid(core, start, found, false);
@@ -173,8 +270,14 @@ void npri_start_on_looked(struct npri_core *core,
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&start->waiting)) {
         end(core, start); /* All who wanted it have given up before anything was started. */
-    } else {
+    } else if (start->lookup.unsure || start->lookup.broken) {
+        end_held(core, start);
+    } else if (may_start(core, start, &why)) {
         begin_operation(core, start);
+    } else if (why.size > 0) {
+        end_failed(core, start, NPR_EREFUSED, npri_text_bytes(&why));
+    } else {
+        end_routed(core, start);
     }
 }
 
@@ -214,7 +317,17 @@ void npri_start_again(struct npri_core *core, struct npri_restart *restart, stru
     }
     start->restart = restart;
     start->deadline_ns = UINT64_MAX;
+    npri_push_on_busy(core, npri_shared_bytes(start->key));
     begin_operation(core, start);
+}
+
+void npri_start_overtake(struct npri_core *core, struct npr_bytes key)
+{
+    struct npri_map_node *at = npri_map_find(&core->starts, key);
+
+    if (at != NULL) {
+        NPRI_CONTAINER_OF(at, struct npri_start, node)->overtaken = true;
+    }
 }
 
 void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key)
@@ -226,9 +339,7 @@ void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key)
         return;
     }
     start->operation->start = NULL; /* what comes of it is discarded */
-    npri_list_init(&waiting);
-    npri_list_splice(&waiting, &start->waiting);
-    end(core, start);
+    end_into(core, start, &waiting);
     npri_requests_route_all(core, &waiting);
 }
 
@@ -286,9 +397,9 @@ static bool take_restart(struct npri_start *start,
     return true;
 }
 
-/* The process lives.  An entry that came while it was being started (a registration) has it: then
- * the new process is one too many, unless it is that, as it is when there is no memory to remember
- * it. */
+/* The process lives.  An entry that came while it was being started (a registration, or that of
+ * another node) has it: then the new process is one too many, unless it is that, as it is when
+ * there is no memory to remember it.  Also when that entry has gone again: its token was higher. */
 static void on_alive(struct npri_core *core,
                      struct npri_operation *operation,
                      const struct npri_core_event *event,
@@ -298,15 +409,24 @@ static void on_alive(struct npri_core *core,
     const struct npr_bytes key = npri_shared_bytes(start->key);
     const struct npri_activation started = {.pid = pid, .token = start->token};
     const bool again = start->restart != NULL;
+    const struct npri_lead *lead = npri_lead_find(core, key);
     struct npri_restart *restart = NULL;
     struct npri_activation own;
 
     if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
         discard(core, operation, pid);
         end_with_pid(core, start, &own, false);
+    } else if (start->overtaken && !npri_directory_find(&core->directory, key, &own)) {
+        discard(core, operation, pid);
+        end_routed(core, start);
+    } else if (lead != NULL && !lead->busy) {
+        own = npri_lead_activation(lead);
+        discard(core, operation, pid);
+        end_with_pid(core, start, &own, false);
     } else if (take_restart(start, &event->rule, &restart) &&
                npri_directory_put(&core->directory, key, &started, restart) == NPR_OK) {
-        end_with_pid(core, start, &started, true);
+        (void)npri_directory_find(&core->directory, key, &own);
+        end_with_pid(core, start, &own, true);
     } else {
         discard(core, operation, pid);
         if (again) {

@@ -1,15 +1,19 @@
 /* core/start.h - starting a process for a key on this node: one start in flight per key.  Pure.
  *
- *     begin --> LOOKING (the second look: all others, in parallel)
+ *     begin --> LOOKING (those that may have it and have not told, in parallel; nobody, as a rule)
  *                  |--found--> all who wait get that pid
+ *                  |--not agreed, or another's key by now--> all who wait find their way anew
  *                  +--nothing--> STARTING --STARTED ok--> entry, monitor, all who wait get the pid
  *                                    |--STARTED failed--> all who wait get the reason
  *                                    +--NPRI_START_NS_MAX--> given up; a pid that comes after that
  *                                                            is discarded
  *
  * A restart (core/restart.h) begins with STARTING: it takes the place of a process that was here.
- * When it fails it is tried again, as long as its rule admits it.  Every request for its key waits
- * for it, those that only look as well.
+ * When it fails it is tried again, as long as its rule admits it.
+ *
+ * A start that is STARTING goes on when the key becomes another node's: that one is told that it is
+ * busy (core/push.h), and then what has come of it.  Every request for its key waits for it, those
+ * that only look as well.
  *
  * The start outlives the requests that wait for it: a process that came too late for all of them
  * lives, and has its entry. */
@@ -34,6 +38,7 @@ struct npri_start {
     uint64_t deadline_ns;         /* of the request that began it */
     uint64_t token;               /* of the activation that it makes; meaningful once STARTING */
     struct npri_restart *restart; /* NULL unless this is a restart */
+    bool overtaken;               /* an entry was put under the key meanwhile */
     struct npri_link waiting;
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
@@ -42,8 +47,19 @@ struct npri_start {
 
 struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key);
 
-/* `request` waits for the start that is in flight for its key, or begins one. */
+/* `request` waits for the start that is in flight for its key, or begins one: this node is the
+ * agreed owner. */
 void npri_start_join(struct npri_core *core, struct npri_request *request);
+
+/* It waits for the one that is in flight. */
+void npri_start_wait(struct npri_core *core, struct npri_request *request);
+
+/* Whether a process is being started for the key, here and now: no look around any more. */
+bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key);
+
+/* The view, or what some node holds, is another: starts that are LOOKING begin anew, if the key is
+ * ours still. */
+void npri_starts_look_again(struct npri_core *core);
 
 /* The restart that is in flight for a key in normal form, or NULL. */
 struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key);
@@ -51,6 +67,9 @@ struct npri_start *npri_start_restarting(const struct npri_core *core, struct np
 /* The process of that key has ended: it is started again.  Takes `restart` over; without memory the
  * key is let go, with a line in the log. */
 void npri_start_again(struct npri_core *core, struct npri_restart *restart, struct npr_term key);
+
+/* Another process is registered under the key while it is started. */
+void npri_start_overtake(struct npri_core *core, struct npr_bytes key);
 
 /* The key is let go: the process that is being started is not wanted, who waits for it looks on. */
 void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key);

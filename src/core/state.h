@@ -5,16 +5,20 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "core/beats.h"
+#include "core/claim.h"
+#include "core/conflicts.h"
 #include "core/core.h"
 #include "core/delegate.h"
 #include "core/directory.h"
 #include "core/greeting.h"
+#include "core/leads.h"
 #include "core/links.h"
 #include "core/lookup.h"
 #include "core/manner.h"
 #include "core/members.h"
 #include "core/native.h"
 #include "core/operations.h"
+#include "core/push.h"
 #include "core/quorum.h"
 #include "core/requests.h"
 #include "core/restart.h"
@@ -37,6 +41,7 @@ struct npri_core {
     uint64_t now_ns;
     bool out_of_memory; /* something was left out in this step */
     bool closing;       /* nothing is restarted any more */
+    bool ending;        /* a process has: whether its keys are free is not decided yet */
     struct npri_effects effects;
     struct npri_heap timers;
     struct npri_manner manner;
@@ -51,7 +56,13 @@ struct npri_core {
     struct npri_map starts;
     struct npri_map delegations;
     struct npri_link requests; /* all, oldest first */
-    struct npri_link held;     /* those that wait for the view to settle */
+    struct npri_link held;     /* those that are HELD, */
+    struct npri_link claiming; /* and CLAIMING */
+    struct npri_map claims;    /* these, by their names for the owners */
+    uint64_t claims_begun;
+    struct npri_push push;
+    struct npri_leads leads;
+    struct npri_conflicts conflicts;
     size_t requests_count;
     uint64_t token_last; /* the highest of the base that was given or seen */
     struct npri_scratch *scratch;
@@ -71,6 +82,9 @@ struct npri_peer *npri_core_place(const struct npri_core *core,
 
 /* Best effort: a line that finds no memory is lost. */
 void npri_core_log(struct npri_core *core, enum npri_log_level level, const struct npri_text *text);
+
+/* `before`, and the term as it is printed, which is cut when it is long. */
+void npri_core_text_term(struct npri_text *text, const char *before, struct npr_term term);
 
 /* "event node=NAME", and " reason=TEXT" when there is one. */
 void npri_core_log_node(struct npri_core *core,

@@ -42,6 +42,15 @@ void npri_work_on_time(struct npri_core *core)
         case NPRI_WORK_STREAM:
             npri_stream_work(core, NPRI_CONTAINER_OF(work, struct npri_stream, work));
             break;
+        case NPRI_WORK_PUSH:
+            npri_push_work(core);
+            break;
+        case NPRI_WORK_PUSH_ALONE:
+            npri_push_work_alone(core, NPRI_CONTAINER_OF(work, struct npri_peer, pushing.work));
+            break;
+        case NPRI_WORK_LEADS:
+            npri_leads_work(core);
+            break;
         }
     }
 }

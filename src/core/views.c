@@ -275,6 +275,7 @@ static void begin_epoch(struct npri_core *core)
         begin_fence(core);
     }
     end_mending(core);
+    npri_requests_on_view(core);
 }
 
 void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *event)
@@ -282,6 +283,7 @@ void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *
     if (event->operation == core->views.fence && core->views.fence != 0) {
         core->views.fence = 0;
         core->views.look = true;
+        npri_push_on_epoch(core);
     }
 }
 
@@ -542,6 +544,12 @@ bool npri_views_agreed(const struct npri_core *core)
     return core->views.agreed;
 }
 
+bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer)
+{
+    return peer->in_view && peer->native && peer->told.is &&
+           peer->told.view_hash == view_hash(core);
+}
+
 bool npri_views_stalled(const struct npri_core *core)
 {
     return core->views.stalled;
@@ -653,6 +661,7 @@ bool npri_views_on_told(struct npri_core *core,
                         const struct npr_term *elements)
 {
     struct npri_told_view view = {.is = true};
+    bool tells_anew;
     bool ok = npr_term_get_uint64(elements[0], &view.epoch) && view.epoch > 0;
 
     ok = ok && npr_term_get_uint64(elements[1], &view.view_hash);
@@ -663,8 +672,13 @@ bool npri_views_on_told(struct npri_core *core,
     if (!ok || (!view.draining && !npr_term_is_atom(elements[5], "false"))) {
         return false;
     }
+    tells_anew = !peer->told.is || peer->told.epoch != view.epoch;
     peer->told = view;
     core->views.look = true;
+    core->views.agreed = false; /* until this has been looked at */
+    if (tells_anew) {
+        npri_leads_on_peer_epoch(core, peer);
+    }
     if (peer->in_view) {
         npri_views_raise_base(core, view.base);
     }

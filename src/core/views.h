@@ -92,6 +92,9 @@ void npri_views_check(const struct npri_core *core);
 bool npri_views_agreed(const struct npri_core *core);
 uint64_t npri_views_epoch(const struct npri_core *core);
 
+/* Whether `peer` is in our view, and has told that it has the same one. */
+bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer);
+
 /* Nothing is answered, not from our own table either. */
 bool npri_views_stalled(const struct npri_core *core);
 

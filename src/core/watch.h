@@ -47,9 +47,12 @@ struct npri_source;
 
 /* What is to be done in pieces: an element of core->watch.work. */
 enum npri_work_kind {
-    NPRI_WORK_FEED,   /* walk on, or start anew */
-    NPRI_WORK_SOURCE, /* take back, or ask for it anew */
-    NPRI_WORK_STREAM, /* some native peer has no source yet */
+    NPRI_WORK_FEED,       /* walk on, or start anew */
+    NPRI_WORK_SOURCE,     /* take back, or ask for it anew */
+    NPRI_WORK_STREAM,     /* some native peer has no source yet */
+    NPRI_WORK_PUSH,       /* the walk that tells owners what is here; */
+    NPRI_WORK_PUSH_ALONE, /* one of them only */
+    NPRI_WORK_LEADS,      /* void leads are freed */
 };
 
 struct npri_work {

@@ -12,6 +12,9 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
+/* For the owner's consent to a registration: as gen_server:call's default. */
+#define CLAIM_TIMEOUT_MS UINT64_C(5000)
+
 struct finding {
     struct npri_call call; /* first */
     struct npri_get get;
@@ -126,54 +129,58 @@ npr_status npr_get_pid(struct npr_node *node,
     return npr_get_or_start(node, key, function == NULL ? NULL : &start, timeout_ms, out, err);
 }
 
-/* One event for the core. */
-struct telling {
+/* A registration, or its end, which waits for the consent of the key's owner. */
+struct claiming {
     struct npri_call call; /* first */
+    struct npri_get get;
     struct npri_core_event event;
 };
 
-static void telling_run(struct npri_call *call)
+/* Who has the key.  A process of this node that is dead has it no more, though the loop has not
+ * heard of its end yet: true then, unless it will be restarted. */
+static bool holder_is_dead(struct npr_node *node,
+                           struct npr_term key,
+                           const struct npr_pid *pid,
+                           struct npr_error *error)
 {
-    struct telling *telling = (struct telling *)call;
-
-    npri_call_end(
-        call, call->node->closing ? NPR_ECLOSED : npri_registry_step(call->node, &telling->event),
-        npr_bytes_of(""));
-}
-
-/* Who has the key here.  A local process that is dead has it no more, though the loop has not heard
- * of its end yet: true then, unless it will be restarted. */
-static bool holder_is_dead(struct npr_node *node, struct npr_term key, struct npr_error *error)
-{
-    struct npri_core *core = node->registry.core;
-    struct npri_activation found;
-    struct npr_pid pid;
-
-    if (!npri_core_lookup(core, key, &found) || !npr_term_get_pid(found.pid, &pid)) {
-        (void)npri_fail(error, NPR_EEXIST, "already registered: the key's process is restarted");
-        return false;
-    }
-    if (npr_node_name_equal(&pid.node, &node->name) && !npri_service_is(node, &pid) &&
-        !npri_runtime_is_alive(node->runtime, &pid) && !npri_core_supervises(core, key)) {
+    if (npr_node_name_equal(&pid->node, &node->name) && !npri_service_is(node, pid) &&
+        !npri_runtime_is_alive(node->runtime, pid) &&
+        !npri_core_supervises(node->registry.core, key)) {
         return true;
     }
     (void)npri_fail(error, NPR_EEXIST, "already registered: <%.*s.%u.%u> has the key",
-                    (int)pid.node.size, pid.node.text, (unsigned)pid.id, (unsigned)pid.serial);
+                    (int)pid->node.size, pid->node.text, (unsigned)pid->id, (unsigned)pid->serial);
     return false;
 }
 
-static void registering_run(struct npri_call *call)
-{
-    struct telling *telling = (struct telling *)call;
-    struct npr_node *node = call->node;
-    struct npr_error error = {0};
-    npr_status status = node->closing ? NPR_ECLOSED : npri_registry_step(node, &telling->event);
+static void claiming_run(struct npri_call *call);
 
-    if (status == NPR_EEXIST && holder_is_dead(node, telling->event.key, &error)) {
-        telling->event.keep = false;
-        status = npri_registry_step(node, &telling->event);
+static void claiming_done(struct npri_get *get, const struct npri_answer *answer)
+{
+    struct claiming *claiming = NPRI_CONTAINER_OF(get, struct claiming, get);
+    struct npr_error error = {0};
+    struct npr_pid pid;
+
+    if (answer->status == NPR_EEXIST && npr_term_get_pid(answer->pid, &pid)) {
+        if (claiming->event.keep &&
+            holder_is_dead(claiming->call.node, claiming->event.key, &pid, &error)) {
+            claiming->event.keep = false;
+            claiming_run(&claiming->call);
+            return;
+        }
+        npri_call_end(&claiming->call, NPR_EEXIST, npr_bytes_of(error.text));
+        return;
     }
-    npri_call_end(call, status, npr_bytes_of(error.text));
+    npri_call_end(&claiming->call, answer->status, answer->text);
+}
+
+static void claiming_run(struct npri_call *call)
+{
+    struct claiming *claiming = (struct claiming *)call;
+
+    claiming->get.done = claiming_done;
+    claiming->event.deadline_ns = npri_loop_now_ns(call->node->loop) + CLAIM_TIMEOUT_MS * NS_PER_MS;
+    npri_registry_claim(call->node, &claiming->get, &claiming->event);
 }
 
 static npr_status put_entry(struct npr_node *node,
@@ -182,8 +189,8 @@ static npr_status put_entry(struct npr_node *node,
                             bool keep,
                             struct npr_error *err)
 {
-    struct telling telling = {.call.err = err,
-                              .event = {.kind = NPRI_EVENT_REGISTER, .key = key, .keep = keep}};
+    struct claiming claiming = {.call.err = err,
+                                .event = {.kind = NPRI_EVENT_REGISTER, .key = key, .keep = keep}};
     struct npri_buffer term;
     npr_status status = npri_registry_check_key(key, err);
 
@@ -201,9 +208,9 @@ static npr_status put_entry(struct npr_node *node,
     }
     npri_buffer_init(&term, 0);
     npri_put_pid(&term, pid);
-    telling.event.term = npri_buffer_term(&term);
+    claiming.event.term = npri_buffer_term(&term);
     status = term.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
-                         : npri_call_run(node, &telling.call, registering_run);
+                         : npri_call_run(node, &claiming.call, claiming_run);
     npri_buffer_fini(&term);
     return status;
 }
@@ -226,11 +233,11 @@ npr_status npr_reregister(struct npr_node *node,
 
 npr_status npr_unregister(struct npr_node *node, struct npr_term key, struct npr_error *err)
 {
-    struct telling telling = {.call.err = err,
-                              .event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
+    struct claiming claiming = {.call.err = err,
+                                .event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
     const npr_status status = npri_registry_check_key(key, err);
 
-    return status == NPR_OK ? npri_call_run(node, &telling.call, telling_run) : status;
+    return status == NPR_OK ? npri_call_run(node, &claiming.call, claiming_run) : status;
 }
 
 /* The owner in a list in any order: the one that `index` others come before.  False: some node is

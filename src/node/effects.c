@@ -234,7 +234,7 @@ static bool read_ok(struct npr_term term, bool says_started, struct npri_core_ev
     return true;
 }
 
-/* {ok, Pid, Token} or `undefined`: nprocreg_native:lookup(Key). */
+/* {ok, Pid, Token}, `absent` (it is nowhere) or `undefined`: nprocreg_native:lookup(Key). */
 static void on_asked_natively(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_ASKED,
@@ -242,7 +242,8 @@ static void on_asked_natively(void *user, uint64_t number, const struct npri_out
                                     .status = outcome->status,
                                     .text = outcome->text};
 
-    if (event.status == NPR_OK && npr_term_is_atom(outcome->term, "undefined")) {
+    event.final = event.status == NPR_OK && npr_term_is_atom(outcome->term, "absent");
+    if (event.final || (event.status == NPR_OK && npr_term_is_atom(outcome->term, "undefined"))) {
         event.status = NPR_ENOTFOUND;
     } else if (event.status == NPR_OK && !read_ok(outcome->term, false, &event)) {
         event.status = NPR_EPROTO;
@@ -313,7 +314,7 @@ static void on_delegated(void *user, uint64_t number, const struct npri_outcome 
                                                              .text = outcome->text});
 }
 
-/* {ok, Pid, Started, Token} or {error, Status, Text}. */
+/* {ok, Pid, Started, Token}, {error, Status, Text}, or `moved`: it does not own the key. */
 static void on_delegated_natively(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_DELEGATED,
@@ -322,7 +323,10 @@ static void on_delegated_natively(void *user, uint64_t number, const struct npri
                                     .text = outcome->text};
     struct npr_term parts[3];
 
-    if (event.status == NPR_OK) {
+    event.moved = event.status == NPR_OK && npr_term_is_atom(outcome->term, "moved");
+    if (event.moved) {
+        event.status = NPR_EREFUSED;
+    } else if (event.status == NPR_OK) {
         event.status = NPR_EPROTO;
         if (read_ok(outcome->term, true, &event)) {
             event.status = NPR_OK;
@@ -392,6 +396,27 @@ static void discard(struct npr_node *node, struct npr_term pid)
                                     .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
                                     .to = pid,
                                     .payload = npri_buffer_term(&reason)});
+    npri_buffer_fini(&reason);
+}
+
+/* The process here that has lost its key to another one: it exits with {nprocreg,conflict,Winner}.
+ */
+static void on_conflict(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    struct npri_buffer reason;
+
+    npri_buffer_init(&reason, 0);
+    npri_put_tuple(&reason, 3);
+    npri_put_atom(&reason, "nprocreg");
+    npri_put_atom(&reason, "conflict");
+    npri_put_given(&reason, effect->old);
+    if (!reason.failed) {
+        (void)npri_router_send(
+            node, &(struct npri_signal){.kind = NPRI_SIGNAL_EXIT,
+                                        .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
+                                        .to = effect->term,
+                                        .payload = npri_buffer_term(&reason)});
+    }
     npri_buffer_fini(&reason);
 }
 
@@ -498,6 +523,9 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
         /* No thread but this one acts on what the core says of itself. */
         npri_registry_tell(node, NPRI_EVENT_FENCED, effect->operation, NPR_OK, no_term,
                            (struct npr_bytes){0});
+        return;
+    case NPRI_EFFECT_CONFLICT:
+        on_conflict(node, effect);
         return;
     case NPRI_EFFECT_QUORUM:
         npri_quorum_news_tell(node, effect->regained);

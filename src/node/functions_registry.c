@@ -12,8 +12,8 @@
 /* How long nprocreg:get_pid may take when its caller cannot say: gen_server:call's five seconds,
  * less what the way back takes. */
 #define GET_PID_MS UINT64_C(4900)
-/* And a lookup of a native node, which takes us for silent, for all our keys, after a second. */
-#define LOOKUP_MS          UINT64_C(500)
+/* And a lookup of a native node, which waits as long as this one takes to start or restart it. */
+#define LOOKUP_MS          UINT64_C(25000)
 #define NS_PER_MS          UINT64_C(1000000)
 #define FUN_TEXT_BYTES_MAX 100u /* of a fun in an error's text */
 #define GET_MS_MAX         UINT64_C(86400000)
@@ -53,7 +53,9 @@ static void got_native(struct npri_evaluation *evaluation, const struct npri_ans
     struct npri_buffer value;
 
     npri_buffer_init(&value, 0);
-    if (answer->status == NPR_OK) {
+    if (answer->moved) {
+        npri_put_atom(&value, "moved");
+    } else if (answer->status == NPR_OK) {
         npri_put_tuple(&value, token ? 4 : 3);
         npri_put_atom(&value, "ok");
         npri_put_given(&value, answer->pid);
@@ -75,6 +77,27 @@ static void got(struct npri_get *get, const struct npri_answer *answer)
     npri_free(getting);
 }
 
+/* What waits for the answer, and keeps the evaluation; NULL: the evaluation has failed. */
+static struct getting *keep(struct npri_evaluation *evaluation,
+                            void (*give)(struct npri_evaluation *evaluation,
+                                         const struct npri_answer *answer))
+{
+    struct getting *getting = npri_alloc_zeroed(1, sizeof(*getting));
+
+    if (getting == NULL) {
+        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
+        return NULL;
+    }
+    getting->get.done = got;
+    getting->give = give;
+    getting->evaluation = npri_evaluation_keep(evaluation);
+    if (getting->evaluation == NULL) {
+        npri_free(getting);
+        return NULL;
+    }
+    return getting;
+}
+
 static void begin(struct npri_evaluation *evaluation,
                   struct npri_get_options *options,
                   uint64_t timeout_ms,
@@ -82,21 +105,11 @@ static void begin(struct npri_evaluation *evaluation,
                                const struct npri_answer *answer))
 {
     struct npr_node *node = evaluation->node;
-    struct getting *getting = npri_alloc_zeroed(1, sizeof(*getting));
-    struct npri_evaluation *kept;
+    struct getting *getting = keep(evaluation, give);
 
     if (getting == NULL) {
-        npri_evaluation_fail(evaluation, NPR_ENOMEM, npr_bytes_of("out of memory"));
         return;
     }
-    kept = npri_evaluation_keep(evaluation);
-    if (kept == NULL) {
-        npri_free(getting);
-        return;
-    }
-    getting->get.done = got;
-    getting->evaluation = kept;
-    getting->give = give;
     if (options->caller.data == NULL) {
         options->caller = evaluation->caller;
     }
@@ -140,42 +153,51 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
           timeout_ms, got_native);
 }
 
-/* From a native node that takes us for the owner: (Key, Start, Caller, TimeoutMs). */
+/* From a native node that takes us for the owner: (Key, Start, Caller, TimeoutMs).  `moved`: it
+ * should look again who is. */
 void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
+    struct npr_node_name starter;
     uint64_t timeout_ms;
 
     if (!npri_startable_check(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
+        !npri_term_node(evaluation->caller, &starter) ||
         !npr_term_get_uint64(args[3], &timeout_ms) || timeout_ms > GET_MS_MAX) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }
     begin(evaluation,
           &(struct npri_get_options){
-              .key = args[0], .function = args[1], .caller = args[2], .start_here = true},
+              .key = args[0], .function = args[1], .caller = args[2], .starter = &starter},
           timeout_ms, got_native);
 }
 
 /* ---- The table. */
 
-/* What this node's own table has.  While the process of a key is restarted the answer waits for it:
- * "not here" would have another one started elsewhere. */
+/* What is known here: this node's own table, and what others have told it as the owner.  While the
+ * process of a key is started the answer waits for it: "not here" would have another one started
+ * elsewhere. */
 static void look_here(struct npri_evaluation *evaluation,
                       struct npr_term key,
                       uint64_t timeout_ms,
                       void (*give)(struct npri_evaluation *evaluation,
                                    const struct npri_answer *answer))
 {
-    struct npri_core *core = evaluation->node->registry.core;
+    const struct npr_node *node = evaluation->node;
+    struct npri_core *core = node->registry.core;
     struct npri_activation found;
+    struct npr_node_name asker;
 
-    if (npri_core_lookup(core, key, &found)) {
+    if (!npri_core_is_stalled(core, npri_loop_now_ns(node->loop)) &&
+        npri_core_lookup_known(core, key, &found)) {
         give(evaluation, &(struct npri_answer){.pid = found.pid, .token = found.token});
-    } else if (npri_core_is_restarting(core, key)) {
-        begin(evaluation, &(struct npri_get_options){.key = key, .own_only = true}, timeout_ms,
-              give);
     } else {
-        give(evaluation, &(struct npri_answer){.status = NPR_ENOTFOUND});
+        begin(evaluation,
+              &(struct npri_get_options){
+                  .key = key,
+                  .own_only = true,
+                  .asker = npri_term_node(evaluation->caller, &asker) ? &asker : NULL},
+              timeout_ms, give);
     }
 }
 
@@ -211,13 +233,13 @@ void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct
     look_here(evaluation, args[1], GET_PID_MS, give_entries);
 }
 
-/* (Key): {ok, Pid, Token} or `undefined`. */
+/* (Key): {ok, Pid, Token}, `absent` (nor does any other node have it) or `undefined`. */
 static void give_entry(struct npri_evaluation *evaluation, const struct npri_answer *answer)
 {
     struct npri_buffer value;
 
     if (answer->status == NPR_ENOTFOUND) {
-        npri_evaluation_return_atom(evaluation, "undefined");
+        npri_evaluation_return_atom(evaluation, answer->final ? "absent" : "undefined");
         return;
     }
     if (answer->status != NPR_OK) {
@@ -237,37 +259,39 @@ void npri_function_native_lookup(struct npri_evaluation *evaluation, const struc
     look_here(evaluation, args[0], LOOKUP_MS, give_entry);
 }
 
+static void claimed(struct npri_evaluation *evaluation, const struct npri_answer *answer)
+{
+    if (answer->status == NPR_OK) {
+        npri_evaluation_return_atom(evaluation, "ok");
+    } else {
+        npri_evaluation_fail(evaluation, answer->status, answer->text);
+    }
+}
+
+static void claim(struct npri_evaluation *evaluation, struct npri_core_event *event)
+{
+    struct npr_node *node = evaluation->node;
+    struct getting *getting = keep(evaluation, claimed);
+
+    if (getting != NULL) {
+        event->deadline_ns = npri_loop_now_ns(node->loop) + GET_PID_MS * NS_PER_MS;
+        npri_registry_claim(node, &getting->get, event);
+    }
+}
+
 void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    struct npr_error error = {0};
-    npr_status status = npri_registry_check_key(args[0], &error);
-
     if (npr_term_kind(args[1]) != NPR_TERM_PID || evaluation->node->client) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }
-    if (status == NPR_OK) {
-        status = npri_registry_step(
-            evaluation->node, &(struct npri_core_event){
-                                  .kind = NPRI_EVENT_REGISTER, .key = args[0], .term = args[1]});
-    }
-    if (status == NPR_OK) {
-        npri_evaluation_return_atom(evaluation, "ok");
-    } else {
-        npri_evaluation_fail(evaluation, status, npr_bytes_of(error.text));
-    }
+    claim(evaluation,
+          &(struct npri_core_event){.kind = NPRI_EVENT_REGISTER, .key = args[0], .term = args[1]});
 }
 
 void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
-    const npr_status status = npri_registry_step(
-        evaluation->node, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = args[0]});
-
-    if (status == NPR_OK) {
-        npri_evaluation_return_atom(evaluation, "ok");
-    } else {
-        npri_evaluation_fail(evaluation, status, npr_bytes_of(npr_status_text(status)));
-    }
+    claim(evaluation, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = args[0]});
 }
 
 void npri_function_get_status(struct npri_evaluation *evaluation, const struct npr_term *args)

@@ -124,13 +124,11 @@ static void finish(struct npr_node *node, struct npri_get *get, const struct npr
     get->done(get, answer);
 }
 
-void npri_registry_get(struct npr_node *node,
-                       struct npri_get *get,
-                       const struct npri_get_options *options)
+static void ask(struct npr_node *node, struct npri_get *get, struct npri_core_event *event)
 {
     struct npri_registry *registry = &node->registry;
     struct npr_error error = {0};
-    npr_status status = npri_registry_check_key(options->key, &error);
+    npr_status status = npri_registry_check_key(event->key, &error);
 
     if (node->closing) {
         status = npri_fail(&error, NPR_ECLOSED, "the node stops");
@@ -141,20 +139,39 @@ void npri_registry_get(struct npr_node *node,
     }
     get->number = ++registry->last_request;
     npri_map_insert(&registry->gets, &get->node, npri_bytes(&get->number, sizeof(get->number)));
-    status = npri_registry_step(
-        node,
-        &(struct npri_core_event){.kind = options->start_here ? NPRI_EVENT_START : NPRI_EVENT_GET,
-                                  .request = get->number,
-                                  .key = options->key,
-                                  .function = options->function,
-                                  .caller = options->caller,
-                                  .deadline_ns = options->deadline_ns,
-                                  .own_only = options->own_only});
+    event->request = get->number;
+    status = npri_registry_step(node, event);
     if (status != NPR_OK) {
         finish(
             node, get,
             &(struct npri_answer){.status = status, .text = npr_bytes_of(npr_status_text(status))});
     }
+}
+
+void npri_registry_get(struct npr_node *node,
+                       struct npri_get *get,
+                       const struct npri_get_options *options)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_GET,
+                                    .key = options->key,
+                                    .function = options->function,
+                                    .caller = options->caller,
+                                    .deadline_ns = options->deadline_ns,
+                                    .own_only = options->own_only};
+
+    if (options->asker != NULL) {
+        event.node = *options->asker;
+    }
+    if (options->starter != NULL) {
+        event.kind = NPRI_EVENT_START;
+        event.node = *options->starter;
+    }
+    ask(node, get, &event);
+}
+
+void npri_registry_claim(struct npr_node *node, struct npri_get *get, struct npri_core_event *event)
+{
+    ask(node, get, event);
 }
 
 /* The core's answer. */
@@ -169,6 +186,8 @@ void npri_registry_answer(struct npr_node *node, const struct npri_core_effect *
                                      .pid = effect->term,
                                      .token = effect->token,
                                      .started = effect->started,
+                                     .final = effect->final,
+                                     .moved = effect->moved,
                                      .text = effect->text});
     }
 }

@@ -49,6 +49,8 @@ struct npri_answer {
     struct npr_term pid; /* when NPR_OK */
     uint64_t token;      /* of its activation; 0: unknown */
     bool started;
+    bool final;            /* NPR_ENOTFOUND: it is nowhere else either */
+    bool moved;            /* NPR_EREFUSED: this node does not own the key */
     struct npr_bytes text; /* why not */
 };
 
@@ -64,14 +66,21 @@ struct npri_get_options {
     struct npr_term function; /* a fun of arity 0, or none */
     struct npr_term caller;   /* pid */
     uint64_t deadline_ns;
-    bool own_only;   /* only this node's table; waits while the key is restarted */
-    bool start_here; /* start_function came: this node is to start it */
+    bool own_only; /* only what is known here; waits while the key is started */
+    const struct npr_node_name *starter; /* that takes this node for the owner; NULL: it is a get */
+    const struct npr_node_name *asker;   /* own_only: who asks; NULL: no node of the cluster */
 };
 
 /* `done` is called exactly once, maybe from inside. */
 void npri_registry_get(struct npr_node *node,
                        struct npri_get *get,
                        const struct npri_get_options *options);
+
+/* REGISTER or UNREGISTER: `event` has all but its number.  NPR_EEXIST: the answer's pid has the
+ * key. `done` as above. */
+void npri_registry_claim(struct npr_node *node,
+                         struct npri_get *get,
+                         struct npri_core_event *event);
 
 /* Whether `key` may be one: its size, and that all nodes agree on where it belongs.  NPR_OK, or
  * NPR_EINVAL and why. */

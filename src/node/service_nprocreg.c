@@ -89,8 +89,12 @@ static void start_function(struct npr_node *node,
                            struct npr_term fun)
 {
     struct starting *starting;
+    struct npr_node_name starter;
     size_t cost;
 
+    if (!npri_term_node(call->from, &starter)) {
+        return;
+    }
     if (npr_term_kind(fun) != NPR_TERM_FUN) {
         fail_call(node, call, NPR_EINVAL, npr_bytes_of("what was to be started is no fun"));
         return;
@@ -120,7 +124,7 @@ static void start_function(struct npr_node *node,
                                    .function = fun,
                                    .caller = starting->memory->from,
                                    .deadline_ns = npri_loop_now_ns(node->loop) + START_NS,
-                                   .start_here = true});
+                                   .starter = &starter});
 }
 
 static void on_call(struct npr_node *node, const struct npri_gen_call *call)

@@ -289,6 +289,8 @@ static void on_answer(struct cluster *cluster, unsigned node, const struct npri_
     message->event.operation = cluster->remotes[index].operation;
     message->event.status = effect->status;
     message->event.started = effect->started;
+    message->event.final = effect->final;
+    message->event.moved = effect->moved;
     message->event.token = effect->token;
     set_term(message, effect->term);
     send(cluster, message);
@@ -390,6 +392,9 @@ static void carry_out(struct cluster *cluster, unsigned node, const struct npri_
         cluster->processes[read_pid(effect->term)].discarded = true;
         kill_process(cluster, read_pid(effect->term));
         return;
+    case NPRI_EFFECT_CONFLICT:
+        kill_process(cluster, read_pid(effect->term));
+        return;
     case NPRI_EFFECT_MONITOR:
         on_monitor(cluster, node, read_pid(effect->term));
         return;
@@ -477,21 +482,10 @@ static void put_entry(const struct cluster *cluster,
                       struct npr_term key,
                       struct message *reply)
 {
-    const struct node *here = &cluster->nodes[node];
-    struct npri_activation entry = {0};
-    bool found;
+    const int process = cluster->nodes[node].table[read_key(key)];
 
-    if (here->native) {
-        found = npri_core_lookup(here->core, key, &entry);
-    } else {
-        const int process = here->table[read_key(key)];
-
-        found = process >= 0;
-        entry.pid = found ? write_pid(cluster, process, reply->bytes) : (struct npr_term){0};
-    }
-    if (found) {
-        set_term(reply, entry.pid);
-        reply->event.token = entry.token;
+    if (process >= 0) {
+        set_term(reply, write_pid(cluster, process, reply->bytes));
     } else {
         reply->event.status = NPR_ENOTFOUND;
     }
@@ -535,20 +529,22 @@ static void start_for(struct cluster *cluster, const struct message *message, st
     free(reply);
     want_for(cluster, message, NPRI_EVENT_DELEGATED,
              (struct npri_core_event){.kind = NPRI_EVENT_START,
+                                      .node = name_of(message->from),
                                       .function = message->event.term,
                                       .deadline_ns = message->event.deadline_ns});
 }
 
-/* A lookup: the entry at once, unless its process is being restarted. */
+/* A lookup. */
 static void look_for(struct cluster *cluster, const struct message *message, struct message *reply)
 {
     const struct node *here = &cluster->nodes[message->to];
 
-    if (here->native && npri_core_is_restarting(here->core, message->event.term)) {
+    if (here->native) {
         free(reply);
         want_for(cluster, message, NPRI_EVENT_ASKED,
                  (struct npri_core_event){.kind = NPRI_EVENT_GET,
                                           .own_only = true,
+                                          .node = name_of(message->from),
                                           .deadline_ns = cluster->now_ns + 5000 * MS});
         return;
     }

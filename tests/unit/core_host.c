@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "core/state.h"
 #include "support/check.h"
 #include "term/write.h"
 
@@ -168,6 +169,7 @@ static const char *name_of(enum npri_effect_kind kind)
         [NPRI_EFFECT_DISCONNECT] = "DISCONNECT",
         [NPRI_EFFECT_FENCE] = "FENCE",
         [NPRI_EFFECT_QUORUM] = "QUORUM",
+        [NPRI_EFFECT_CONFLICT] = "CONFLICT",
     };
 
     return names[kind];
@@ -186,6 +188,8 @@ static void count_told(struct core_host *host, struct npr_term message)
     host->told_bytes += message.size;
     host->told_lost += npr_term_is_atom(parts[0], "lost") ? 1 : 0;
     host->told_synced += npr_term_is_atom(parts[0], "synced") ? 1 : 0;
+    host->told_unsure += npr_term_is_atom(parts[0], "unsure") ? 1 : 0;
+    host->told_markers += npr_term_is_atom(parts[0], "marker") ? 1 : 0;
     (void)npr_term_get_uint64(parts[2], &host->told_at);
 }
 
@@ -291,8 +295,11 @@ static void narrate(struct core_host *host, const struct npri_core_effect *effec
     add_term(host, " key=", effect->key);
     add_term(host, " function=", effect->function);
     add_term(host, " ", effect->term);
-    if (effect->started) {
-        add(host, " started");
+    if (effect->kind == NPRI_EFFECT_CONFLICT) {
+        add_term(host, " -> ", effect->old);
+    }
+    if (effect->started || effect->final || effect->moved) {
+        add(host, effect->started ? " started" : effect->final ? " final" : " moved");
     }
     if (effect->kind == NPRI_EFFECT_QUORUM) {
         add(host, " %s", effect->regained ? "regained" : "lost");
@@ -396,15 +403,13 @@ void host_fini(struct core_host *host)
     host->core = NULL;
 }
 
-npr_status host_step(struct core_host *host, struct npri_core_event event)
+/* What the core wants, into the trace. */
+static void take_effects(struct core_host *host)
 {
     struct npri_core_effect effect;
     unsigned count = 0;
     uint64_t fence = 0;
-    npr_status status;
 
-    event.now_ns = host->now_ns;
-    status = npri_core_step(host->core, &event);
     npri_core_check(host->core);
     while (npri_core_take(host->core, &effect)) {
         narrate(host, &effect);
@@ -417,6 +422,15 @@ npr_status host_step(struct core_host *host, struct npri_core_event event)
                          NPR_OK);
     }
     host->news_in_step_max = count > host->news_in_step_max ? count : host->news_in_step_max;
+}
+
+npr_status host_step(struct core_host *host, struct npri_core_event event)
+{
+    npr_status status;
+
+    event.now_ns = host->now_ns;
+    status = npri_core_step(host->core, &event);
+    take_effects(host);
     return status;
 }
 
@@ -499,6 +513,18 @@ void host_get(struct core_host *host, uint64_t request, const char *key, const c
 void host_start(struct core_host *host, uint64_t request, const char *key, const char *function)
 {
     step(host, wanted(host, NPRI_EVENT_START, request, key, function));
+}
+
+void host_start_from(struct core_host *host,
+                     const char *from,
+                     uint64_t request,
+                     const char *key,
+                     const char *function)
+{
+    struct npri_core_event event = wanted(host, NPRI_EVENT_START, request, key, function);
+
+    event.node = host_node(from);
+    step(host, event);
 }
 
 static struct npri_core_event answered(enum npri_event_kind kind,
@@ -620,7 +646,40 @@ void host_with_natives(struct core_host *host, const char *names)
 {
     add_peers(host, names, true);
     host_agree(host, names);
+    host_pass(host, 10); /* what it holds itself is told */
     host_forget_trace(host);
+}
+
+void host_mark(struct core_host *host, const char *names)
+{
+    char copy[128];
+    char *rest = copy;
+    char *name;
+
+    (void)snprintf(copy, sizeof(copy), "%s", names);
+    while ((name = strtok_r(rest, " ", &rest)) != NULL) {
+        host_told(host, name, "{marker,7,64}");
+    }
+}
+
+static struct npr_bytes bytes_of(struct npr_term term)
+{
+    return (struct npr_bytes){.data = term.data, .size = term.size};
+}
+
+void host_put_entry(struct core_host *host, struct npr_term key, struct npr_term pid)
+{
+    const struct npri_activation living = {.pid = pid};
+
+    assert_int_equal(npri_directory_put(&host->core->directory, bytes_of(key), &living, NULL),
+                     NPR_OK);
+    take_effects(host);
+}
+
+void host_remove_entry(struct core_host *host, struct npr_term key)
+{
+    (void)npri_directory_remove(&host->core->directory, bytes_of(key));
+    take_effects(host);
 }
 
 struct npr_term host_view(const struct npri_told_view *view)
@@ -644,6 +703,21 @@ void host_told_view(struct core_host *host, const char *node, const struct npri_
                    .kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = host_view(view)});
 }
 
+/* Pids as text have no creation; ours have this one. */
+static struct npr_term with_creations(struct npr_term term)
+{
+    struct npri_buffer *buffer = next_buffer();
+    uint8_t *data = npri_buffer_extend(buffer, term.size);
+
+    memcpy(data, term.data, term.size);
+    for (size_t i = 0; i + 15 < term.size; i++) {
+        if (data[i] == 'X' && data[i + 1] == 'w') { /* NEW_PID_EXT, SMALL_ATOM_UTF8_EXT */
+            data[i + 3 + data[i + 2] + 11] = 1;
+        }
+    }
+    return term_in(buffer);
+}
+
 void host_told(struct core_host *host, const char *node, const char *text)
 {
     struct npr_builder *builder = npr_builder_create();
@@ -652,8 +726,8 @@ void host_told(struct core_host *host, const char *node, const char *text)
     assert_non_null(builder);
     assert_int_equal(npr_term_parse(npr_bytes_of(text), builder, NULL), NPR_OK);
     assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
-    step(host,
-         (struct npri_core_event){.kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = term});
+    step(host, (struct npri_core_event){
+                   .kind = NPRI_EVENT_TOLD, .node = host_node(node), .term = with_creations(term)});
     npr_builder_destroy(builder);
 }
 

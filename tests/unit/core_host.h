@@ -22,6 +22,8 @@ struct core_host {
     uint64_t told_at; /* the last one's At */
     unsigned told_lost;
     unsigned told_synced;
+    unsigned told_unsure;
+    unsigned told_markers;
     bool views;                    /* what cores tell each other of views is in the trace, too */
     bool fences;                   /* FENCE effects are, and are not answered by themselves */
     struct npri_told_view view;    /* what was last told */
@@ -65,6 +67,12 @@ void host_release(struct core_host *host, uint64_t operation, enum npr_otp otp);
 /* `function` may be NULL; the deadline is 5 s from now. */
 void host_get(struct core_host *host, uint64_t request, const char *key, const char *function);
 void host_start(struct core_host *host, uint64_t request, const char *key, const char *function);
+/* The same of the node `from`. */
+void host_start_from(struct core_host *host,
+                     const char *from,
+                     uint64_t request,
+                     const char *key,
+                     const char *function);
 void host_asked(struct core_host *host, uint64_t operation, const char *pid); /* NULL: not there */
 void host_ask_failed(struct core_host *host, uint64_t operation, npr_status status);
 void host_delegated(struct core_host *host, uint64_t operation, npr_status status, const char *pid);
@@ -75,6 +83,13 @@ void host_down(struct core_host *host, const char *pid);
 
 /* The peer has read all that it was told. */
 void host_told_read(struct core_host *host, const char *node);
+
+/* Puts the entry straight into the table, or takes it out: for cases that are not about consent. */
+void host_put_entry(struct core_host *host, struct npr_term key, struct npr_term pid);
+void host_remove_entry(struct core_host *host, struct npr_term key);
+
+/* These native peers, which agree, have told all that they hold. */
+void host_mark(struct core_host *host, const char *names);
 
 /* These native peers see what the core sees, take its view and acknowledge it. */
 void host_agree(struct core_host *host, const char *names);

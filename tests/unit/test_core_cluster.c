@@ -278,7 +278,8 @@ static void hanging_original_delays_nobody(void **state)
             const uint64_t most_ns = request->key < 2 ? 2500 * MS : 300 * MS;
 
             CHECK_SEED(seed, request->answered_ns - request->asked_ns <= most_ns);
-            CHECK_SEED(seed, request->status == NPR_OK || request->status == NPR_ETIMEDOUT);
+            CHECK_SEED(seed, request->status == NPR_OK || request->status == NPR_ETIMEDOUT ||
+                                 request->node == CLUSTER_NODES_MAX); /* a node asked another */
         }
         cluster_destroy(cluster);
     }

@@ -137,8 +137,8 @@ static void disconnected_node_is_gone(void **state)
     (void)state;
     host_init(&host);
     host_with_natives(&host, "b c");
-    host_register(&host, "ka", "b.7");
-    host_register(&host, "kb", "c.7");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("b.7"));
+    host_put_entry(&host, host_atom("kb"), host_pid_term("c.7"));
     host_forget_trace(&host);
     host_disconnected(&host, "b");
     CHECK_TRACE(&host, "DEMONITOR b.7\nCONNECT b\n");
@@ -155,7 +155,7 @@ static void new_incarnation_replaces_the_old(void **state)
     (void)state;
     host_init(&host);
     host_with_natives(&host, "b");
-    host_register(&host, "ka", "b.7");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("b.7"));
     host_forget_trace(&host);
     assert_int_equal(host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_CONNECTED,
                                                                .node = host_node("b"),

@@ -175,6 +175,7 @@ static void script(struct sweep *sweep)
     want(sweep, NPRI_EVENT_GET, 5, "zb");
     pass(sweep, 1500 * MS);
     step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED, .node = host_node("c")});
+    fence(sweep);
     want(sweep, NPRI_EVENT_GET, 6, "ya");
     answer_all(sweep);
     answer_all(sweep);
@@ -195,6 +196,7 @@ static void run(void)
     npri_alloc_fail_after(0);
     sweep.failing_step = 0;
     step(&sweep, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED, .node = host_node("b")});
+    fence(&sweep);
     pass(&sweep, 1000 * MS);
     sweep.operations_count = 0;
     want(&sweep, NPRI_EVENT_GET, 7, "fresha");

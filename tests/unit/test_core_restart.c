@@ -249,7 +249,7 @@ static void unregistering_ends_it(void **state)
 /* Would catch: two processes under one key, in either order. */
 static void another_pid_under_the_key_ends_it(void **state)
 {
-    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER, .keep = true};
+    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER, .request = 9, .keep = true};
     struct core_host host;
 
     (void)state;
@@ -266,11 +266,15 @@ static void another_pid_under_the_key_ends_it(void **state)
     host_get(&host, 2, "ka", NULL);
     event.key = host_atom("ka");
     event.term = host_pid_term("a.7");
-    assert_int_equal(host_step(&host, event), NPR_EEXIST); /* it is as good as there */
+    event.deadline_ns = host.now_ns + 5000 * MS;
+    assert_int_equal(host_step(&host, event), NPR_OK); /* waits: it is as good as there */
+    event.term = host_pid_term("a.8");
+    event.request = 10;
+    assert_int_equal(host_step(&host, event), NPR_OK);
     host_register(&host, "ka", "a.7");
     host_forget_trace(&host);
     started(&host, 2, "a.2", NPRI_RESTART_PERMANENT);
-    CHECK_TRACE(&host, "DISCARD a.2\nANSWER 2 OK a.7\n");
+    CHECK_TRACE(&host, "DISCARD a.2\nANSWER 2 OK a.7\nANSWER 9 OK a.7\nANSWER 10 EEXIST a.7\n");
     down(&host, "a.7", CRASH);
     CHECK_TRACE(&host, "");
     host_fini(&host);

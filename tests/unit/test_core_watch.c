@@ -78,21 +78,21 @@ static void own_entries_are_told_in_order(void **state)
 
     (void)state;
     init(&host, "");
-    host_register(&host, "ka", "a.1");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
     assert_int_equal(subscribe(&host, 7, "all"), NPR_OK);
     CHECK_TRACE(&host, "NEWS 7 registered key=ka a.1\nNEWS 7 synced\n");
-    host_register(&host, "kb", "a.2");
-    host_register(&host, "kb", "a.2");
-    host_register(&host, "kb", "a.3");
+    host_put_entry(&host, host_atom("kb"), host_pid_term("a.2"));
+    host_put_entry(&host, host_atom("kb"), host_pid_term("a.2"));
+    host_put_entry(&host, host_atom("kb"), host_pid_term("a.3"));
     CHECK_TRACE(&host, "NEWS 7 registered key=kb a.2\nNEWS 7 moved key=kb a.2 -> a.3\n");
-    host_unregister(&host, "kb");
-    host_unregister(&host, "kb");
+    host_remove_entry(&host, host_atom("kb"));
+    host_remove_entry(&host, host_atom("kb"));
     CHECK_TRACE(&host, "NEWS 7 gone key=kb a.3 unregistered\n");
     down(&host, "a.1", "killed");
     CHECK_TRACE(&host, "NEWS 7 gone key=ka a.1 killed\n");
     unsubscribe(&host, 7);
     unsubscribe(&host, 7);
-    host_register(&host, "kc", "a.1");
+    host_put_entry(&host, host_atom("kc"), host_pid_term("a.1"));
     CHECK_TRACE(&host, "");
     host_fini(&host);
 }
@@ -111,12 +111,12 @@ static void subscribers_get_what_they_asked_for(void **state)
     assert_int_equal(subscribe(&host, 5, "{prefix,x}"), NPR_EINVAL);
     assert_int_equal(subscribe(&host, 6, "every"), NPR_EINVAL);
     CHECK_TRACE(&host, "NEWS 1 synced\nNEWS 2 synced\nNEWS 3 synced\nNEWS 4 synced\n");
-    host_register(&host, "ka", "a.1");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
     CHECK_TRACE(&host, "NEWS 1 registered key=ka a.1\nNEWS 2 registered key=ka a.1\n");
-    host_register(&host, "kb", "a.1");
+    host_put_entry(&host, host_atom("kb"), host_pid_term("a.1"));
     CHECK_TRACE(&host, "NEWS 3 registered key=kb a.1\n");
     unsubscribe(&host, 1);
-    host_unregister(&host, "ka");
+    host_remove_entry(&host, host_atom("ka"));
     host_down(&host, "a.1");
     CHECK_TRACE(&host, "NEWS 2 gone key=ka a.1 unregistered\nNEWS 3 gone key=kb a.1 unknown\n");
     host_fini(&host);
@@ -220,9 +220,9 @@ static void a_key_at_two_nodes_is_shown_once(void **state)
     CHECK_TRACE(&host, "NEWS 7 moved key=k c.2 -> c.3\n");
     host_disconnected(&host, "c");
     CHECK_TRACE(&host, "NEWS 7 moved key=k c.3 -> c.2\nNEWS 7 nodedown c\n");
-    host_register(&host, "k", "a.9");
+    host_put_entry(&host, host_atom("k"), host_pid_term("a.9"));
     told(&host, "b", "{gone,1,400,k,noconnection}");
-    host_unregister(&host, "k");
+    host_remove_entry(&host, host_atom("k"));
     CHECK_TRACE(&host, "NEWS 7 moved key=k c.2 -> a.9\nNEWS 7 gone key=k a.9 unregistered\n");
     host_fini(&host);
 }
@@ -275,20 +275,20 @@ static void a_peer_is_told(void **state)
 
     (void)state;
     init(&host, "b");
-    host_register(&host, "ka", "a.1");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
     told(&host, "b", "{watch,5,{key,ka}}");
     told(&host, "b", "{watch,5,all}"); /* that number is taken */
     CHECK_TRACE(&host, "TELL b {entries,5,90,[{ka,<a@h.1.0>,0}]}\nTELL b {synced,5,154}\n");
-    host_register(&host, "kb", "a.1");
-    host_register(&host, "ka", "a.2");
+    host_put_entry(&host, host_atom("xa"), host_pid_term("a.1"));
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.2"));
     down(&host, "a.2", "{bad,luck}");
     CHECK_TRACE(&host, "TELL b {entries,5,240,[{ka,<a@h.2.0>,0}]}\nTELL b {gone,5,308,ka,error}\n");
     told(&host, "b", "{unwatch,5}");
     told(&host, "b", "{unwatch,5}");
-    told(&host, "b", "{watch,6,{key,kb}}");
+    told(&host, "b", "{watch,6,{key,xa}}");
     host_forget_trace(&host);
     host_disconnected(&host, "b");
-    host_unregister(&host, "kb");
+    host_remove_entry(&host, host_atom("xa"));
     CHECK_TRACE(&host, "");
     host_fini(&host);
 }
@@ -393,13 +393,13 @@ static void big_entries(struct core_host *host, unsigned first, unsigned count, 
         npri_put_uint(&key, i);
         npri_put_u8(&key, 'm');
         npri_put_u32(&key, 16000);
-        memset(npri_buffer_extend(&key, 16000), 'x', 16000);
-        assert_int_equal(
-            host_step(host, (struct npri_core_event){.kind = there ? NPRI_EVENT_REGISTER
-                                                                   : NPRI_EVENT_UNREGISTER,
-                                                     .key = {.data = key.data, .size = key.size},
-                                                     .term = host_pid_term("a.1")}),
-            NPR_OK);
+        memset(npri_buffer_extend(&key, 16000), 'a', 16000); /* the first node's */
+        if (there) {
+            host_put_entry(host, (struct npr_term){.data = key.data, .size = key.size},
+                           host_pid_term("a.1"));
+        } else {
+            host_remove_entry(host, (struct npr_term){.data = key.data, .size = key.size});
+        }
         host_forget_trace(host);
         npri_buffer_fini(&key);
     }
@@ -513,8 +513,8 @@ static void a_node_with_many_keys_leaves(void **state)
     assert_int_equal(host.news[NPR_WATCH_GONE], NPRI_WORK_ITEMS_MAX);
     host.only_told = false;
     host_forget_trace(&host);
-    host_register(&host, "last", "a.9");
-    host_unregister(&host, "last");
+    host_put_entry(&host, host_atom("last"), host_pid_term("a.9"));
+    host_remove_entry(&host, host_atom("last"));
     CHECK_TRACE(&host, "NEWS 7 moved key=last b.2 -> a.9\n"
                        "NEWS 7 gone key=last a.9 unregistered\n");
     host.only_told = true;

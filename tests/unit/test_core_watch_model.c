@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "core/state.h"
 #include "support/check.h"
 #include "term/write.h"
 
@@ -160,17 +161,10 @@ static void on_tell(unsigned node, const struct npri_core_effect *effect)
     npri_list_append(&world.queues[node][to], &message->link);
 }
 
-static npr_status step(unsigned node, struct npri_core_event event)
+static void take_effects(unsigned node)
 {
     struct npri_core_effect effect;
-    npr_status status;
 
-    event.now_ns = world.now_ns;
-    if (world.no_memory && event.kind != NPRI_EVENT_CONNECTED && event.kind != NPRI_EVENT_GREETED &&
-        draw(6) == 0) {
-        npri_alloc_fail_after(1 + draw(8));
-    }
-    status = npri_core_step(world.cores[node], &event);
     npri_alloc_fail_after(0);
     npri_core_check(world.cores[node]);
     while (npri_core_take(world.cores[node], &effect)) {
@@ -180,7 +174,46 @@ static npr_status step(unsigned node, struct npri_core_event event)
             on_tell(node, &effect);
         }
     }
+}
+
+static void draw_memory(void)
+{
+    if (world.no_memory && draw(6) == 0) {
+        npri_alloc_fail_after(1 + draw(8));
+    }
+}
+
+static npr_status step(unsigned node, struct npri_core_event event)
+{
+    npr_status status;
+
+    event.now_ns = world.now_ns;
+    if (event.kind != NPRI_EVENT_CONNECTED && event.kind != NPRI_EVENT_GREETED) {
+        draw_memory();
+    }
+    status = npri_core_step(world.cores[node], &event);
+    take_effects(node);
     return status;
+}
+
+/* Straight into the table, or out of it: consent is not this test's business. */
+static bool put_entry(unsigned node, struct npr_term key, struct npr_term pid)
+{
+    const struct npri_activation living = {.pid = pid};
+    bool put;
+
+    draw_memory();
+    put = npri_directory_put(&world.cores[node]->directory, npri_bytes(key.data, key.size), &living,
+                             NULL) == NPR_OK;
+    take_effects(node);
+    return put;
+}
+
+static void remove_entry(unsigned node, struct npr_term key)
+{
+    draw_memory();
+    (void)npri_directory_remove(&world.cores[node]->directory, npri_bytes(key.data, key.size));
+    take_effects(node);
 }
 
 /* ---- What happens. */
@@ -277,13 +310,13 @@ static void subscribe(unsigned node, unsigned stream)
 static void change_entry(unsigned node, unsigned key)
 {
     struct npri_buffer buffers[2] = {{0}};
-    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER, .key = key_term(&buffers[0], key)};
+    const struct npr_term term = key_term(&buffers[0], key);
+    struct npri_core_event event;
     uint32_t code = node * 100000 + ++world.last_id;
 
     switch (draw(4)) {
     case 0:
-        event.kind = NPRI_EVENT_UNREGISTER;
-        (void)step(node, event);
+        remove_entry(node, term);
         world.tables[node][key] = 0;
         break;
     case 1: /* its process ends: all its keys */
@@ -304,8 +337,7 @@ static void change_entry(unsigned node, unsigned key)
         /* fallthrough */
     default:
         code = code == 0 ? node * 100000 + ++world.last_id : code;
-        event.term = pid_term(&buffers[1], code);
-        if (step(node, event) == NPR_OK) {
+        if (put_entry(node, term, pid_term(&buffers[1], code))) {
             world.tables[node][key] = code;
         }
         break;
@@ -508,12 +540,10 @@ static void apply_told(struct npr_term message)
     }
 }
 
-static void walk_step(struct npri_core_event event)
+static void take_walk_effects(void)
 {
     struct npri_core_effect effect;
 
-    event.now_ns = world.now_ns;
-    assert_int_equal(npri_core_step(walk.core, &event), NPR_OK);
     while (npri_core_take(walk.core, &effect)) {
         if (effect.kind == NPRI_EFFECT_TELL) {
             apply_told(effect.term);
@@ -521,16 +551,29 @@ static void walk_step(struct npri_core_event event)
     }
 }
 
+static void walk_step(struct npri_core_event event)
+{
+    event.now_ns = world.now_ns;
+    assert_int_equal(npri_core_step(walk.core, &event), NPR_OK);
+    take_walk_effects();
+}
+
 static void change_number(uint32_t key, bool there)
 {
+    struct npri_directory *directory = &walk.core->directory;
     struct npri_buffer buffers[2] = {{0}};
-    struct npri_core_event event = {.kind = there ? NPRI_EVENT_REGISTER : NPRI_EVENT_UNREGISTER};
+    struct npri_activation living = {0};
 
     npri_put_uint(&buffers[0], key);
-    event.key = (struct npr_term){.data = buffers[0].data, .size = buffers[0].size};
     walk.table[key] = there ? ++world.last_id : 0;
-    event.term = there ? pid_term(&buffers[1], world.last_id) : (struct npr_term){0};
-    walk_step(event);
+    if (there) {
+        living.pid = pid_term(&buffers[1], world.last_id);
+        assert_int_equal(
+            npri_directory_put(directory, npri_buffer_bytes(&buffers[0]), &living, NULL), NPR_OK);
+    } else {
+        (void)npri_directory_remove(directory, npri_buffer_bytes(&buffers[0]));
+    }
+    take_walk_effects();
     npri_buffer_fini(&buffers[0]);
     npri_buffer_fini(&buffers[1]);
 }

@@ -1,0 +1,127 @@
+/* core/leads.h - what other nodes hold of the keys that this node owns: key -> host, pid, token, as
+ * the host has told.  Pure.
+ *
+ *     the host tells an entry, or a claim is granted --> a lead with a pid
+ *     the host starts or restarts the key            --> BUSY: no pid; who wants the key waits
+ *     the host is told to drop its entry             --> BUSY, too, until it has
+ *     the host says that it is gone                  --> no lead; who has waited finds his way anew
+ *     the host is lost, or tells a new epoch         --> VOID, all of its leads at once
+ *
+ * A lead is the present word of its host, never a memory: so all leads of a peer that is lost, or
+ * that begins to tell anew, are void in one step, and freed in pieces.  They hang on a set for
+ * that: a set without a peer is void, and so is what is in it.
+ *
+ * Two hosts that have the same key are a conflict (core/conflicts.h): the winner's lead stays.
+ *
+ * Invariants (npri_leads_check):
+ *     L1  each lead is found under its key; there are no others;
+ *     L2  a lead that somebody waits for is busy, and its set has a peer;
+ *     L3  a set with a peer is that peer's, which is connected and native.
+ *
+ * Leads are bounded by memory only, as entries are: they are the product. */
+#ifndef NPRI_CORE_LEADS_H
+#define NPRI_CORE_LEADS_H
+
+#include "base/map.h"
+#include "core/watch.h"
+
+struct npri_peer;
+struct npri_request;
+
+/* The leads of one peer and one of its epochs. */
+struct npri_lead_set {
+    struct npri_link of_void; /* linked once it is void */
+    struct npri_peer *peer;   /* NULL: void */
+    struct npri_link leads;   /* those that are not busy */
+    struct npri_link busy;
+};
+
+struct npri_lead {
+    struct npri_map_node node; /* by key */
+    struct npri_link of_set;
+    struct npri_lead_set *set;
+    uint64_t token;
+    struct npri_link waiting; /* of struct npri_request */
+    bool busy;
+    uint32_t key_size;
+    uint32_t pid_size; /* 0: its host has not said.  Of a busy one: the pid that is to be dropped */
+    uint8_t bytes[];   /* key, pid */
+};
+
+struct npri_leads {
+    struct npri_map map;
+    struct npri_link voids; /* of struct npri_lead_set: to be freed */
+    struct npri_work work;  /* frees them */
+};
+
+/* What of the leads is a peer's.  All zero, or empty, while it is not connected. */
+struct npri_lending {
+    struct npri_lead_set *set; /* NULL: none yet */
+    struct npri_link claims;   /* of struct npri_claim: what it has claimed here */
+    bool marked;               /* the marker of its present epoch is in */
+    uint64_t heard;            /* bytes that it has pushed, as it counts them, */
+    uint64_t heard_read;       /* and that it was told we have read */
+};
+
+/* False when out of memory. */
+bool npri_leads_init(struct npri_core *core);
+void npri_leads_fini(struct npri_core *core);
+
+/* The lead of a key in normal form; NULL: none that is not void. */
+struct npri_lead *npri_lead_find(const struct npri_core *core, struct npr_bytes key);
+
+/* What it leads to; not of a busy one. */
+struct npri_activation npri_lead_activation(const struct npri_lead *lead);
+static inline struct npr_bytes npri_lead_key(const struct npri_lead *lead)
+{
+    return npri_bytes(lead->bytes, lead->key_size);
+}
+
+/* `peer` hosts the key now: over any other lead of the key.  `living` NULL: it is busy.  Who waited
+ * finds his way anew.  False: no memory, nothing has changed. */
+NPR_NODISCARD bool npri_lead_put(struct npri_core *core,
+                                 struct npri_peer *peer,
+                                 struct npr_bytes key,
+                                 const struct npri_activation *living);
+
+/* The host was told to drop the pid that it leads to: busy until it has. */
+void npri_lead_set_busy(struct npri_lead *lead);
+
+/* `request` waits for the word of a busy lead's host. */
+void npri_lead_wait(struct npri_lead *lead, struct npri_request *request);
+
+/* There is none any more; who waited finds his way anew. */
+void npri_lead_remove(struct npri_core *core, struct npri_lead *lead);
+
+/* ---- What peers tell (core/push.h has the messages).  The epoch was looked at. */
+
+void npri_lead_on_entry(struct npri_core *core,
+                        struct npri_peer *peer,
+                        struct npr_bytes key,
+                        const struct npri_activation *living);
+void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key);
+
+/* `pid` none: the start that was busy has come to nothing. */
+void npri_lead_on_gone(struct npri_core *core,
+                       struct npri_peer *peer,
+                       struct npr_bytes key,
+                       struct npr_term pid);
+void npri_leads_on_marker(struct npri_core *core, struct npri_peer *peer);
+void npri_leads_on_unsure(struct npri_core *core, struct npri_peer *peer);
+
+/* The peer has told a new epoch, or is not connected any more: what it told before is void. */
+void npri_leads_on_peer_epoch(struct npri_core *core, struct npri_peer *peer);
+void npri_leads_on_peer_lost(struct npri_core *core, struct npri_peer *peer);
+
+/* ---- What is known of a key that this node owns. */
+
+/* Whether this node is agreed and has the marker of every native node in its view. */
+bool npri_leads_settled(const struct npri_core *core);
+
+/* Settled, and no original in the view: own table and leads have all that there is. */
+bool npri_leads_know_all(const struct npri_core *core);
+
+void npri_leads_work(struct npri_core *core);
+void npri_leads_check(const struct npri_core *core);
+
+#endif /* NPRI_CORE_LEADS_H */
