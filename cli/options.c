@@ -279,9 +279,9 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_NET_TICKTIME:
         return parse_u32(value, &out->net_ticktime_s) && out->net_ticktime_s > 0;
     case OPTION_FRAME_BYTES:
-        return parse_bytes(value, &out->frame_bytes_max);
     case OPTION_QUEUE_BYTES:
-        return parse_bytes(value, &out->queue_bytes_max);
+        return parse_bytes(value, id == OPTION_FRAME_BYTES ? &out->frame_bytes_max
+                                                           : &out->queue_bytes_max);
     case OPTION_LOG_LEVEL:
         return parse_log_level(value, &out->log_level);
     case OPTION_LIMIT:
@@ -289,9 +289,8 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_SORT:
         return set_text(&out->sort, value);
     case OPTION_PREFIX:
-        return set_text(&out->prefix, value);
     case OPTION_MATCH:
-        return set_text(&out->match, value);
+        return set_text(id == OPTION_PREFIX ? &out->prefix : &out->match, value);
     case OPTION_COUNT:
         out->count = true;
         return true;

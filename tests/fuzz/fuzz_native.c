@@ -1,0 +1,106 @@
+/* A sequence of terms, each told by one of two native peers (a byte says which, and how much time
+ * passes) to our core: views, losses, beats, lists of links, and what keys hang on them.  Nothing
+ * breaks, however wrong it is; whoever says what is no message is gone.  (The core's own invariants
+ * are checked after each.) */
+#include <string.h>
+
+#include "core/core.h"
+#include "core/views.h"
+#include "term/read.h"
+
+#include "fuzz/fuzz.h"
+
+#define HEARTBEAT_NS    UINT64_C(500000000)
+#define NODE_TIMEOUT_NS UINT64_C(3000000000)
+
+static const char *const names[2] = {"b@h", "c@h"};
+
+static struct npr_node_name name(const char *text)
+{
+    struct npr_node_name node = {.size = (uint8_t)strlen(text)};
+
+    memcpy(node.text, text, node.size);
+    return node;
+}
+
+static void digest(const void *data, size_t size, uint8_t out[16])
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ ((const uint8_t *)data)[i]) * UINT64_C(0x100000001b3);
+    }
+    memcpy(out, &hash, sizeof(hash));
+    memcpy(out + sizeof(hash), &hash, sizeof(hash));
+}
+
+/* Fences pass at once; whoever is to be disconnected is. */
+static void step(struct npri_core *core, struct npri_core_event event)
+{
+    struct npri_core_effect effect;
+    uint64_t fence = 0;
+
+    FUZZ_CHECK(npri_core_step(core, &event) == NPR_OK);
+    npri_core_check(core);
+    while (npri_core_take(core, &effect)) {
+        fence = effect.kind == NPRI_EFFECT_FENCE ? effect.operation : fence;
+    }
+    if (fence != 0) {
+        step(core, (struct npri_core_event){
+                       .kind = NPRI_EVENT_FENCED, .now_ns = event.now_ns, .operation = fence});
+    }
+}
+
+static void connect_native(struct npri_core *core, const char *text, uint64_t now_ns)
+{
+    struct npri_core_event event = {
+        .kind = NPRI_EVENT_CONNECTED, .now_ns = now_ns, .node = name(text), .creation = 1};
+
+    step(core, event);
+    event.kind = NPRI_EVENT_GREETED;
+    event.greeting = (struct npri_greeting){.version = NPRI_NATIVE_VERSION,
+                                            .oldest = NPRI_NATIVE_OLDEST,
+                                            .heartbeat_ns = HEARTBEAT_NS,
+                                            .node_timeout_ns = NODE_TIMEOUT_NS};
+    step(core, event);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct npri_core_options options = {.self = name("a@h"),
+                                              .creation = 1,
+                                              .member = true,
+                                              .md5 = digest,
+                                              .announce_ns = 5000000000,
+                                              .expire_ns = 10000000000,
+                                              .suspect_ns = 1000000000,
+                                              .heartbeat_ns = HEARTBEAT_NS,
+                                              .node_timeout_ns = NODE_TIMEOUT_NS,
+                                              .quorum = 2};
+    struct npri_core_event event = {.kind = NPRI_EVENT_TOLD};
+    struct npri_buffer scratch = {.data = NULL};
+    struct npri_core *core = npri_core_create(&options);
+    size_t used = 0;
+
+    FUZZ_CHECK(core != NULL);
+    connect_native(core, names[0], 0);
+    connect_native(core, names[1], 0);
+    while (size > 1 && npri_term_read(npri_bytes(data + 1, size - 1), &scratch, &event.term, &used,
+                                      NULL) == NPR_OK) {
+        event.node = name(names[data[0] & 1]);
+        event.now_ns += (uint64_t)(data[0] >> 1) * 20000000;
+        step(core, event);
+        if (!npri_core_is_native(core, &event.node)) {
+            connect_native(core, names[data[0] & 1], event.now_ns);
+        }
+        npri_buffer_reset(&scratch);
+        data += used + 1;
+        size -= used + 1;
+        while (npri_core_deadline_ns(core) <= event.now_ns) {
+            step(core, (struct npri_core_event){.kind = NPRI_EVENT_TIME, .now_ns = event.now_ns});
+        }
+    }
+    npri_core_destroy(core);
+    npri_buffer_fini(&scratch);
+    return 0;
+}
