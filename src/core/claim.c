@@ -151,6 +151,9 @@ void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim)
     if (claim != NULL) {
         not_waiting(core, claim);
         npri_list_remove(&claim->of_peer);
+        if (claim->consented) {
+            npri_push_correct(core, npri_shared_bytes(claim->request->key), claimed_pid(claim));
+        }
         npri_free(claim);
     }
 }
@@ -199,6 +202,18 @@ static void put_own(struct npri_core *core, struct npri_request *request, uint64
     npri_request_answer_claim(core, request, NPR_OK, &living);
 }
 
+static void tell_claimed(struct npri_core *core, struct npri_request *request, uint64_t token)
+{
+    const struct npri_claim *claim = request->claim;
+    struct npri_buffer *message = begin(core, claim, 5, "claimed");
+
+    npri_put_bytes(message, npri_shared_bytes(request->key));
+    npri_put_term(message, claimed_pid(claim));
+    npri_put_uint(message, token);
+    tell(core, claim);
+    npri_request_end_told(core, request);
+}
+
 /* The peer may have it.  The lead is there before it hears of it. */
 static void grant_peer(struct npri_core *core, struct npri_request *request, uint64_t token)
 {
@@ -206,7 +221,6 @@ static void grant_peer(struct npri_core *core, struct npri_request *request, uin
     const struct npr_bytes key = npri_shared_bytes(request->key);
     const struct npri_activation living = {.pid = claimed_pid(claim), .token = token};
     struct npri_activation own;
-    struct npri_buffer *message;
 
     if (!npri_lead_put(core, claim->peer, key, &living)) {
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
@@ -215,12 +229,7 @@ static void grant_peer(struct npri_core *core, struct npri_request *request, uin
     if (npri_directory_find(&core->directory, key, &own)) {
         (void)npri_directory_remove(&core->directory, key); /* The claim does not keep it. */
     }
-    message = begin(core, claim, 5, "claimed");
-    npri_put_bytes(message, key);
-    npri_put_term(message, living.pid);
-    npri_put_uint(message, token);
-    tell(core, claim);
-    npri_request_end_told(core, request);
+    tell_claimed(core, request, token);
 }
 
 static void grant(struct npri_core *core, struct npri_request *request)
@@ -272,7 +281,11 @@ static void decide_on_lead(struct npri_core *core,
     }
     living = npri_lead_activation(lead);
     if (!claim->release && is_claimed(claim, living.pid)) {
-        succeed(core, request, &living);
+        if (lead->set->peer == claim->peer) {
+            tell_claimed(core, request, living.token); /* It may have missed our first word. */
+        } else {
+            succeed(core, request, &living);
+        }
     } else if (claim->keep) {
         refuse_taken(core, request, &living);
     } else if (!npri_views_agreed(core)) {
@@ -581,17 +594,36 @@ static struct npri_claim *take_asked(struct npri_core *core,
     return claim;
 }
 
-/* Whether some claim of this key is with its owner: then its outcome will tell. */
-static bool is_claiming(const struct npri_core *core, struct npr_bytes key)
+/* The claim of that key and pid that is with its owner, or NULL. */
+static struct npri_claim *find_claiming(const struct npri_core *core,
+                                        struct npr_bytes key,
+                                        struct npr_term pid)
 {
     NPRI_LIST_FOREACH (at, &core->claiming) {
         const struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
 
-        if (npri_bytes_equal(npri_shared_bytes(request->key), key)) {
-            return true;
+        if (npri_bytes_equal(npri_shared_bytes(request->key), key) &&
+            is_claimed(request->claim, pid)) {
+            return request->claim;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* The owner has consented to what nobody wants any more, and must not believe that it is here; but
+ * when the same is claimed anew, only what comes of that tells. */
+static void give_back(struct npri_core *core,
+                      struct npri_peer *owner,
+                      struct npr_bytes key,
+                      struct npr_term pid)
+{
+    struct npri_claim *anew = find_claiming(core, key, pid);
+
+    if (anew == NULL) {
+        npri_push_word(core, owner, key, pid);
+    } else {
+        anew->consented = true;
+    }
 }
 
 bool npri_claim_on_told_claimed(struct npri_core *core,
@@ -612,10 +644,7 @@ bool npri_claim_on_told_claimed(struct npri_core *core,
     token = npri_token_on_seen(core, token);
     claim = take_asked(core, peer, ref);
     if (claim == NULL) {
-        /* Nobody wants it any more, and the owner must not believe that it is here. */
-        if (!is_claiming(core, key)) {
-            npri_push_word(core, peer, key, pid);
-        }
+        give_back(core, peer, key, pid);
         return true;
     }
     put_own(core, claim->request, token);

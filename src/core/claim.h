@@ -39,6 +39,7 @@ struct npri_claim {
     bool release;   /* else it registers */
     bool keep;      /* another process's entry stays */
     bool looked;    /* nobody else had it in `epoch` */
+    bool consented; /* some owner has, to the same in another epoch: it hears what comes of this */
     uint32_t pid_size;
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };

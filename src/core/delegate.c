@@ -175,6 +175,7 @@ void npri_delegation_join(struct npri_core *core,
         return;
     }
     request->initiator = begins;
+    request->came_late = delegation->told != NULL;
     request->state = NPRI_REQUEST_DELEGATED;
     request->delegation = delegation;
     npri_list_append(&delegation->waiting, &request->waiting);
@@ -203,6 +204,20 @@ static void delegate(struct npri_core *core, struct npri_delegation *delegation)
     }
 }
 
+/* Those who came when the original had answered already: to them its answer is old. */
+static void part_late(struct npri_delegation *delegation, struct npri_link *late)
+{
+    struct npri_link *next;
+
+    for (struct npri_link *at = delegation->waiting.next; at != &delegation->waiting; at = next) {
+        next = at->next;
+        if (NPRI_CONTAINER_OF(at, struct npri_request, waiting)->came_late) {
+            npri_list_remove(at);
+            npri_list_append(late, at);
+        }
+    }
+}
+
 /* What stands in the original's table is the answer: of two that were started at once it is the one
  * that others will find. */
 static void on_looked_again(struct npri_core *core,
@@ -210,13 +225,18 @@ static void on_looked_again(struct npri_core *core,
                             const struct npri_activation *found)
 {
     const struct npri_activation told = {.pid = npri_shared_term(delegation->told)};
+    struct npri_link late;
+
+    npri_list_init(&late);
 
     if (found != NULL) {
         end_with_pid(core, delegation, found, npr_term_equal(found->pid, told.pid));
     } else if (delegation->lookup.broken) {
         end_held(core, delegation);
     } else {
+        part_late(delegation, &late);
         end_with_pid(core, delegation, &told, true);
+        npri_requests_hold_all(core, &late);
     }
 }
 

@@ -192,6 +192,15 @@ void npri_push_word(struct npri_core *core,
     }
 }
 
+void npri_push_correct(struct npri_core *core, struct npr_bytes key, struct npr_term pid)
+{
+    struct npri_peer *peer = listener(core, key);
+
+    if (peer != NULL) {
+        npri_push_word(core, peer, key, pid);
+    }
+}
+
 /* ---- Walking. */
 
 static void tell_marker(struct npri_core *core, struct npri_peer *peer)

@@ -81,6 +81,9 @@ void npri_push_word(struct npri_core *core,
                     struct npr_bytes key,
                     struct npr_term pid);
 
+/* The same for the owner, if that is told. */
+void npri_push_correct(struct npri_core *core, struct npr_bytes key, struct npr_term pid);
+
 /* A peer has read what was told it up to `at`. */
 void npri_push_on_read(struct npri_core *core, struct npri_peer *peer, uint64_t at);
 

@@ -24,10 +24,10 @@ static void end(struct npri_core *core, struct npri_request *request)
         npri_list_remove(&request->all);
         core->requests_count--;
     }
+    npri_claim_destroy(core, request->claim);
     npri_shared_release(request->key);
     npri_shared_release(request->function);
     npri_shared_release(request->caller);
-    npri_claim_destroy(core, request->claim);
     npri_effect_destroy(request->answer);
     npri_free(request);
 }
@@ -447,7 +447,11 @@ static void on_not_found(struct npri_core *core, struct npri_request *request)
 {
     const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
 
-    if (request->function == NULL || request->lookup.no_memory) {
+    if (request->function == NULL && !request->lookup.final && !npri_views_agreed(core) &&
+        !request->lookup.silent && !request->lookup.lost && !request->lookup.no_memory) {
+        /* There may be nodes that the others know and we do not yet. */
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    } else if (request->function == NULL || request->lookup.no_memory) {
         answer_absent(core, request);
     } else if (owner != NULL && (owner->self || owner->native)) {
         request->looked = true;

@@ -55,6 +55,7 @@ struct npri_request {
     bool own_only;   /* nobody else is asked */
     bool start_here; /* NPRI_EVENT_START of a native node, which takes this one for the owner */
     bool initiator;  /* the start or the delegation that it waits for was begun for it */
+    bool came_late;  /* to its delegation, which had an answer already */
     bool of_member;  /* a node asks that has our view */
     bool held_enough;
     bool looked;            /* nobody but the owner, who is silent, has it */

@@ -101,6 +101,10 @@ static void gone_node_has_nothing(void **state)
     host_disconnected(&host, "b");                 /* nobody answers where it was */
     CHECK_TRACE(&host, "ASK 5 c key=kb\n");
     host_asked(&host, 5, NULL);
+    CHECK_TRACE(&host, ""); /* but c may know nodes that we do not */
+    host_agree(&host, "c");
+    CHECK_TRACE(&host, "ASK 6 c key=kb\n");
+    host_asked(&host, 6, NULL);
     CHECK_TRACE(&host, "ANSWER 1 ENOTFOUND no node has the key\n");
     host_fini(&host);
 }
