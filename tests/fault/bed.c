@@ -15,18 +15,19 @@ void bed_say(const struct bed *bed, const char *format, ...)
 {
     va_list arguments;
 
-    (void)printf("%7.2f s  ", (double)(report_now_ns() - bed->began_ns) / 1e9);
+    FILE *out = bed->options.narration;
+
+    (void)fprintf(out, "%7.2f s  ", (double)(report_now_ns() - bed->began_ns) / 1e9);
     va_start(arguments, format);
-    (void)vprintf(format, arguments);
+    (void)vfprintf(out, format, arguments);
     va_end(arguments);
-    (void)printf("\n");
-    (void)fflush(stdout);
+    (void)fprintf(out, "\n");
+    (void)fflush(out);
 }
 
 void bed_fault(struct bed *bed, const char *what)
 {
-    (void)printf("FAULT: %s\n", what);
-    (void)fflush(stdout);
+    (void)fprintf(bed->options.narration, "FAULT: %s\n", what);
     bed->faults_count++;
 }
 
@@ -60,11 +61,12 @@ static void write_cookie(struct bed *bed)
 {
     FILE *file;
 
+    (void)snprintf(bed->cookie_text, sizeof(bed->cookie_text), "FAULT%d", (int)getpid());
     (void)snprintf(bed->cookie, sizeof(bed->cookie), "%s/.erlang.cookie", bed->options.directory);
     (void)unlink(bed->cookie);
     (void)umask(077);
     file = fopen(bed->cookie, "we");
-    if (file == NULL || fprintf(file, "FAULT%d", (int)getpid()) < 0 || fclose(file) != 0) {
+    if (file == NULL || fputs(bed->cookie_text, file) < 0 || fclose(file) != 0) {
         perror(bed->cookie);
         exit(2);
     }
@@ -112,6 +114,21 @@ struct bed *bed_open(const struct bed_options *options)
 unsigned bed_nodes_count(const struct bed *bed)
 {
     return bed->nodes_count;
+}
+
+const char *bed_name(const struct bed *bed, unsigned node)
+{
+    return network_name(bed->network, node);
+}
+
+const char *bed_cookie(const struct bed *bed)
+{
+    return bed->cookie_text;
+}
+
+void bed_enter(const struct bed *bed, unsigned node)
+{
+    network_enter_thread(bed->network, node);
 }
 
 bool bed_is_original(const struct bed *bed, unsigned node)
@@ -430,19 +447,20 @@ static void end_programs(struct bed *bed)
     }
 }
 
-static void print_figures(const struct book *book)
+static void print_figures(const struct book *book, FILE *out)
 {
     struct book_figures figures;
 
     book_figures(book, &figures);
-    (void)printf("%llu calls, %llu answered, %llu tried again, the longest %llu ms; %llu "
-                 "processes; two at once while "
-                 "apart: %llu, with an original node: %llu; stalls of the machine: %llu\n",
-                 (unsigned long long)figures.calls, (unsigned long long)figures.answered,
-                 (unsigned long long)figures.retries, (unsigned long long)figures.longest_call_ms,
-                 (unsigned long long)figures.lives, (unsigned long long)figures.allowed_pairs,
-                 (unsigned long long)figures.original_pairs, (unsigned long long)figures.stalls);
-    book_print_statuses(book, stdout);
+    (void)fprintf(out,
+                  "%llu calls, %llu answered, %llu tried again, the longest %llu ms; %llu "
+                  "processes; two at once while "
+                  "apart: %llu, with an original node: %llu; stalls of the machine: %llu\n",
+                  (unsigned long long)figures.calls, (unsigned long long)figures.answered,
+                  (unsigned long long)figures.retries, (unsigned long long)figures.longest_call_ms,
+                  (unsigned long long)figures.lives, (unsigned long long)figures.allowed_pairs,
+                  (unsigned long long)figures.original_pairs, (unsigned long long)figures.stalls);
+    book_print_statuses(book, out);
 }
 
 size_t bed_close(struct bed *bed, const char *title, const char *chart_path)
@@ -457,8 +475,8 @@ size_t bed_close(struct bed *bed, const char *title, const char *chart_path)
     }
     book = referee_book(bed->referee);
     book_finish(book);
-    faults = book_judge(book, report_now_ns(), stdout) + bed->faults_count;
-    print_figures(book);
+    faults = book_judge(book, report_now_ns(), bed->options.narration) + bed->faults_count;
+    print_figures(book, bed->options.narration);
     if (chart_path != NULL && !chart_write(chart_path, title, book, bed->marks, bed->marks_count)) {
         perror(chart_path);
     }

@@ -24,6 +24,7 @@ struct bed_options {
     uint32_t call_ms;      /* the clients' time-out */
     uint32_t settle_ms;    /* within that, all is as it should be */
     uint64_t seed;
+    FILE *narration; /* what is done and seen, a line each */
 };
 
 struct bed;
@@ -38,6 +39,12 @@ size_t bed_close(struct bed *bed, const char *title, const char *chart_path);
 unsigned bed_nodes_count(const struct bed *bed); /* original ones, too */
 bool bed_is_original(const struct bed *bed, unsigned node);
 bool bed_is_running(const struct bed *bed, unsigned node);
+
+/* For clients in this program: what they must know, and the calling thread moved to where the node
+ * is (cables only; threads that it starts are there, too). */
+const char *bed_name(const struct bed *bed, unsigned node);
+const char *bed_cookie(const struct bed *bed);
+void bed_enter(const struct bed *bed, unsigned node);
 
 /* Starts a node, and waits until it serves. */
 void bed_start(struct bed *bed, unsigned node);
@@ -73,7 +80,7 @@ bool bed_settle(struct bed *bed);
 /* Judges what has happened so far, without a word.  Returns the number of faults. */
 size_t bed_judge(struct bed *bed);
 
-/* A line on standard output, with the seconds since the start. */
+/* A line of the narration, with the seconds since the start. */
 void bed_say(const struct bed *bed, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif /* NPRI_TESTS_FAULT_BED_H */

@@ -38,7 +38,8 @@ struct bed {
     size_t marks_count;
     FILE *reports;
     char socket[256];
-    char cookie[256];
+    char cookie[256]; /* the file */
+    char cookie_text[32];
 };
 
 /* Says it, and counts it. */

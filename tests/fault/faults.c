@@ -208,6 +208,7 @@ int main(int argc, char **argv)
     if (arguments.bed.end_permille == UINT32_MAX) {
         arguments.bed.end_permille = one == NULL ? SOAK_END_PERMILLE : one->end_permille;
     }
+    arguments.bed.narration = stdout;
     bed = bed_open(&arguments.bed);
     start_nodes(bed, one == NULL ? 0 : one->nodes_first);
     bed_start_clients(bed);

@@ -60,6 +60,13 @@ const char *network_name(const struct network *network, unsigned node)
     return network->names[node];
 }
 
+void network_enter_thread(const struct network *network, unsigned node)
+{
+    if (network->kind == NETWORK_CABLES) {
+        cables_enter(network->cables, node);
+    }
+}
+
 void network_enter(const struct network *network, unsigned node)
 {
     char port[16];

@@ -35,6 +35,9 @@ const char *network_name(const struct network *network, unsigned node);
 /* In a child, before exec: puts it where `node` is. */
 void network_enter(const struct network *network, unsigned node);
 
+/* The calling thread, and those that it starts; cables only. */
+void network_enter_thread(const struct network *network, unsigned node);
+
 /* Who reaches whom: bit j of reach[i].  Symmetric with cables, and there an equivalence. */
 void network_reach(struct network *network, const uint32_t reach[NETWORK_NODES_MAX]);
 

@@ -50,9 +50,25 @@ bool query_open(struct query_client *client,
     return true;
 }
 
+bool query_share(struct query_client *client, const struct query_client *other)
+{
+    *client = (struct query_client){.number = other->number,
+                                    .node = other->node,
+                                    .shared = true,
+                                    .request = npr_builder_create(),
+                                    .reply = npr_builder_create()};
+    if (client->request == NULL || client->reply == NULL) {
+        query_close(client);
+        return false;
+    }
+    return true;
+}
+
 void query_close(struct query_client *client)
 {
-    npr_node_stop(client->node);
+    if (!client->shared) {
+        npr_node_stop(client->node);
+    }
     npr_builder_destroy(client->request);
     npr_builder_destroy(client->reply);
     *client = (struct query_client){0};

@@ -13,6 +13,7 @@
 struct query_client {
     int64_t number;
     struct npr_node *node;
+    bool shared; /* the node is another client's */
     struct npr_builder *request;
     struct npr_builder *reply;
 };
@@ -44,6 +45,9 @@ bool query_open(struct query_client *client,
                 const struct query_peer *home,
                 const char *cookie);
 void query_close(struct query_client *client);
+
+/* Another client on the same node, for another thread: closed before it. */
+bool query_share(struct query_client *client, const struct query_client *other);
 
 /* The process of the key; one is started when there is none. */
 struct query_outcome query_find(struct query_client *client,
