@@ -49,12 +49,12 @@ struct settings {
 struct caller {
     pthread_t thread;
     struct bed *bed;
-    unsigned node;
     int64_t number;
-    struct query_peer via;
-    struct query_client client;
     void (*run)(struct caller *caller);
     void *user;
+    struct query_client client;
+    unsigned node;
+    struct query_peer via;
 };
 
 /* Waiting times of one kind of fault. */

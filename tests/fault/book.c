@@ -74,14 +74,22 @@ void book_fault(struct book *book, const char *format, ...)
 
 /* ---- Eras. */
 
+/* The nodes that reach it and that it reaches. */
+static uint32_t mutual(const struct book *book, unsigned node)
+{
+    uint32_t set = 1U << node;
+
+    for (unsigned other = 0; other < BOOK_NODES_MAX; other++) {
+        set |= (book->reach[other] & 1U << node) == 0 ? 0 : book->reach[node] & 1U << other;
+    }
+    return set;
+}
+
 /* Whether two nodes may have decided that they are not of one view: they do not reach each other,
  * or not the same others. */
 static bool differ(const struct book *book, unsigned a, unsigned b)
 {
-    const uint32_t both = 1U << a | 1U << b;
-
-    return (book->reach[a] & 1U << b) == 0 || (book->reach[b] & 1U << a) == 0 ||
-           (book->reach[a] | both) != (book->reach[b] | both);
+    return (mutual(book, a) & 1U << b) == 0 || mutual(book, a) != mutual(book, b);
 }
 
 /* A copy of the present era that begins now. */

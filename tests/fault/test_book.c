@@ -188,6 +188,18 @@ static void who_reaches_not_the_same_is_excused(void **state)
     assert_faults(0);
 }
 
+/* Nothing gets from a to c; b hears both, and had to choose between them. */
+static void a_cut_of_one_way_is_a_cut(void **state)
+{
+    static const uint32_t one_way[BOOK_NODES_MAX] = {3, 7, 7};
+
+    (void)state;
+    book_reach(book, one_way, 5 * MS);
+    started(0, 10, 1, 1);
+    started(1, 20, 1, 2);
+    assert_faults(0);
+}
+
 static void a_killed_nodes_processes_end_with_it(void **state)
 {
     (void)state;
@@ -367,6 +379,7 @@ int main(void)
         CASE(the_second_may_not_stay_when_all_is_settled),
         CASE(a_cut_excuses_only_who_is_cut_off),
         CASE(who_reaches_not_the_same_is_excused),
+        CASE(a_cut_of_one_way_is_a_cut),
         CASE(a_killed_nodes_processes_end_with_it),
         CASE(originals_are_counted),
         CASE(a_stall_excuses),
