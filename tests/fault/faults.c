@@ -125,6 +125,18 @@ static void read_arguments(struct arguments *arguments, int argc, char **argv)
     }
 }
 
+/* The original nprocreg, where it is installed, instead of its stand-in. */
+static void prefer_original(struct arguments *arguments)
+{
+    static char ebin[4096];
+    const char *original = getenv("NPROCREG_ORIGINAL_EBIN");
+
+    if (original != NULL && original[0] != '\0' && arguments->bed.ebin != NULL) {
+        (void)snprintf(ebin, sizeof(ebin), "%s:%s", original, arguments->bed.ebin);
+        arguments->bed.ebin = ebin;
+    }
+}
+
 static enum network_kind network_named(const char *name)
 {
     if (strcmp(name, "proxies") == 0) {
@@ -186,6 +198,7 @@ int main(int argc, char **argv)
     size_t faults;
 
     read_arguments(&arguments, argc, argv);
+    prefer_original(&arguments);
     one = case_named(arguments.name);
     arguments.bed.network = network_named(arguments.network);
     if (one != NULL && one->proxies_only) {
