@@ -316,6 +316,9 @@ static void forget_told(struct npri_peer *peer)
     peer->heard_ns = 0;
     peer->told = (struct npri_told_view){0};
     peer->said = (struct npri_told_view){0};
+    peer->probe_told = 0;
+    peer->probed = 0;
+    peer->probe_due = 0;
     peer->echoed_ns = 0;
     peer->beat_heard = 0;
     peer->deaf_ns = 0;

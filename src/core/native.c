@@ -41,6 +41,8 @@ static const struct {
 } messages[] = {
     {"view", 6, npri_views_on_told},
     {"node_lost", 2, npri_views_on_told_lost},
+    {"probe", 1, npri_views_on_told_probe},
+    {"probed", 1, npri_views_on_told_probed},
     {"beat", 3, npri_beats_on_told},
     {"links", 4, npri_links_on_told},
     {"push", 3, npri_push_on_told_push},

@@ -3,6 +3,7 @@
  *
  *     {view, Epoch, ViewHash, SeesHash, Ack, Base, Draining}   core/views.h
  *     {node_lost, Node, Creation}
+ *     {probe, Epoch}, {probed, Epoch}
  *     {beat, Number, Echo, HeardMs}                            core/beats.h
  *     {links, Origin, Creation, Serial, [{Node, Creation}]}    core/links.h
  *     {push, busy, free, marker, unsure, pushed, ...}          core/push.h

@@ -452,7 +452,6 @@ static void look_joining(struct npri_core *core)
 static void look_stalled(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
-    struct npri_text text = {0};
     const char *why;
 
     if (!views->stalled || views->fence != 0) {
@@ -461,8 +460,64 @@ static void look_stalled(struct npri_core *core)
     if (core->now_ns - views->stalled_ns >= npri_views_patience_ns(core) ||
         (find_dissenter(core, &why) == NULL && find_awaited(core) == NULL)) {
         views->stalled = false;
+    }
+}
+
+static bool tell_epoch(struct npri_core *core,
+                       const struct npri_peer *peer,
+                       const char *word,
+                       uint64_t epoch)
+{
+    npri_put_uint(npri_tell_begin(core, 2, word), epoch);
+    return npri_tell_end(core, peer);
+}
+
+/* Whether all native nodes of the view have heard what we hold, and decided on it. */
+static bool all_probed(struct npri_core *core)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        struct npri_peer *peer = core->members.view[i];
+
+        if (!peer->native || peer->probed == core->views.epoch) {
+            continue;
+        }
+        all = false;
+        if (peer->pushing.state == NPRI_PUSH_LIVE && peer->probe_told != core->views.epoch &&
+            tell_epoch(core, peer, "probe", core->views.epoch)) {
+            peer->probe_told = core->views.epoch;
+        }
+    }
+    return all;
+}
+
+static void look_hushed(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    struct npri_text text = {0};
+    bool over;
+
+    if (!views->hushed || views->stalled) {
+        return;
+    }
+    over = views->agreed && all_probed(core) && npri_leads_settled(core);
+    if (over || core->now_ns - views->stalled_ns >= 2 * npri_views_patience_ns(core)) {
+        views->hushed = false;
         npri_text_add(&text, "stall_over");
         npri_core_log(core, NPRI_LOG_INFO, &text);
+    }
+}
+
+/* What others have asked us is true as soon as we are agreed: we have decided on what they told. */
+static void answer_probes(struct npri_core *core)
+{
+    for (uint32_t i = 0; core->views.agreed && i < core->members.view_count; i++) {
+        struct npri_peer *peer = core->members.view[i];
+
+        if (peer->probe_due != 0 && tell_epoch(core, peer, "probed", peer->probe_due)) {
+            peer->probe_due = 0;
+        }
     }
 }
 
@@ -512,6 +567,8 @@ static void look_others(struct npri_core *core)
         tell_all(core);
     }
     look_agreed(core);
+    look_hushed(core);
+    answer_probes(core);
     look_trouble(core);
 }
 
@@ -519,6 +576,7 @@ void npri_views_flush(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
 
+    views->look |= views->hushed; /* What it waits for may have been told. */
     while (views->look) {
         views->look = false;
         if (!core->options.member || all_see_the_same(core)) {
@@ -552,7 +610,7 @@ bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer)
 
 bool npri_views_stalled(const struct npri_core *core)
 {
-    return core->views.stalled;
+    return core->views.stalled || core->views.hushed;
 }
 
 uint64_t npri_views_epoch(const struct npri_core *core)
@@ -639,10 +697,15 @@ void npri_views_on_stall(struct npri_core *core, uint64_t late_ns)
 {
     struct npri_text text = {0};
 
+    /* Nothing has lasted while we slept. */
+    core->links.changed_ns = core->now_ns;
+    core->views.trouble_ns = core->now_ns;
+    core->views.unagreed_ns = core->views.unagreed_ns == 0 ? 0 : core->now_ns;
     if (natives_in_view(core) == 0) {
         return;
     }
     core->views.stalled = true;
+    core->views.hushed = true;
     core->views.stalled_ns = core->now_ns;
     core->views.members_changed = true; /* Others may have left it meanwhile: tokens, too. */
     note_change(core);
@@ -684,6 +747,22 @@ bool npri_views_on_told(struct npri_core *core,
     }
     npri_views_on_seen(core, peer);
     return true;
+}
+
+bool npri_views_on_told_probe(struct npri_core *core,
+                              struct npri_peer *peer,
+                              const struct npr_term *elements)
+{
+    core->views.look = true;
+    return npr_term_get_uint64(elements[0], &peer->probe_due);
+}
+
+bool npri_views_on_told_probed(struct npri_core *core,
+                               struct npri_peer *peer,
+                               const struct npr_term *elements)
+{
+    core->views.look = true;
+    return npr_term_get_uint64(elements[0], &peer->probed);
 }
 
 /* Somebody has lost it.  We keep it only when we have heard it lately. */

@@ -28,8 +28,13 @@
  * agreed before it is in a view with them, or stands alone by decision.
  *
  * STALLED: a node that has slept through its beats may have been taken for lost.  It begins a new
- * epoch, dials whom it loses at once, and is not agreed, nor does it answer anything, before the
- * others have acknowledged that epoch, or are gone.
+ * epoch, dials whom it loses at once, and is not agreed before the others have acknowledged that
+ * epoch, or are gone.
+ *
+ * HUSHED: nor does it answer anything, from then on until all that others have started instead is
+ * known: the others have told it what they hold (it is settled), and each, asked by {probe, Epoch}
+ * behind all that it was told of this node's entries, has said {probed, Epoch}.  Who is asked does
+ * so when it is agreed itself: by then it has decided who keeps the keys that it owns.
  *
  * Tokens: core/token.h.  All of a view have one Base; it grows with every view that is left. */
 #ifndef NPRI_CORE_VIEWS_H
@@ -73,6 +78,7 @@ struct npri_views {
     bool draining;
     bool joining;
     bool stalled;
+    bool hushed;
     bool saw_natives; /* when it was last looked */
     bool trouble;
     bool alone;        /* the view has no other native node, */
@@ -95,7 +101,7 @@ uint64_t npri_views_epoch(const struct npri_core *core);
 /* Whether `peer` is in our view, and has told that it has the same one. */
 bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer);
 
-/* Nothing is answered, not from our own table either. */
+/* Nothing is answered, not from our own table either: stalled or hushed. */
 bool npri_views_stalled(const struct npri_core *core);
 
 /* Why it is not agreed, for the user: "b@h has another view". */
@@ -130,6 +136,12 @@ void npri_views_on_trouble_time(struct npri_core *core);
 bool npri_views_on_told(struct npri_core *core,
                         struct npri_peer *peer,
                         const struct npr_term *elements);
+bool npri_views_on_told_probe(struct npri_core *core,
+                              struct npri_peer *peer,
+                              const struct npr_term *elements);
+bool npri_views_on_told_probed(struct npri_core *core,
+                               struct npri_peer *peer,
+                               const struct npr_term *elements);
 bool npri_views_on_told_lost(struct npri_core *core,
                              struct npri_peer *peer,
                              const struct npr_term *elements);

@@ -468,8 +468,42 @@ static void who_slept_is_not_agreed_before_it_has_asked(void **state)
     assert_true(npri_views_stalled(host.core));
     agrees(&host, "b", 7); /* it never missed us */
     agrees(&host, "b", 7);
-    assert_false(npri_views_stalled(host.core));
     assert_true(agreed(&host));
+    host_fini(&host);
+}
+
+/* ... and gives up what others have by now before it answers.  Would catch: an answer from its own
+ * table while the owner of the key has not yet decided which of two processes stays. */
+static void who_slept_says_nothing_before_all_is_decided(void **state)
+{
+    char probed[32];
+    struct core_host host;
+
+    (void)state;
+    host_init_beating(&host, 0);
+    host_register(&host, "ka", "a.1");
+    host_with_natives(&host, "b");
+    host_forget_trace(&host);
+    host.now_ns += TIMEOUT + HEARTBEAT;
+    host_get(&host, 1, "ka", NULL);
+    agrees(&host, "b", 7);
+    agrees(&host, "b", 7);
+    host_mark(&host, "b");
+    host.views = true;
+    host_pass(&host, MS);
+    assert_true(npri_views_stalled(host.core));
+    (void)snprintf(probed, sizeof(probed), "TELL b {probe,%u}", (unsigned)epoch(&host));
+    assert_non_null(strstr(host.trace, probed));
+    assert_null(strstr(host.trace, "ANSWER"));
+    (void)snprintf(probed, sizeof(probed), "{probed,%u}", (unsigned)epoch(&host) - 1);
+    host_told(&host, "b", probed);
+    assert_true(npri_views_stalled(host.core));
+    (void)snprintf(probed, sizeof(probed), "{probed,%u}", (unsigned)epoch(&host));
+    host_told(&host, "b", probed);
+    assert_false(npri_views_stalled(host.core));
+    assert_non_null(strstr(host.trace, "ANSWER 1 OK a.1"));
+    host_told(&host, "b", "{probe,7}");
+    assert_non_null(strstr(host.trace, "TELL b {probed,7}"));
     host_fini(&host);
 }
 
@@ -693,6 +727,7 @@ int main(void)
         cmocka_unit_test(who_does_not_hear_us_is_lost),
         cmocka_unit_test(a_loss_elsewhere_makes_us_look),
         cmocka_unit_test(who_slept_is_not_agreed_before_it_has_asked),
+        cmocka_unit_test(who_slept_says_nothing_before_all_is_decided),
         cmocka_unit_test(who_was_lost_while_it_slept_asks_first),
         cmocka_unit_test(a_lease_ends_before_others_take_over),
         cmocka_unit_test(who_does_not_fit_is_refused),
