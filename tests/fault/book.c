@@ -265,6 +265,9 @@ static void carry_out(struct book *book, size_t index, unsigned client, int64_t 
     struct life *life = &book->lives[index];
     struct request *request;
 
+    if (life->gave) {
+        book_fault(book, "%s carried out a request after it had handed its state over", life->pid);
+    }
     if (count != life->count + 1) {
         book_fault(book, "%s went from request %" PRId64 " to %" PRId64, life->pid, life->count,
                    count);
@@ -353,6 +356,30 @@ static bool op_line(struct book *book, struct words *words)
     return true;
 }
 
+/* It has handed its state over, and rests; or goes on, since nobody took it. */
+static bool handover_line(struct book *book, struct words *words, bool gave)
+{
+    const uint64_t at_ns = words_u64(words);
+    char pid[PID_BYTES_MAX];
+    struct life *life;
+    size_t index;
+
+    words_text(words, pid, sizeof(pid));
+    index = book_find_life(book, pid);
+    if (!words_done(words) || index == SIZE_MAX) {
+        return false;
+    }
+    life = &book->lives[index];
+    if (gave) {
+        end_life(book, life, at_ns);
+    } else if (life->gave && book->runs[life->node] == life->run) {
+        life->end_ns = LIVE_NS;
+        book->live_counts[life->key]++;
+    }
+    life->gave = gave;
+    return true;
+}
+
 static bool end_line(struct book *book, struct words *words)
 {
     const uint64_t at_ns = words_u64(words);
@@ -389,6 +416,12 @@ bool book_node_line(struct book *book, unsigned node, uint32_t run, const char *
     }
     if (words_take(&words, "op")) {
         return op_line(book, &words);
+    }
+    if (words_take(&words, "gave")) {
+        return handover_line(book, &words, true);
+    }
+    if (words_take(&words, "kept")) {
+        return handover_line(book, &words, false);
     }
     return words_take(&words, "end") && end_line(book, &words);
 }

@@ -24,6 +24,7 @@ struct life {
     uint64_t token; /* 0: unknown, an original's */
     uint64_t start_ns;
     uint64_t end_ns;
+    bool gave;     /* its count, at end_ns, to the next one */
     int64_t given; /* the count that it began with */
     int64_t count; /* of requests, the last reported */
 };

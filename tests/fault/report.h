@@ -7,6 +7,8 @@
  *      beat T                      each 50 ms, by a thread that does nothing else
  *      start T PID KEY TOKEN COUNT a process began; COUNT is what it was handed over, or 0
  *      op T PID CLIENT SEQ COUNT   it carries out request SEQ of a client, its COUNT-th
+ *      gave T PID                  it gave its count to the next process of its key, and rests
+ *      kept T PID                  there is no next one: it goes on
  *      end T PID WHY               it ends
  *      call T0 TG T1 VIA KEY SEQ STATUS PID TOKEN COUNT TRIES
  *                                  a client asked node VIA for KEY at T0, at last had a pid at TG

@@ -326,6 +326,63 @@ static void another_token_than_the_processs_is_a_fault(void **state)
     assert_faults(1);
 }
 
+/* One that gave its state has done `done`, and the next begins with `given`. */
+static void hand_over(int64_t done, int64_t given)
+{
+    char line[128];
+
+    started(0, 10, 1, 7);
+    for (int64_t i = 1; i <= done; i++) {
+        carried_out(0, 1, i, i);
+    }
+    assert_true(book_node_line(book, 0, 1, "gave 20000000 a@h.1.0.1"));
+    (void)snprintf(line, sizeof(line), "start %" PRIu64 " b@h.1.0.1 5 8 %" PRId64, 21 * MS, given);
+    assert_true(book_node_line(book, 1, 1, line));
+}
+
+static void who_has_given_its_state_has_ended(void **state)
+{
+    (void)state;
+    hand_over(3, 3);
+    ended(0, 30, 1);
+    assert_faults(0);
+}
+
+static void a_state_that_gets_lost_is_a_fault(void **state)
+{
+    (void)state;
+    hand_over(3, 0);
+    assert_faults(1);
+}
+
+static void a_state_that_is_older_is_a_fault(void **state)
+{
+    (void)state;
+    hand_over(3, 2);
+    assert_faults(1);
+}
+
+static void who_has_given_its_state_must_rest(void **state)
+{
+    (void)state;
+    hand_over(3, 3);
+    carried_out(0, 1, 4, 4);
+    assert_faults(2); /* and has done more than was handed over */
+}
+
+static void who_keeps_its_state_goes_on(void **state)
+{
+    (void)state;
+    started(0, 10, 1, 7);
+    assert_true(book_node_line(book, 0, 1, "gave 20000000 a@h.1.0.1"));
+    assert_true(book_is_single(book));
+    assert_true(book_node_line(book, 0, 1, "kept 30000000 a@h.1.0.1"));
+    carried_out(0, 1, 1, 1);
+    assert_faults(0);
+    started(1, 31, 1, 8);
+    assert_faults(1);
+}
+
 static void a_call_beyond_its_time_is_a_fault(void **state)
 {
     (void)state;
@@ -392,6 +449,11 @@ int main(void)
         CASE(a_deed_done_twice_is_a_fault),
         CASE(a_count_that_leaps_is_a_fault),
         CASE(another_token_than_the_processs_is_a_fault),
+        CASE(who_has_given_its_state_has_ended),
+        CASE(a_state_that_gets_lost_is_a_fault),
+        CASE(a_state_that_is_older_is_a_fault),
+        CASE(who_has_given_its_state_must_rest),
+        CASE(who_keeps_its_state_goes_on),
         CASE(a_call_beyond_its_time_is_a_fault),
         CASE(an_answer_with_what_was_replaced_is_a_fault),
         CASE(an_answer_with_what_was_not_yet_replaced_is_well),

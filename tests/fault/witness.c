@@ -30,11 +30,15 @@ static void witness_name(const struct npr_pid *pid, char *out, size_t out_size)
 static npr_status witness_init(struct npr_process *self, void *state, struct npr_term args)
 {
     struct witness *witness = state;
+    const struct npr_term given = npr_start_state(self);
     const uint64_t now_ns = report_now_ns();
     const struct npr_pid pid = npr_self(self);
 
     (void)args;
     if (!NPR_MATCH(npr_start_key(self), "{key,~i}", &witness->key)) {
+        return NPR_EINVAL;
+    }
+    if (given.data != NULL && !npr_term_get_int64(given, &witness->count)) {
         return NPR_EINVAL;
     }
     witness_name(&pid, witness->pid, sizeof(witness->pid));
@@ -96,6 +100,29 @@ static npr_status witness_call(struct npr_process *self,
     return witness_answer(self, from, built);
 }
 
+/* Its count goes to the next process of the key; from here on it must not do anything. */
+static npr_status witness_handover(struct npr_process *self, void *state, struct npr_builder *out)
+{
+    struct witness *witness = state;
+
+    (void)self;
+    report("gave %llu %s", (unsigned long long)report_now_ns(), witness->pid);
+    npr_build_int(out, witness->count);
+    return NPR_OK;
+}
+
+/* Unless there is no next process. */
+static npr_status witness_info(struct npr_process *self, void *state, struct npr_term message)
+{
+    struct witness *witness = state;
+
+    (void)self;
+    if (NPR_MATCH(message, "{nprocreg,handover,failed}")) {
+        report("kept %llu %s", (unsigned long long)report_now_ns(), witness->pid);
+    }
+    return NPR_OK;
+}
+
 /* The reason without blanks, so that it stays one word of the line. */
 static void witness_terminate(struct npr_process *self, void *state, struct npr_term reason)
 {
@@ -118,7 +145,9 @@ static const struct npr_behaviour witness_behaviour = {
     .state_bytes = sizeof(struct witness),
     .init = witness_init,
     .call = witness_call,
+    .info = witness_info,
     .terminate = witness_terminate,
+    .handover = witness_handover,
 };
 
 static const struct npr_function witness_functions[] = {
