@@ -214,15 +214,17 @@ static void tell_claimed(struct npri_core *core, struct npri_request *request, u
     npri_request_end_told(core, request);
 }
 
-/* The peer may have it.  The lead is there before it hears of it. */
+/* The peer may have it.  The lead is there before it hears of it, and it hears of it before anybody
+ * who has waited may take it away again. */
 static void grant_peer(struct npri_core *core, struct npri_request *request, uint64_t token)
 {
     const struct npri_claim *claim = request->claim;
     const struct npr_bytes key = npri_shared_bytes(request->key);
     const struct npri_activation living = {.pid = claimed_pid(claim), .token = token};
     struct npri_activation own;
+    struct npri_link waiting;
 
-    if (!npri_lead_put(core, claim->peer, key, &living)) {
+    if (!npri_lead_put(core, claim->peer, key, &living, &waiting)) {
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
         return;
     }
@@ -230,6 +232,7 @@ static void grant_peer(struct npri_core *core, struct npri_request *request, uin
         (void)npri_directory_remove(&core->directory, key); /* The claim does not keep it. */
     }
     tell_claimed(core, request, token);
+    npri_requests_route_all(core, &waiting);
 }
 
 static void grant(struct npri_core *core, struct npri_request *request)
@@ -255,10 +258,15 @@ static void grant(struct npri_core *core, struct npri_request *request)
 static void drop_lead(struct npri_core *core, struct npri_request *request, struct npri_lead *lead)
 {
     const struct npr_term pid = npri_lead_activation(lead).pid;
+    struct npri_claim *claim = request->claim;
 
     if (!npri_tell_drop(core, lead->set->peer, npri_shared_bytes(request->key), pid)) {
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
         return;
+    }
+    if (claim->release) {
+        claim->pid_size = (uint32_t)pid.size;
+        memcpy(claim->pid, pid.data, pid.size);
     }
     npri_lead_set_busy(lead);
     npri_request_wait_for_lead(core, request, lead);
@@ -280,7 +288,9 @@ static void decide_on_lead(struct npri_core *core,
         return;
     }
     living = npri_lead_activation(lead);
-    if (!claim->release && is_claimed(claim, living.pid)) {
+    if (claim->release && claim->pid_size > 0 && !is_claimed(claim, living.pid)) {
+        succeed(core, request, &living); /* Another has come since: that is not meant. */
+    } else if (!claim->release && is_claimed(claim, living.pid)) {
         if (lead->set->peer == claim->peer) {
             tell_claimed(core, request, living.token); /* It may have missed our first word. */
         } else {
@@ -306,7 +316,9 @@ static bool decide_on_own(struct npri_core *core, struct npri_request *request)
         return false;
     }
     if (claim->release) {
-        (void)npri_directory_remove(&core->directory, key);
+        if (claim->pid_size == 0) { /* else another has come since */
+            (void)npri_directory_remove(&core->directory, key);
+        }
         succeed(core, request, &own);
     } else if (is_claimed(claim, own.pid)) {
         succeed(core, request, &own);

@@ -40,7 +40,7 @@ struct npri_claim {
     bool keep;      /* another process's entry stays */
     bool looked;    /* nobody else had it in `epoch` */
     bool consented; /* some owner has, to the same in another epoch: it hears what comes of this */
-    uint32_t pid_size;
+    uint32_t pid_size; /* of a release: what is being dropped; 0: nothing yet */
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };
 

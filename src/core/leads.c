@@ -105,23 +105,22 @@ static void take_waiting(struct npri_lead *lead, struct npri_link *waiting)
 bool npri_lead_put(struct npri_core *core,
                    struct npri_peer *peer,
                    struct npr_bytes key,
-                   const struct npri_activation *living)
+                   const struct npri_activation *living,
+                   struct npri_link *out_waiting)
 {
     struct npri_lead *old = lead_at(core, key);
     struct npri_lead *lead = create(peer, key, living);
-    struct npri_link waiting;
 
     if (lead == NULL) {
         return false;
     }
-    npri_list_init(&waiting);
+    npri_list_init(out_waiting);
     if (old != NULL) {
-        take_waiting(old, &waiting);
+        take_waiting(old, out_waiting);
         destroy(core, old);
     }
     npri_map_insert(&core->leads.map, &lead->node, npri_lead_key(lead));
     npri_list_append(lead->busy ? &lead->set->busy : &lead->set->leads, &lead->of_set);
-    npri_requests_route_all(core, &waiting);
     return true;
 }
 
@@ -150,10 +149,11 @@ void npri_lead_remove(struct npri_core *core, struct npri_lead *lead)
 
 /* ---- What peers tell. */
 
+/* Of a lead without a pid: whether there is none. */
 static bool same_pid(const struct npri_lead *lead, struct npr_term pid)
 {
     return npri_bytes_equal(npri_bytes(lead->bytes + lead->key_size, lead->pid_size),
-                            npri_bytes(pid.data, pid.size));
+                            npri_bytes(pid.data, pid.data == NULL ? 0 : pid.size));
 }
 
 static void put(struct npri_core *core,
@@ -161,7 +161,13 @@ static void put(struct npri_core *core,
                 struct npr_bytes key,
                 const struct npri_activation *living)
 {
-    core->out_of_memory |= !npri_lead_put(core, peer, key, living);
+    struct npri_link waiting;
+
+    if (npri_lead_put(core, peer, key, living, &waiting)) {
+        npri_requests_route_all(core, &waiting);
+    } else {
+        core->out_of_memory = true;
+    }
 }
 
 void npri_lead_on_entry(struct npri_core *core,
@@ -175,10 +181,11 @@ void npri_lead_on_entry(struct npri_core *core,
         lead->token = living->token;
         return;
     }
-    if (npri_conflict_on_entry(core, peer, key, living)) {
-        return; /* It has lost. */
+    if (!npri_conflict_on_entry(core, peer, key, living)) {
+        put(core, peer, key, living);
+    } else if (lead != NULL && lead->set->peer == peer) {
+        npri_lead_remove(core, lead); /* It has lost, and what it told before is over. */
     }
-    put(core, peer, key, living);
 }
 
 /* An entry that is there already stays: what will come of this start is compared with it then. */
@@ -191,7 +198,8 @@ void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct np
     }
 }
 
-/* A word that comes late must not erase what was put by consent meanwhile: the pid tells. */
+/* A word that comes late must not erase what was put by consent meanwhile, nor end the waiting for
+ * the drop of that: the pid tells.  A start that has come to nothing has none. */
 void npri_lead_on_gone(struct npri_core *core,
                        struct npri_peer *peer,
                        struct npr_bytes key,
@@ -199,10 +207,7 @@ void npri_lead_on_gone(struct npri_core *core,
 {
     struct npri_lead *lead = npri_lead_find(core, key);
 
-    if (lead == NULL || lead->set->peer != peer) {
-        return;
-    }
-    if (lead->busy || (pid.data != NULL && same_pid(lead, pid))) {
+    if (lead != NULL && lead->set->peer == peer && same_pid(lead, pid)) {
         npri_lead_remove(core, lead);
     }
 }

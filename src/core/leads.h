@@ -77,12 +77,13 @@ static inline struct npr_bytes npri_lead_key(const struct npri_lead *lead)
     return npri_bytes(lead->bytes, lead->key_size);
 }
 
-/* `peer` hosts the key now: over any other lead of the key.  `living` NULL: it is busy.  Who waited
- * finds his way anew.  False: no memory, nothing has changed. */
+/* `peer` hosts the key now: over any other lead of the key.  `living` NULL: it is busy.  Who has
+ * waited is in `*out_waiting` then, to be routed.  False: no memory, nothing has changed. */
 NPR_NODISCARD bool npri_lead_put(struct npri_core *core,
                                  struct npri_peer *peer,
                                  struct npr_bytes key,
-                                 const struct npri_activation *living);
+                                 const struct npri_activation *living,
+                                 struct npri_link *out_waiting);
 
 /* The host was told to drop the pid that it leads to: busy until it has. */
 void npri_lead_set_busy(struct npri_lead *lead);

@@ -180,8 +180,8 @@ void npri_push_word(struct npri_core *core,
 {
     struct npri_activation living;
 
-    if (!is_told(&peer->pushing)) {
-        return; /* Its walk, or its next epoch, tells it. */
+    if (listener(core, key) != peer) {
+        return; /* It was told nothing of this key in our epoch, and will hear of no change. */
     }
     if (npri_directory_find(&core->directory, key, &living)) {
         tell_entry(core, peer, key, &living);

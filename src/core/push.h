@@ -75,7 +75,7 @@ void npri_push_on_entry(struct npri_core *core,
 void npri_push_on_busy(struct npri_core *core, struct npr_bytes key);
 void npri_push_on_idle(struct npri_core *core, struct npr_bytes key);
 
-/* What is here of the key at present, for a peer that has it wrong: `pid` is what it believes. */
+/* What is here of the key at present, for an owner that has it wrong: `pid` is what it believes. */
 void npri_push_word(struct npri_core *core,
                     struct npri_peer *peer,
                     struct npr_bytes key,

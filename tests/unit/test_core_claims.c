@@ -228,6 +228,33 @@ static void what_is_in_the_way_goes_first(void **state)
     host_fini(&host);
 }
 
+/* Three words cross: b registers another process of its own over one that a third node wants to
+ * replace.  Would catch: the word that the first one is gone taken for the drop of the second, and
+ * with that two nodes that both hold the key; the drop told before the consent. */
+static void words_that_cross_are_told_apart(void **state)
+{
+    struct core_host host;
+    const char *claimed;
+    const char *drop;
+
+    (void)state;
+    open_settled(&host, "b c");
+    host_told(&host, "b", "{push,7,100,[{ka,<b@h.5.0>,9}]}");
+    host_told(&host, "c", "{claim,4,ka,<c@h.1.0>,false,5000}");
+    CHECK_TRACE(&host, "TELL b {drop,ka,<b@h.5.0>}\n");
+    host_told(&host, "b", "{claim,8,ka,<b@h.6.0>,false,5000}");
+    claimed = strstr(host.trace, "TELL b {claimed,8,ka,<b@h.6.0>,");
+    drop = strstr(host.trace, "TELL b {drop,ka,<b@h.6.0>}\n");
+    assert_non_null(claimed);
+    assert_true(drop > claimed);
+    host_forget_trace(&host);
+    host_told(&host, "b", "{free,7,200,ka,<b@h.5.0>}"); /* of the first drop */
+    CHECK_TRACE(&host, "");
+    host_told(&host, "b", "{free,7,300,ka,<b@h.6.0>}");
+    assert_non_null(strstr(host.trace, "TELL c {claimed,4,ka,<c@h.1.0>,"));
+    host_fini(&host);
+}
+
 /* Its node is lost while it waits: nothing is granted to the dead. */
 static void a_claim_dies_with_its_node(void **state)
 {
@@ -286,6 +313,39 @@ static void letting_go(void **state)
     host_fini(&host);
 }
 
+/* Let go while its host registers another process over it: only the first one is meant.  Would
+ * catch: an unregistration that is answered, and takes away later what came after it. */
+static void letting_go_does_not_chase(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_settled(&host, "b");
+    host_told(&host, "b", "{push,7,100,[{ka,<b@h.5.0>,9}]}");
+    let_go(&host, 1, "ka");
+    CHECK_TRACE(&host, "TELL b {drop,ka,<b@h.5.0>}\n");
+    host_told(&host, "b", "{claim,8,ka,<b@h.6.0>,false,5000}");
+    assert_non_null(strstr(host.trace, "ANSWER 1 OK"));
+    assert_null(strstr(host.trace, "{drop,"));
+    host_fini(&host);
+}
+
+/* A word on a key goes to the owner in this node's view, and to nobody else: it would hear of no
+ * change.  Would catch: an entry that somebody believes in for ever. */
+static void only_the_owner_gets_a_word(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_settled(&host, "b");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
+    host_forget_trace(&host);
+    host_told(&host, "b", "{drop,ka,<a@h.9.0>}");
+    host_told(&host, "b", "{claimed,8,ka,<a@h.9.0>,77}");
+    CHECK_TRACE(&host, "");
+    host_fini(&host);
+}
+
 /* Told to drop what is another process by now: the owner hears what is here instead. */
 static void a_drop_of_another_process_is_corrected(void **state)
 {
@@ -318,9 +378,12 @@ int main(void)
         cmocka_unit_test(an_overtaken_start_is_given_up),
         cmocka_unit_test(who_has_not_told_is_asked),
         cmocka_unit_test(what_is_in_the_way_goes_first),
+        cmocka_unit_test(words_that_cross_are_told_apart),
         cmocka_unit_test(a_claim_dies_with_its_node),
         cmocka_unit_test(others_claims_are_sent_on),
         cmocka_unit_test(letting_go),
+        cmocka_unit_test(letting_go_does_not_chase),
+        cmocka_unit_test(only_the_owner_gets_a_word),
         cmocka_unit_test(a_drop_of_another_process_is_corrected),
     };
 

@@ -516,6 +516,25 @@ static void the_higher_token_keeps_the_key(void **state)
     host_fini(&host);
 }
 
+/* What was busy there comes, and loses: that ends the waiting.  Would catch: a key that is busy for
+ * ever. */
+static void what_was_busy_may_lose(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_settled(&host, "b");
+    host_told(&host, "b", "{busy,7,100,ka}");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
+    host_told(&host, "b", "{push,7,200,[{ka,<b@h.5.0>,0}]}");
+    host_told(&host, "b", "{free,7,300,ka,<b@h.5.0>}");
+    host_remove_entry(&host, host_atom("ka"));
+    host_forget_trace(&host);
+    host_get(&host, 1, "ka", "f");
+    assert_non_null(strstr(host.trace, "START "));
+    host_fini(&host);
+}
+
 /* Two other nodes' entries. */
 static void of_two_leads_one_keeps_the_key(void **state)
 {
@@ -671,6 +690,7 @@ int main(void)
         cmocka_unit_test(nothing_is_started_without_agreement),
         cmocka_unit_test(moved_is_asked_again),
         cmocka_unit_test(the_higher_token_keeps_the_key),
+        cmocka_unit_test(what_was_busy_may_lose),
         cmocka_unit_test(of_two_leads_one_keeps_the_key),
         cmocka_unit_test(one_pid_at_two_nodes_is_no_conflict),
         cmocka_unit_test(the_loser_lets_go),
