@@ -94,28 +94,30 @@ NPR_API NPR_NODISCARD npr_status npr_get(struct npr_process *self,
 
 /* ---- The table. */
 
-/* Puts the entry `key -> pid` into this node's table, unless another live process has the key
- * there.  This node's table is all that is looked at: to learn whether the key is in use anywhere,
- * ask for it first.  The entry goes when the process dies.  Blocks only until the node's loop
- * thread has done it.  Returns NPR_OK (also when the process had the key before), NPR_EEXIST
- * (`err` names the process that has it, or says that it is being restarted), NPR_EINVAL (the key,
- * the pid, or the node is a client), NPR_ENOMEM, NPR_ECLOSED. */
+/* Puts the entry `key -> pid` into this node's table, unless another live process has the key, here
+ * or on any native node: the key's owner is asked, and one that is being started or restarted is
+ * waited for.  (Keys that an original node owns are looked for in this node's table only, as the
+ * originals do.)  The entry goes when the process dies.  Blocks until the owner has answered, 5 s
+ * at the most.  Returns NPR_OK (also when the process had the key before), NPR_EEXIST (`err` says
+ * "already registered: " and names the process that has it), NPR_EREFUSED (no quorum; `err` says
+ * what is missing), NPR_ETIMEDOUT (`err` says who was waited for), NPR_EINVAL (the key, the pid, or
+ * the node is a client), NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_register(struct npr_node *node,
                                               struct npr_term key,
                                               const struct npr_pid *pid,
                                               struct npr_error *err);
 
-/* The same over any other entry of that key in this node's table, as the original's register_pid
- * does it: the process that had the key is not told, and goes on without it; it is not
- * restarted any more (enum npr_restart). */
+/* The same over any other entry of that key, as the original's register_pid does it, on whatever
+ * native node: that one goes first.  The process that had the key is not told, and goes on without
+ * it; it is not restarted any more (enum npr_restart). */
 NPR_API NPR_NODISCARD npr_status npr_reregister(struct npr_node *node,
                                                 struct npr_term key,
                                                 const struct npr_pid *pid,
                                                 struct npr_error *err);
 
-/* Takes the entry of `key`, if there is one, out of this node's table; its process goes on,
- * and is not restarted any more.  Blocks as npr_register().  Returns NPR_OK, NPR_EINVAL (the key),
- * NPR_ENOMEM, NPR_ECLOSED. */
+/* Takes the entry of `key`, if there is one, out of this node's table, or that of the native node
+ * which has it; its process goes on, and is not restarted any more.  Blocks as npr_register().
+ * Returns NPR_OK, NPR_ETIMEDOUT, NPR_EREFUSED, NPR_EINVAL (the key), NPR_ENOMEM, NPR_ECLOSED. */
 NPR_API NPR_NODISCARD npr_status npr_unregister(struct npr_node *node,
                                                 struct npr_term key,
                                                 struct npr_error *err);

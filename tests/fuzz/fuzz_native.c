@@ -1,12 +1,13 @@
 /* A sequence of terms, each told by one of two native peers (a byte says which, and how much time
- * passes) to our core: views, losses, beats, lists of links, and what keys hang on them.  Nothing
- * breaks, however wrong it is; whoever says what is no message is gone.  (The core's own invariants
- * are checked after each.) */
+ * passes) to our core: views, losses, beats, lists of links, and what keys hang on them, of which
+ * some are wanted here, too.  Nothing breaks, however wrong it is; whoever says what is no message
+ * is gone.  (The core's own invariants are checked after each.) */
 #include <string.h>
 
 #include "core/core.h"
 #include "core/views.h"
 #include "term/read.h"
+#include "term/write.h"
 
 #include "fuzz/fuzz.h"
 
@@ -65,6 +66,34 @@ static void connect_native(struct npri_core *core, const char *text, uint64_t no
     step(core, event);
 }
 
+/* What was told may be of keys that somebody wants here: any element of it, if it is one. */
+static void want(struct npri_core *core, struct npr_term told, uint64_t now_ns)
+{
+    struct npri_core_event event = {
+        .now_ns = now_ns, .request = 1, .deadline_ns = now_ns + 1000000000};
+    struct npr_term_walk walk;
+    uint32_t arity;
+    uint8_t bytes[64];
+    struct npri_buffer pid = {.data = bytes, .capacity = sizeof(bytes), .size_max = sizeof(bytes)};
+    const struct npr_pid own = {.node = name("a@h"), .id = 1, .creation = 1};
+
+    npri_put_pid(&pid, &own);
+    if (!npr_term_tuple(told, &walk, &arity)) {
+        return;
+    }
+    while (npr_term_next(&walk, &event.key)) {
+        event.kind = NPRI_EVENT_GET;
+        event.function = event.key;
+        event.caller = (struct npr_term){.data = pid.data, .size = pid.size};
+        step(core, event);
+        event.kind = NPRI_EVENT_REGISTER;
+        event.term = event.caller;
+        step(core, event);
+        event.kind = NPRI_EVENT_UNREGISTER;
+        step(core, event);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct npri_core_options options = {.self = name("a@h"),
@@ -90,6 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event.node = name(names[data[0] & 1]);
         event.now_ns += (uint64_t)(data[0] >> 1) * 20000000;
         step(core, event);
+        if (data[0] >= 0xf8) {
+            want(core, event.term, event.now_ns);
+        }
         if (!npri_core_is_native(core, &event.node)) {
             connect_native(core, names[data[0] & 1], event.now_ns);
         }
