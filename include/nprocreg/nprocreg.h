@@ -3,6 +3,8 @@
 #define NPROCREG_NPROCREG_H
 
 #include "nprocreg/command.h"
+#include "nprocreg/conflicts.h"
+#include "nprocreg/drain.h"
 #include "nprocreg/error.h"
 #include "nprocreg/format.h"
 #include "nprocreg/inspect.h"

@@ -69,6 +69,7 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     }
     npri_views_init(core);
     npri_beats_init(core);
+    npri_drain_init(core);
     core->directory.on_entry = on_entry;
     core->directory.user = core;
     return core;
@@ -100,6 +101,7 @@ void npri_core_destroy(struct npri_core *core)
     npri_links_fini(core);
     npri_leads_fini(core);
     npri_conflicts_fini(core);
+    npri_drain_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
     npri_map_fini(&core->claims);
@@ -121,6 +123,7 @@ static void on_process_down(struct npri_core *core, const struct npri_core_event
     struct npr_term pid;
 
     if (npri_core_normal_pid(core, event->term, &pid)) {
+        npri_drain_on_down(core, pid);
         npri_restart_on_down(core, pid, event->reason);
     }
 }
@@ -157,6 +160,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_REGISTER:
     case NPRI_EVENT_UNREGISTER:
     case NPRI_EVENT_SUBSCRIBE:
+    case NPRI_EVENT_DRAIN:
         return; /* npri_core_step(): they have a status of their own. */
     case NPRI_EVENT_ASKED:
         npri_lookup_on_asked(core, event);
@@ -169,6 +173,9 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         return;
     case NPRI_EVENT_PROCESS_DOWN:
         on_process_down(core, event);
+        return;
+    case NPRI_EVENT_HANDED:
+        npri_drain_on_handed(core, event);
         return;
     case NPRI_EVENT_CLOSING:
         core->closing = true;
@@ -198,6 +205,9 @@ static npr_status step(struct npri_core *core, const struct npri_core_event *eve
     }
     if (event->kind == NPRI_EVENT_SUBSCRIBE) {
         return npri_watch_on_subscribe(core, event);
+    }
+    if (event->kind == NPRI_EVENT_DRAIN) {
+        return npri_drain_on_drain(core, event);
     }
     dispatch(core, event);
     return core->out_of_memory ? NPR_ENOMEM : NPR_OK;

@@ -27,6 +27,7 @@
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
  *     watch      who is told of which entries                            (core/watch.h)
+ *     drain      a node that leaves, and hands its keys over             (core/drain.h)
  * What native nodes tell each other is taken apart in core/native.h; core.c stays pure dispatch. */
 #ifndef NPRI_CORE_CORE_H
 #define NPRI_CORE_CORE_H
@@ -123,6 +124,9 @@ enum npri_event_kind {
                               * process's entry.  request 0: nobody waits for the answer */
     NPRI_EVENT_UNREGISTER,   /* request, key, deadline_ns; likewise */
     NPRI_EVENT_PROCESS_DOWN, /* term: pid; reason: why, none: unknown, and so no orderly end */
+    NPRI_EVENT_DRAIN,        /* deadline_ns: the node's keys go to other nodes (core/drain.h) */
+    NPRI_EVENT_HANDED,       /* operation; status; term: the state or none, function: what starts
+                              * one that takes it */
     NPRI_EVENT_CLOSING,      /* the node stops: nothing is restarted from now on */
     NPRI_EVENT_SUBSCRIBE,    /* request, term: a selector (core/select.h) -> NEWS */
     NPRI_EVENT_UNSUBSCRIBE,  /* request */
@@ -167,11 +171,13 @@ enum npri_effect_kind {
     NPRI_EFFECT_ASK_RELEASE, /* operation, node: erlang:system_info(otp_release) -> RELEASE_TOLD */
     NPRI_EFFECT_ASK,         /* operation, node, key: its own table's entry -> ASKED */
     NPRI_EFFECT_DELEGATE,    /* operation, node, key, function, caller, deadline_ns -> DELEGATED */
-    NPRI_EFFECT_START,       /* operation, key, token, function, caller, deadline_ns: start it here
-                              * -> STARTED */
+    NPRI_EFFECT_START,       /* operation, key, token, function, caller, deadline_ns, state: start
+                              * it here -> STARTED */
     NPRI_EFFECT_DISCARD,     /* term: pid that was started too late for its request: stop it */
     NPRI_EFFECT_MONITOR,     /* term: pid -> PROCESS_DOWN when it dies (or is dead) */
     NPRI_EFFECT_DEMONITOR,   /* term: pid */
+    NPRI_EFFECT_HANDOVER,    /* operation, key, term: pid: its state is wanted -> HANDED */
+    NPRI_EFFECT_MOVED,       /* key, term: pid, old: its successor; none: it goes on */
     NPRI_EFFECT_ANSWER,      /* request, status, term: pid, token, started, text.  NPR_ENOTFOUND, to
                               * own_only: final.  NPR_EREFUSED, to START: moved.  NPR_EEXIST, to
                               * REGISTER: term is the pid that has the key */
@@ -212,7 +218,8 @@ struct npri_core_effect {
     struct npr_term term;
     struct npr_bytes text; /* ANSWER that failed: why, for the user */
     bool regained;         /* QUORUM */
-    struct npr_term old;   /* NEWS: the pid before */
+    struct npr_term old;   /* NEWS: the pid before.  CONFLICT, MOVED: see there */
+    struct npr_term state; /* START: what its predecessor has handed over; or none */
     struct npri_greeting greeting;
     enum npr_watch_kind news;
     enum npr_gone gone;
@@ -305,6 +312,10 @@ void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
 /* Appends a map for operators: view (with kind, suspect, age of each), entries, operations under
  * way, otp manner. */
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out);
+
+/* Appends how far a drain is: a map #{state := off | waiting | running | done | late, left,
+ * under_way, moved, ended, failed := integer(), failure := binary()}. */
+void npri_core_put_drain(const struct npri_core *core, struct npri_buffer *out);
 
 /* Appends the journal of conflicts, oldest first: a list of maps #{here := boolean(), key :=
  * binary(), loser := pid(), loser_token, time_us, winner := pid(), winner_token}.  `key` is its

@@ -63,6 +63,7 @@ void npri_effect_destroy(struct npri_effect *effect)
     npri_shared_release(effect->key);
     npri_shared_release(effect->function);
     npri_shared_release(effect->caller);
+    npri_shared_release(effect->state);
     npri_free(effect);
 }
 
@@ -82,6 +83,12 @@ void npri_effect_set_start(struct npri_effect *effect,
     effect->caller = npri_shared_acquire(caller);
     effect->out.caller = npri_shared_term(caller);
     effect->out.deadline_ns = deadline_ns;
+}
+
+void npri_effect_set_state(struct npri_effect *effect, struct npri_shared *state)
+{
+    effect->state = npri_shared_acquire(state);
+    effect->out.state = npri_shared_term(state);
 }
 
 void npri_effect_set_term(struct npri_effect *effect, struct npr_term term)

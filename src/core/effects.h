@@ -23,6 +23,7 @@ struct npri_effect {
     struct npri_shared *key;
     struct npri_shared *function;
     struct npri_shared *caller;
+    struct npri_shared *state;
     size_t room;
     uint8_t bytes[]; /* a pid or a text */
 };
@@ -49,6 +50,9 @@ void npri_effect_set_start(struct npri_effect *effect,
                            struct npri_shared *function,
                            struct npri_shared *caller,
                            uint64_t deadline_ns);
+
+/* START: becomes a holder, too. */
+void npri_effect_set_state(struct npri_effect *effect, struct npri_shared *state);
 
 /* Copies; a term must fit, a text is cut. */
 void npri_effect_set_term(struct npri_effect *effect, struct npr_term term);

@@ -59,6 +59,10 @@ static const struct {
     {"released", 1, npri_claim_on_told_released},
     {"drop", 2, npri_conflict_on_told_drop},
     {"conflict", 5, npri_conflict_on_told},
+    {"handover", 6, npri_takeover_on_told_handover},
+    {"adopt", 4, npri_takeover_on_told_adopt},
+    {"handed", 3, npri_drain_on_told_handed},
+    {"unhanded", 3, npri_drain_on_told_unhanded},
 };
 
 #define ELEMENTS_MAX 6u

@@ -16,7 +16,10 @@ static void end(struct npri_core *core, struct npri_start *start)
     npri_shared_release(start->key);
     npri_shared_release(start->function);
     npri_shared_release(start->caller);
+    npri_shared_release(start->state);
     npri_restart_destroy(start->restart);
+    npri_takeover_failed(core, &start->taking,
+                         npr_bytes_of("its next owner has another process for it"));
     npri_free(start);
 }
 
@@ -62,6 +65,7 @@ static void end_failed(struct npri_core *core,
 {
     struct npri_link waiting;
 
+    npri_takeover_failed(core, &start->taking, text);
     end_into(core, start, &waiting);
     npri_requests_fail_all(core, &waiting, status, text);
 }
@@ -222,6 +226,7 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
         effect->out.token = start->token;
         npri_effect_set_key(effect, start->key);
         npri_effect_set_start(effect, start->function, start->caller, start->deadline_ns);
+        npri_effect_set_state(effect, start->state);
     }
     if (discard == NULL) {
         npri_effect_destroy(effect);
@@ -330,6 +335,34 @@ void npri_start_overtake(struct npri_core *core, struct npr_bytes key)
     }
 }
 
+void npri_start_take_over(struct npri_core *core,
+                          struct npr_bytes key,
+                          struct npr_term function,
+                          struct npr_term state,
+                          const struct npri_taking *taking)
+{
+    struct npri_shared *shared = npri_shared_create(key);
+    struct npri_shared *starts = npri_shared_create(npri_bytes(function.data, function.size));
+    struct npri_shared *handed = npri_shared_create(npri_bytes(state.data, state.size));
+    struct npri_taking failed = *taking;
+    struct npri_start *start = NULL;
+
+    if (shared != NULL && starts != NULL && handed != NULL) {
+        start = create(core, shared, starts, NULL);
+    }
+    npri_shared_release(shared);
+    npri_shared_release(starts);
+    if (start == NULL) {
+        npri_shared_release(handed);
+        npri_takeover_failed(core, &failed, npr_bytes_of("no memory to start it"));
+        return;
+    }
+    start->state = handed;
+    start->taking = *taking;
+    start->deadline_ns = UINT64_MAX;
+    begin_operation(core, start);
+}
+
 void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key)
 {
     struct npri_start *start = npri_start_restarting(core, key);
@@ -409,10 +442,12 @@ static void on_alive(struct npri_core *core,
     const struct npr_bytes key = npri_shared_bytes(start->key);
     const struct npri_activation started = {.pid = pid, .token = start->token};
     const bool again = start->restart != NULL;
-    const struct npri_lead *lead = npri_lead_find(core, key);
+    const struct npri_lead *lead;
     struct npri_restart *restart = NULL;
     struct npri_activation own;
 
+    npri_takeover_forget(core, &start->taking, key);
+    lead = npri_lead_find(core, key);
     if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
         discard(core, operation, pid);
         end_with_pid(core, start, &own, false);
@@ -426,6 +461,7 @@ static void on_alive(struct npri_core *core,
     } else if (take_restart(start, &event->rule, &restart) &&
                npri_directory_put(&core->directory, key, &started, restart) == NPR_OK) {
         (void)npri_directory_find(&core->directory, key, &own);
+        npri_takeover_done(core, &start->taking, &own);
         end_with_pid(core, start, &own, true);
     } else {
         discard(core, operation, pid);

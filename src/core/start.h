@@ -11,6 +11,9 @@
  * A restart (core/restart.h) begins with STARTING: it takes the place of a process that was here.
  * When it fails it is tried again, as long as its rule admits it.
  *
+ * A handover (core/drain.h) begins with STARTING, too: what lives at the node that leaves is what
+ * it replaces.
+ *
  * A start that is STARTING goes on when the key becomes another node's: that one is told that it is
  * busy (core/push.h), and then what has come of it.  Every request for its key waits for it, those
  * that only look as well.
@@ -21,6 +24,7 @@
 #define NPRI_CORE_START_H
 
 #include "base/map.h"
+#include "core/drain.h"
 #include "core/lookup.h"
 #include "core/operations.h"
 
@@ -39,6 +43,8 @@ struct npri_start {
     uint64_t token;               /* of the activation that it makes; meaningful once STARTING */
     struct npri_restart *restart; /* NULL unless this is a restart */
     bool overtaken;               /* an entry was put under the key meanwhile */
+    struct npri_shared *state;    /* what its predecessor has handed over, or NULL; */
+    struct npri_taking taking;    /* and who has, to be told what comes of it */
     struct npri_link waiting;
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
@@ -70,6 +76,14 @@ void npri_start_again(struct npri_core *core, struct npri_restart *restart, stru
 
 /* Another process is registered under the key while it is started. */
 void npri_start_overtake(struct npri_core *core, struct npr_bytes key);
+
+/* A node that leaves hands the key over to us, its next owner: it is started at once.  `taking` is
+ * told what comes of it. */
+void npri_start_take_over(struct npri_core *core,
+                          struct npr_bytes key,
+                          struct npr_term function,
+                          struct npr_term state,
+                          const struct npri_taking *taking);
 
 /* The key is let go: the process that is being started is not wanted, who waits for it looks on. */
 void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key);

@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/delegate.h"
 #include "core/directory.h"
+#include "core/drain.h"
 #include "core/greeting.h"
 #include "core/leads.h"
 #include "core/links.h"
@@ -63,6 +64,7 @@ struct npri_core {
     struct npri_push push;
     struct npri_leads leads;
     struct npri_conflicts conflicts;
+    struct npri_drain drain;
     size_t requests_count;
     uint64_t token_last; /* the highest of the base that was given or seen */
     struct npri_scratch *scratch;

@@ -48,6 +48,9 @@ static void run(struct npri_core *core, struct npri_timer *timer)
     case NPRI_TIMER_WATCH:
         npri_work_on_time(core);
         return;
+    case NPRI_TIMER_DRAIN:
+        npri_drain_on_time(core);
+        return;
     case NPRI_TIMER_BEAT:
         npri_beats_on_time(core);
         return;

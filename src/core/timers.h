@@ -15,6 +15,7 @@ enum npri_timer_kind {
     NPRI_TIMER_REQUEST_HELD, /* a request that has waited long enough for the view */
     NPRI_TIMER_START,        /* a start that nobody has reported on */
     NPRI_TIMER_WATCH,        /* what is done in pieces */
+    NPRI_TIMER_DRAIN,        /* the keys of a node that leaves */
     NPRI_TIMER_BEAT,         /* our heartbeat */
     NPRI_TIMER_TROUBLE,      /* views that are not one */
 };

@@ -399,27 +399,6 @@ static void discard(struct npr_node *node, struct npr_term pid)
     npri_buffer_fini(&reason);
 }
 
-/* The process here that has lost its key to another one: it exits with {nprocreg,conflict,Winner}.
- */
-static void on_conflict(struct npr_node *node, const struct npri_core_effect *effect)
-{
-    struct npri_buffer reason;
-
-    npri_buffer_init(&reason, 0);
-    npri_put_tuple(&reason, 3);
-    npri_put_atom(&reason, "nprocreg");
-    npri_put_atom(&reason, "conflict");
-    npri_put_given(&reason, effect->old);
-    if (!reason.failed) {
-        (void)npri_router_send(
-            node, &(struct npri_signal){.kind = NPRI_SIGNAL_EXIT,
-                                        .from = npri_service_pid(node, NPRI_SERVICE_CLIENT),
-                                        .to = effect->term,
-                                        .payload = npri_buffer_term(&reason)});
-    }
-    npri_buffer_fini(&reason);
-}
-
 /* Between cores.  What cannot be sent is lost with the connection, or for lack of memory: then the
  * connection goes, too, since the other core counts on hearing everything in order. */
 static void tell(struct npr_node *node, const struct npri_core_effect *effect)
@@ -461,6 +440,14 @@ static void disconnect(struct npr_node *node, const struct npri_core_effect *eff
     }
 }
 
+/* A node that leaves dials nobody. */
+static void dial(struct npr_node *node, const struct npri_core_effect *effect)
+{
+    if (!node->closing) {
+        (void)npri_connections_connect(node->connections, &effect->node);
+    }
+}
+
 _Static_assert((int)NPRI_LOG_ERROR == (int)NPR_LOG_ERROR &&
                    (int)NPRI_LOG_DEBUG == (int)NPR_LOG_DEBUG,
                "the core's levels are the program's");
@@ -469,9 +456,7 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
 {
     switch (effect->kind) {
     case NPRI_EFFECT_CONNECT:
-        if (!node->closing) {
-            (void)npri_connections_connect(node->connections, &effect->node);
-        }
+        dial(node, effect);
         return;
     case NPRI_EFFECT_GREET:
         greet(node, effect);
@@ -525,7 +510,9 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
                            (struct npr_bytes){0});
         return;
     case NPRI_EFFECT_CONFLICT:
-        on_conflict(node, effect);
+    case NPRI_EFFECT_HANDOVER:
+    case NPRI_EFFECT_MOVED:
+        npri_moving_carry_out(node, effect);
         return;
     case NPRI_EFFECT_QUORUM:
         npri_quorum_news_tell(node, effect->regained);

@@ -31,6 +31,12 @@ void npri_function_processes_by(struct npri_evaluation *evaluation, const struct
 void npri_function_info(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_process_info(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_process_info_of(struct npri_evaluation *evaluation, const struct npr_term *args);
+/* functions_drain.c: nprocreg_native:drain/1, drain_status/0, conflicts/0. */
+void npri_function_native_drain(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_drain_status(struct npri_evaluation *evaluation,
+                                       const struct npr_term *args);
+void npri_function_native_conflicts(struct npri_evaluation *evaluation,
+                                    const struct npr_term *args);
 /* functions_keys.c: nprocreg_native:keys/2, count/2. */
 void npri_function_native_keys(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_count(struct npri_evaluation *evaluation, const struct npr_term *args);

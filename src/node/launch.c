@@ -125,6 +125,7 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
                                                      .args = options->apply->args,
                                                      .key = options->key,
                                                      .token = options->token,
+                                                     .state = options->state,
                                                      .registered = options->registered,
                                                      .started = started,
                                                      .started_user = launch},

@@ -12,7 +12,8 @@ struct npri_launch_options {
     const struct npr_function *function;
     const struct npri_apply *apply; /* names it; arguments */
     struct npr_term key;            /* that it is started for, or none, */
-    uint64_t token;                 /* and of which activation */
+    uint64_t token;                 /* and of which activation, */
+    struct npr_term state;          /* and with what its predecessor has handed over; or none */
     bool registered;                /* its end is told to the registry, as PROCESS_DOWN */
     void (*done)(void *user, uint64_t number, const struct npri_outcome *outcome);
     void *user;

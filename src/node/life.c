@@ -269,6 +269,9 @@ static npr_status create_parts(struct npr_node *node,
                                            .route = on_route,
                                            .crashed = on_crashed,
                                            .ended = on_ended,
+                                           .redirect_ms = NPR_CONFLICT_GRACE_MS,
+                                           .handed = npri_moving_on_handed,
+                                           .wanted = npri_moving_on_wanted,
                                            .long_callback_ms = options->long_callback_ms,
                                            .slow = on_slow},
             &node->runtime, err);
@@ -278,7 +281,7 @@ static npr_status create_parts(struct npr_node *node,
     }
     npri_put_node(&node->name_term, &node->name);
     if (node->name_term.failed || !npri_leaders_init(&node->leaders, node->hash_key) ||
-        !npri_questions_init(node) || !npri_watching_init(node) ||
+        !npri_questions_init(node) || !npri_watching_init(node) || !npri_moving_init(node) ||
         npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK ||
         npri_reads_start(node) != NPR_OK || npri_quorum_news_start(node) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
@@ -445,6 +448,7 @@ static void destroy(struct npr_node *node)
     npri_watching_fini(node);
     npri_reads_fini(node);
     npri_quorum_news_fini(node);
+    npri_moving_fini(node);
     npri_registry_fini(node);
     npri_runtime_destroy(node->runtime);
     npri_commands_destroy(node->commands);

@@ -82,6 +82,7 @@ static void tell_end(struct npr_node *node, struct npr_process *process)
 
     npri_ended_read(process, &pid, &reason);
     npri_put_pid(&term, &pid);
+    npri_moving_on_end(node, npri_buffer_term(&term));
     tell_down(node, npri_buffer_term(&term), reason);
     npri_runtime_finish(process);
 }

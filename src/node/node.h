@@ -28,6 +28,7 @@
 #include "node/inbox.h"
 #include "node/leaders.h"
 #include "node/log.h"
+#include "node/moving.h"
 #include "node/questions.h"
 #include "node/quorum_news.h"
 #include "node/reads.h"
@@ -76,6 +77,7 @@ struct npr_node {
     struct npri_registry registry;
     struct npri_watching watching;
     struct npri_quorum_news quorum_news;
+    struct npri_moving moving;
     struct npri_evaluations evaluations;
     struct npri_leaders leaders;
     struct npri_link surveys; /* struct npri_survey (node/survey.h) */

@@ -411,6 +411,8 @@ static void carry_out(struct cluster *cluster, unsigned node, const struct npri_
         on_fence(cluster, node, effect->operation);
         return;
     case NPRI_EFFECT_DEMONITOR:
+    case NPRI_EFFECT_HANDOVER: /* nobody drains a node here: sim/ */
+    case NPRI_EFFECT_MOVED:
     case NPRI_EFFECT_LOG:
     case NPRI_EFFECT_NEWS:
     case NPRI_EFFECT_QUORUM:

@@ -170,6 +170,8 @@ static const char *name_of(enum npri_effect_kind kind)
         [NPRI_EFFECT_FENCE] = "FENCE",
         [NPRI_EFFECT_QUORUM] = "QUORUM",
         [NPRI_EFFECT_CONFLICT] = "CONFLICT",
+        [NPRI_EFFECT_HANDOVER] = "HANDOVER",
+        [NPRI_EFFECT_MOVED] = "MOVED",
     };
 
     return names[kind];
@@ -295,9 +297,10 @@ static void narrate(struct core_host *host, const struct npri_core_effect *effec
     add_term(host, " key=", effect->key);
     add_term(host, " function=", effect->function);
     add_term(host, " ", effect->term);
-    if (effect->kind == NPRI_EFFECT_CONFLICT) {
+    if (effect->kind == NPRI_EFFECT_CONFLICT || effect->kind == NPRI_EFFECT_MOVED) {
         add_term(host, " -> ", effect->old);
     }
+    add_term(host, " state=", effect->state);
     if (effect->started || effect->final || effect->moved) {
         add(host, effect->started ? " started" : effect->final ? " final" : " moved");
     }
