@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long SIGTERM may take to hand keys over. */
+#define DRAIN_MS_DEFAULT 5000
+
 /* --name as it is, or --sname with this machine's short host name. */
 static npr_status own_name(const struct arguments *arguments,
                            char out[NPR_NODE_NAME_BYTES_MAX + 1],
@@ -109,6 +112,37 @@ static void block_signals(sigset_t *out)
     (void)pthread_sigmask(SIG_BLOCK, out, NULL);
 }
 
+static uint32_t options_drain_ms(const struct arguments *arguments)
+{
+    return arguments->has_drain_deadline ? arguments->drain_deadline_ms : DRAIN_MS_DEFAULT;
+}
+
+/* Whether nobody has sent another signal. */
+static bool is_still_wanted(void *user, const struct npr_drain_progress *progress)
+{
+    const struct timespec now = {0};
+
+    (void)progress;
+    return sigtimedwait(user, NULL, &now) < 0;
+}
+
+/* Hands its keys over; what is left when that ends goes with the node. */
+static void drain(struct npr_node *node, uint32_t deadline_ms, sigset_t *signals)
+{
+    struct npr_error err = {0};
+    char line[NPR_ERROR_TEXT_BYTES + 64];
+    npr_status status;
+
+    (void)snprintf(line, sizeof(line), "draining deadline_ms=%u", (unsigned)deadline_ms);
+    log_line(NULL, NPR_LOG_INFO, line);
+    status = npr_drain(node, NULL, deadline_ms, is_still_wanted, signals, &err);
+    /* That there is nobody to take over is no news for the last node of a cluster. */
+    if (status != NPR_OK && status != NPR_EREFUSED) {
+        (void)snprintf(line, sizeof(line), "drain_ended reason=\"%s\"", err.text);
+        log_line(NULL, NPR_LOG_WARNING, line);
+    }
+}
+
 static enum exit_code run(const struct arguments *arguments)
 {
     static const struct npr_module *modules[REPEATED_MAX];
@@ -143,6 +177,9 @@ static enum exit_code run(const struct arguments *arguments)
     (void)printf("ready name=%s port=%u\n", name, (unsigned)npr_node_port(node));
     (void)fflush(stdout); /* A script that waits for the line must not wait for a full buffer. */
     (void)sigwait(&signals, &signal_number);
+    if (signal_number == SIGTERM && options_drain_ms(arguments) > 0) {
+        drain(node, options_drain_ms(arguments), &signals);
+    }
     log_line(NULL, NPR_LOG_INFO,
              signal_number == SIGTERM ? "stopping signal=SIGTERM" : "stopping signal=SIGINT");
     npr_node_stop(node);
@@ -155,7 +192,8 @@ static const enum option_id options[] = {
     OPTION_MODULE,       OPTION_COMMAND,     OPTION_LISTEN,        OPTION_OTP,
     OPTION_WORKERS,      OPTION_THREADS,     OPTION_LONG_CALLBACK, OPTION_NET_TICKTIME,
     OPTION_FRAME_BYTES,  OPTION_QUEUE_BYTES, OPTION_LOG_LEVEL,     OPTION_HEARTBEAT,
-    OPTION_NODE_TIMEOUT, OPTION_QUORUM,      OPTION_PLACEMENT,     OPTION_END,
+    OPTION_NODE_TIMEOUT, OPTION_QUORUM,      OPTION_PLACEMENT,     OPTION_DRAIN_DEADLINE,
+    OPTION_END,
 };
 
 const struct command command_node = {
@@ -168,6 +206,9 @@ const struct command command_node = {
         "line to standard error.  It finds its peers by the machine's epmd, or serves as "
         "epmd itself\n"
         "when none runs; with --listen and --join NAME@HOST:PORT no epmd is needed at all.\n\n"
+        "SIGTERM hands its keys over to the other nodes first ('nprocreg drain --help'), for at "
+        "most\n"
+        "--drain-deadline; a second one, and SIGINT, stop it at once.\n\n"
         "--command MODULE:FUNCTION[/ARITY][,OPTION]...='PROGRAM [ARGUMENT]...' declares a "
         "program that is\n"
         "started as a process, and told its key and arguments on its standard input; no "

@@ -20,5 +20,7 @@ extern const struct command command_call;
 extern const struct command command_ps;
 extern const struct command command_info;
 extern const struct command command_kill;
+extern const struct command command_drain;
+extern const struct command command_conflicts;
 
 #endif /* NPR_CLI_COMMANDS_H */

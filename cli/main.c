@@ -4,10 +4,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_node,   &command_get,      &command_why,        &command_term,
-    &command_keys,   &command_watch,    &command_await,      &command_nodes,
-    &command_status, &command_register, &command_unregister, &command_send,
-    &command_call,   &command_ps,       &command_info,       &command_kill,
+    &command_node,       &command_get,   &command_why,       &command_term,   &command_keys,
+    &command_watch,      &command_await, &command_nodes,     &command_status, &command_register,
+    &command_unregister, &command_send,  &command_call,      &command_ps,     &command_info,
+    &command_kill,       &command_drain, &command_conflicts,
 };
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX        30
+#define OPTIONS_MAX        34
 #define TIMEOUT_MS_DEFAULT 5000
 
 struct option_spec {
@@ -57,6 +57,9 @@ static const struct option_spec specs[] = {
     {OPTION_PREFIX, 0, "prefix", "TERM", "only keys that begin so"},
     {OPTION_MATCH, 0, "match", "PATTERN", "only keys that look so"},
     {OPTION_COUNT, 0, "count", NULL, "only say how many there are"},
+    {OPTION_DEADLINE, 0, "deadline", "TIME", "move nothing more after this long (30s)"},
+    {OPTION_DRAIN_DEADLINE, 0, "drain-deadline", "TIME",
+     "how long SIGTERM may hand keys over (5s; 0: stop at once)"},
 };
 #define SPECS_COUNT (sizeof(specs) / sizeof(specs[0]))
 
@@ -224,6 +227,24 @@ static bool store_of_cluster(struct arguments *out, enum option_id id, const cha
     return parse_placement(value, &out->placement);
 }
 
+static bool store_switch(struct arguments *out, enum option_id id)
+{
+    out->json = out->json || id == OPTION_JSON;
+    out->hex = out->hex || id == OPTION_HEX;
+    out->binary = out->binary || id == OPTION_BINARY;
+    out->count = out->count || id == OPTION_COUNT;
+    return true;
+}
+
+static bool store_deadline(struct arguments *out, enum option_id id, const char *value)
+{
+    if (id == OPTION_DEADLINE) {
+        return parse_time(value, &out->deadline_ms);
+    }
+    out->has_drain_deadline = true;
+    return strcmp(value, "0") == 0 || parse_time(value, &out->drain_deadline_ms);
+}
+
 /* Stores one option's value; false when it is malformed. */
 static bool store(struct arguments *out, enum option_id id, const char *value)
 {
@@ -232,14 +253,10 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_HELP:
         return true;
     case OPTION_JSON:
-        out->json = true;
-        return true;
     case OPTION_HEX:
-        out->hex = true;
-        return true;
     case OPTION_BINARY:
-        out->binary = true;
-        return true;
+    case OPTION_COUNT:
+        return store_switch(out, id);
     case OPTION_OTP:
         return parse_otp(value, &out->otp);
     case OPTION_NODE:
@@ -291,9 +308,9 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_PREFIX:
     case OPTION_MATCH:
         return set_text(id == OPTION_PREFIX ? &out->prefix : &out->match, value);
-    case OPTION_COUNT:
-        out->count = true;
-        return true;
+    case OPTION_DEADLINE:
+    case OPTION_DRAIN_DEADLINE:
+        return store_deadline(out, id, value);
     }
     return false;
 }

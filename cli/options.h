@@ -53,6 +53,8 @@ enum option_id {
     OPTION_PREFIX,
     OPTION_MATCH,
     OPTION_COUNT,
+    OPTION_DEADLINE,
+    OPTION_DRAIN_DEADLINE,
 };
 
 /* What was given.  Strings are the program's own arguments. */
@@ -93,6 +95,9 @@ struct arguments {
     const char *prefix;
     const char *match;
     bool count;
+    uint32_t deadline_ms;       /* 0: not given */
+    uint32_t drain_deadline_ms; /* 0: not given, or 0 */
+    bool has_drain_deadline;
     char **positional;
     int positional_count;
 };

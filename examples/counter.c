@@ -9,6 +9,10 @@
  *      call  {crash,R}   exits with reason R, without an answer
  *      call  else        -> {error,unknown}
  *
+ * When its node is drained it goes on from its total on another one.  When two have counted under
+ * one key, in parts of the cluster that could not see each other, the one that stays adds what the
+ * other had.
+ *
  *      nprocreg node --name a@127.0.0.1 --module counter.so */
 #include "nprocreg/format.h"
 #include "nprocreg/module.h"
@@ -103,9 +107,13 @@ static npr_status counter_info(struct npr_process *self, void *state, struct npr
     struct npr_builder *built;
     struct npr_term pong;
     struct npr_pid asker;
+    int64_t value;
     npr_status status;
 
-    (void)state;
+    if (NPR_MATCH(message, "{nprocreg,handover,_,_,~i}", &value)) {
+        (void)counter_add(state, value); /* what the other one had */
+        return NPR_OK;
+    }
     if (!NPR_MATCH(message, "{ping,~p}", &asker)) {
         return NPR_OK;
     }
@@ -115,15 +123,34 @@ static npr_status counter_info(struct npr_process *self, void *state, struct npr
     return status == NPR_OK ? npr_send(self, &asker, pong) : status;
 }
 
-/* [] or [Total] */
+/* The total: for the process that takes over when this node is drained, */
+static npr_status counter_handover(struct npr_process *self, void *state, struct npr_builder *out)
+{
+    const struct counter *counter = state;
+
+    (void)self;
+    NPR_BUILD(out, "~i", counter->total);
+    return NPR_OK;
+}
+
+/* and for the one that stays when two have lived under this key. */
+static npr_status counter_conflict(struct npr_process *self,
+                                   void *state,
+                                   const struct npr_conflict *conflict,
+                                   struct npr_builder *out)
+{
+    (void)conflict;
+    return counter_handover(self, state, out);
+}
+
+/* [] or [Total]; but what has been handed over comes first. */
 static npr_status counter_init(struct npr_process *self, void *state, struct npr_term args)
 {
     struct counter *counter = state;
+    struct npr_term total = npr_start_state(self);
     struct npr_term_walk walk;
-    struct npr_term total;
 
-    (void)self;
-    if (npr_term_list(args, &walk) && npr_term_next(&walk, &total) &&
+    if ((total.data != NULL || (npr_term_list(args, &walk) && npr_term_next(&walk, &total))) &&
         !npr_term_get_int64(total, &counter->total)) {
         return NPR_EINVAL;
     }
@@ -137,6 +164,8 @@ static const struct npr_behaviour counter_behaviour = {
     .call = counter_call,
     .cast = counter_cast,
     .info = counter_info,
+    .conflict = counter_conflict,
+    .handover = counter_handover,
 };
 
 /* The same, and whatever it ends with it is there again, from 0. */
@@ -148,6 +177,8 @@ static const struct npr_behaviour counter_permanent = {
     .cast = counter_cast,
     .info = counter_info,
     .restart = NPR_RESTART_PERMANENT,
+    .conflict = counter_conflict,
+    .handover = counter_handover,
 };
 
 static const struct npr_function counter_functions[] = {
