@@ -8,7 +8,7 @@ SEEDS ?= 2000
 SOAK_SECONDS ?= 600
 SOAK_SEED ?= $(shell date +%s | tail -c 7)
 
-.PHONY: all build setup demo test check fuzz seeds soak install clean help
+.PHONY: all build setup demo test check fuzz seeds soak model install clean help
 
 all: build
 
@@ -19,6 +19,7 @@ help:
 	@echo "make check      format, lint, layers, clang-tidy"
 	@echo "make fuzz       run each fuzzer for FUZZ_SECONDS"
 	@echo "make soak       real nodes killed, stopped, parted and healed for SOAK_SECONDS (600)"
+	@echo "make model      check the model of the protocol, and that it catches what breaks it (minutes)"
 	@echo "make seeds      run the runtime in the orders of SEEDS seeds, from SEED on"
 	@echo "make install    PREFIX=/usr/local DESTDIR="
 
@@ -52,6 +53,9 @@ check: setup
 fuzz: setup
 	@$(MAKE) --no-print-directory build PRESET=fuzz
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+model: setup
+	@model/run
 
 seeds: build
 	@$(BUILD)/systematic --seed $(SEED) --count $(SEEDS) | tail -n 4
