@@ -65,6 +65,24 @@ static void join_and_leave(struct bed *bed)
     (void)bed_settle(bed);
 }
 
+/* Nodes come and go in a slow network, in which they hear of it at different times. */
+static void slow_changes(struct bed *bed)
+{
+    bed_delay(bed, 0, 1, 30);
+    bed_delay(bed, 0, 2, 150);
+    bed_delay(bed, 1, 2, 80);
+    for (unsigned i = 0; i < 5; i++) {
+        bed_start(bed, 2);
+        (void)bed_wait_views(bed, all_nodes(bed), all_nodes(bed));
+        bed_go_on_ms(bed, 300);
+        bed_kill(bed, 2);
+        (void)bed_wait_views(bed, 3, 3);
+    }
+    bed_start(bed, 2);
+    bed_heal(bed);
+    (void)bed_settle(bed);
+}
+
 /* Of two native and two original nodes one of each kind dies and returns.  The originals know for
  * 10 s of a node that is gone: nobody waits for their views meanwhile. */
 static void beside_originals(struct bed *bed)
@@ -121,6 +139,12 @@ const struct fault_case fault_cases[] = {
      .proxies_only = true,
      .end_permille = 100,
      .run = bad_links},
+    {.name = "slow",
+     .what = "a node comes and goes in a slow network",
+     .proxies_only = true,
+     .nodes_first = 2,
+     .end_permille = 500,
+     .run = slow_changes},
     {.name = "originals",
      .what = "a native and an original node are killed and return",
      .end_permille = 100,
