@@ -455,6 +455,9 @@ static void route_own(struct npri_core *core, struct npri_request *request)
     }
     if (owner->self) {
         decide(core, request);
+    } else if (owner->said.epoch != npri_views_epoch(core)) {
+        /* It would take it for a claim of the epoch before, and forget it with the news. */
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
     } else {
         ask(core, request, owner);
     }

@@ -26,13 +26,42 @@ static struct npr_term lead_pid(const struct npri_lead *lead)
     return (struct npr_term){.data = lead->bytes + lead->key_size, .size = lead->pid_size};
 }
 
+static bool is_void(const struct npri_lead *lead)
+{
+    return lead->set->peer == NULL;
+}
+
+static void put_first(struct npri_core *core, struct npri_lead *lead)
+{
+    lead->is_aside = false;
+    npri_map_insert(&core->leads.map, &lead->node, npri_lead_key(lead));
+}
+
+/* Out of the key's leads; the first one that is aside takes its place. */
+static void unlink_lead(struct npri_core *core, struct npri_lead *lead)
+{
+    struct npri_lead **at;
+
+    if (!lead->is_aside) {
+        npri_map_remove(&core->leads.map, &lead->node);
+        if (lead->aside != NULL) {
+            put_first(core, lead->aside);
+        }
+    } else {
+        for (at = &lead_at(core, npri_lead_key(lead))->aside; *at != lead; at = &(*at)->aside) {
+        }
+        *at = lead->aside;
+    }
+    lead->aside = NULL;
+}
+
 /* A void set that has become empty goes, too. */
 static void destroy(struct npri_core *core, struct npri_lead *lead)
 {
     struct npri_lead_set *set = lead->set;
 
     NPRI_ASSERT(npri_list_empty(&lead->waiting));
-    npri_map_remove(&core->leads.map, &lead->node);
+    unlink_lead(core, lead);
     npri_list_remove(&lead->of_set);
     npri_free(lead);
     if (set->peer == NULL && npri_list_empty(&set->leads) && npri_list_empty(&set->busy)) {
@@ -87,7 +116,23 @@ struct npri_lead *npri_lead_find(const struct npri_core *core, struct npr_bytes 
 {
     struct npri_lead *lead = lead_at(core, key);
 
-    return lead == NULL || lead->set->peer == NULL ? NULL : lead;
+    while (lead != NULL && is_void(lead)) {
+        lead = lead->aside;
+    }
+    return lead;
+}
+
+/* The lead of that host, aside or not; NULL: there is none. */
+static struct npri_lead *find_of(const struct npri_core *core,
+                                 const struct npri_peer *peer,
+                                 struct npr_bytes key)
+{
+    struct npri_lead *lead = lead_at(core, key);
+
+    while (lead != NULL && lead->set->peer != peer) {
+        lead = lead->aside;
+    }
+    return lead;
 }
 
 struct npri_activation npri_lead_activation(const struct npri_lead *lead)
@@ -102,25 +147,66 @@ static void take_waiting(struct npri_lead *lead, struct npri_link *waiting)
     npri_list_splice(waiting, &lead->waiting);
 }
 
+/* A start that is under way there: what will come of it is compared with what is here then. */
+static bool is_starting(const struct npri_lead *lead)
+{
+    return !is_void(lead) && lead->busy && lead->pid_size == 0;
+}
+
+static void link_to_set(struct npri_lead *lead)
+{
+    npri_list_append(lead->busy ? &lead->set->busy : &lead->set->leads, &lead->of_set);
+}
+
 bool npri_lead_put(struct npri_core *core,
                    struct npri_peer *peer,
                    struct npr_bytes key,
                    const struct npri_activation *living,
                    struct npri_link *out_waiting)
 {
-    struct npri_lead *old = lead_at(core, key);
     struct npri_lead *lead = create(peer, key, living);
+    struct npri_lead *old;
 
     if (lead == NULL) {
         return false;
     }
     npri_list_init(out_waiting);
-    if (old != NULL) {
+    while ((old = find_of(core, peer, key)) != NULL) {
         take_waiting(old, out_waiting);
         destroy(core, old);
     }
-    npri_map_insert(&core->leads.map, &lead->node, npri_lead_key(lead));
-    npri_list_append(lead->busy ? &lead->set->busy : &lead->set->leads, &lead->of_set);
+    old = lead_at(core, key);
+    if (old != NULL) {
+        take_waiting(old, out_waiting);
+        if (!is_starting(old)) {
+            destroy(core, old);
+            old = lead_at(core, key);
+        }
+    }
+    if (old != NULL) {
+        take_waiting(old, out_waiting);
+        npri_map_remove(&core->leads.map, &old->node);
+        old->is_aside = true;
+        lead->aside = old;
+    }
+    put_first(core, lead);
+    link_to_set(lead);
+    return true;
+}
+
+/* False: no memory. */
+static bool put_aside(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
+{
+    struct npri_lead *first = lead_at(core, key);
+    struct npri_lead *lead = create(peer, key, NULL);
+
+    if (lead == NULL) {
+        return false;
+    }
+    lead->is_aside = true;
+    lead->aside = first->aside;
+    first->aside = lead;
+    link_to_set(lead);
     return true;
 }
 
@@ -128,7 +214,7 @@ void npri_lead_set_busy(struct npri_lead *lead)
 {
     lead->busy = true;
     npri_list_remove(&lead->of_set);
-    npri_list_append(&lead->set->busy, &lead->of_set);
+    link_to_set(lead);
 }
 
 void npri_lead_wait(struct npri_lead *lead, struct npri_request *request)
@@ -175,15 +261,15 @@ void npri_lead_on_entry(struct npri_core *core,
                         struct npr_bytes key,
                         const struct npri_activation *living)
 {
-    struct npri_lead *lead = npri_lead_find(core, key);
+    struct npri_lead *lead = find_of(core, peer, key);
 
-    if (lead != NULL && lead->set->peer == peer && !lead->busy && same_pid(lead, living->pid)) {
+    if (lead != NULL && !lead->busy && same_pid(lead, living->pid)) {
         lead->token = living->token;
         return;
     }
     if (!npri_conflict_on_entry(core, peer, key, living)) {
         put(core, peer, key, living);
-    } else if (lead != NULL && lead->set->peer == peer) {
+    } else if (lead != NULL) {
         npri_lead_remove(core, lead); /* It has lost, and what it told before is over. */
     }
 }
@@ -192,9 +278,12 @@ void npri_lead_on_entry(struct npri_core *core,
 void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
 {
     const struct npri_lead *lead = npri_lead_find(core, key);
+    const struct npri_lead *own = find_of(core, peer, key);
 
-    if (lead == NULL || lead->set->peer == peer) {
+    if (lead == NULL || lead == own) {
         put(core, peer, key, NULL);
+    } else if (own == NULL) {
+        core->out_of_memory |= !put_aside(core, peer, key);
     }
 }
 
@@ -205,9 +294,9 @@ void npri_lead_on_gone(struct npri_core *core,
                        struct npr_bytes key,
                        struct npr_term pid)
 {
-    struct npri_lead *lead = npri_lead_find(core, key);
+    struct npri_lead *lead = find_of(core, peer, key);
 
-    if (lead != NULL && lead->set->peer == peer && same_pid(lead, pid)) {
+    if (lead != NULL && same_pid(lead, pid)) {
         npri_lead_remove(core, lead);
     }
 }
@@ -352,19 +441,30 @@ void npri_leads_fini(struct npri_core *core)
 
 /* ---- Checking. */
 
+static void check_lead(const struct npri_lead *lead)
+{
+    const struct npri_lead_set *set = lead->set;
+
+    NPRI_ASSERT(npri_list_empty(&lead->waiting) || (lead->busy && set->peer != NULL));
+    NPRI_ASSERT(lead->busy || lead->pid_size > 0);
+    NPRI_ASSERT(!lead->is_aside || lead->busy);
+    NPRI_ASSERT(set->peer == NULL ||
+                (set->peer->lending.set == set && set->peer->connected && set->peer->native));
+    NPRI_ASSERT((set->peer == NULL) == npri_link_is_linked(&set->of_void));
+}
+
 void npri_leads_check(const struct npri_core *core)
 {
     size_t count = 0;
 
     NPRI_LIST_FOREACH (at, &core->leads.map.order) {
         const struct npri_lead *lead = NPRI_MAP_AT(at, struct npri_lead, node);
-        const struct npri_lead_set *set = lead->set;
 
-        NPRI_ASSERT(npri_list_empty(&lead->waiting) || (lead->busy && set->peer != NULL));
-        NPRI_ASSERT(lead->busy || lead->pid_size > 0);
-        NPRI_ASSERT(set->peer == NULL ||
-                    (set->peer->lending.set == set && set->peer->connected && set->peer->native));
-        NPRI_ASSERT((set->peer == NULL) == npri_link_is_linked(&set->of_void));
+        NPRI_ASSERT(!lead->is_aside);
+        for (; lead != NULL; lead = lead->aside) {
+            check_lead(lead);
+            NPRI_ASSERT(lead->aside == NULL || lead->aside->is_aside);
+        }
         count++;
     }
     NPRI_ASSERT(count == core->leads.map.count);

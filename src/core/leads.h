@@ -11,10 +11,11 @@
  * that begins to tell anew, are void in one step, and freed in pieces.  They hang on a set for
  * that: a set without a peer is void, and so is what is in it.
  *
- * Two hosts that have the same key are a conflict (core/conflicts.h): the winner's lead stays.
+ * Two hosts that have the same key are a conflict (core/conflicts.h): the winner's lead stays.  One
+ * that is starting a key beside another's entry is put ASIDE: it counts once that has gone.
  *
  * Invariants (npri_leads_check):
- *     L1  each lead is found under its key; there are no others;
+ *     L1  each lead is found under its key, or aside of the one that is; there are no others;
  *     L2  a lead that somebody waits for is busy, and its set has a peer;
  *     L3  a set with a peer is that peer's, which is connected and native.
  *
@@ -42,7 +43,9 @@ struct npri_lead {
     struct npri_lead_set *set;
     uint64_t token;
     struct npri_link waiting; /* of struct npri_request */
+    struct npri_lead *aside;  /* the next one of the key; those of other hosts, busy */
     bool busy;
+    bool is_aside; /* not in the map */
     uint32_t key_size;
     uint32_t pid_size; /* 0: its host has not said.  Of a busy one: the pid that is to be dropped */
     uint8_t bytes[];   /* key, pid */

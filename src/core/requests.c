@@ -654,6 +654,9 @@ void npri_requests_look_again(struct npri_core *core)
     NPRI_LIST_FOREACH (at, &core->requests) {
         struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, all);
 
+        if (request->claim != NULL) {
+            request->claim->looked = false;
+        }
         if (request->state == NPRI_REQUEST_LOOKING &&
             request->lookup.scope == NPRI_LOOKUP_UNMARKED) {
             npri_lookup_stop(&request->lookup);

@@ -383,9 +383,12 @@ static void on_restart_failed(struct npri_core *core,
                               struct npr_bytes text)
 {
     struct npri_activation own;
+    struct npri_text why = {0};
 
     if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
         end_with_pid(core, start, &own, false); /* somebody else was registered */
+    } else if (!npri_quorum_permits(core, &why)) {
+        give_up(core, start, NPR_EREFUSED, npri_text_bytes(&why));
     } else if (core->closing || status == NPR_ECLOSED ||
                !npri_restart_admit(start->restart, core->now_ns)) {
         give_up(core, start, status, text);

@@ -130,6 +130,25 @@ static void consent_counts_for_one_epoch(void **state)
     host_fini(&host);
 }
 
+/* The owner must have heard of the epoch that a claim is made in before the claim: what it grants
+ * to an earlier one is void with its news of this one, and then it starts the key itself.  Would
+ * catch: a claim that is sent while the fence is awaited. */
+static void a_claim_follows_the_news_of_its_epoch(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_settled(&host, "b c");
+    claim(&host, 1, "kb", "a.1", true);
+    host.fences = true;
+    host_forget_trace(&host);
+    host_disconnected(&host, "c");
+    claim(&host, 2, "xb", "a.2", true);
+    assert_non_null(strstr(host.trace, "FENCE"));
+    assert_null(strstr(host.trace, "{claim,"));
+    host_fini(&host);
+}
+
 /* ---- Deciding. */
 
 /* Two nodes claim one key: one has it, and the other one hears who. */
@@ -373,6 +392,7 @@ int main(void)
         cmocka_unit_test(the_next_owner_is_asked),
         cmocka_unit_test(consent_that_comes_too_late_is_given_back),
         cmocka_unit_test(consent_counts_for_one_epoch),
+        cmocka_unit_test(a_claim_follows_the_news_of_its_epoch),
         cmocka_unit_test(the_first_claim_wins),
         cmocka_unit_test(a_start_in_flight_is_waited_for),
         cmocka_unit_test(an_overtaken_start_is_given_up),

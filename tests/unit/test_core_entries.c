@@ -315,6 +315,30 @@ static void leads_are_answers(void **state)
     host_fini(&host);
 }
 
+/* Two sides meet: c starts the key, and b has it.  When b's process ends, c's start is still under
+ * way.  Would catch: a word of c that is forgotten because b's was there; the owner starts the key.
+ */
+static void busy_beside_an_entry_is_not_forgotten(void **state)
+{
+    static const char *const words[2][2] = {
+        {"b {push,7,150,[{ka,<b@h.5.0>,9}]}", "c {busy,7,100,ka}"},
+        {"c {busy,7,100,ka}", "b {push,7,150,[{ka,<b@h.5.0>,9}]}"}};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct core_host host;
+
+        open_settled(&host, "b c");
+        host_told(&host, words[i][0][0] == 'b' ? "b" : "c", words[i][0] + 2);
+        host_told(&host, words[i][1][0] == 'b' ? "b" : "c", words[i][1] + 2);
+        host_told(&host, "b", "{free,7,300,ka,<b@h.5.0>}");
+        host_forget_trace(&host);
+        host_get(&host, 1, "ka", "f");
+        CHECK_TRACE(&host, "");
+        host_fini(&host);
+    }
+}
+
 /* Busy: who wants the key waits for the host's word, and nobody is asked.  Would catch: a second
  * process beside the one that is being restarted there. */
 static void busy_is_waited_for(void **state)
@@ -682,6 +706,7 @@ int main(void)
         cmocka_unit_test(a_node_that_cannot_say_is_asked_again),
         cmocka_unit_test(leads_are_answers),
         cmocka_unit_test(busy_is_waited_for),
+        cmocka_unit_test(busy_beside_an_entry_is_not_forgotten),
         cmocka_unit_test(a_lost_host_frees_what_was_busy),
         cmocka_unit_test(a_late_gone_does_not_erase_a_new_entry),
         cmocka_unit_test(a_new_epoch_voids_what_was_told),
