@@ -13,7 +13,8 @@ static uint64_t before(uint64_t at_ns, uint64_t by_ns)
 static uint64_t news_ns(const struct sim *sim)
 {
     const struct sim_options *options = &sim->options;
-    const uint64_t way_ns = 3 * (options->delay_ns_max + options->slow_ns_max) + 10 * SIM_MS;
+    const uint64_t way_ns =
+        3 * (options->delay_ns_max + options->slow_ns_max) + 10 * SIM_MS + options->fence_ns_max;
 
     if (sim_options_separate(options) || sim_has(options, SIM_CLASS_POWER) ||
         sim_has(options, SIM_CLASS_PAUSES)) {
@@ -41,7 +42,9 @@ static void check_pid(struct sim *sim, const struct sim_request *request, uint64
         sim_fail(sim, "answer", "%s is answered with %s, which had ended %u ms before it asked",
                  sim_trace_name(request->node), sim_trace_process(sim, request->process),
                  (unsigned)((request->asked_ns - process->died_ns) / SIM_MS));
-    } else if (token != 0 && process->token != 0 && token != process->token) {
+    } else if (token != 0 && process->token != 0 && token != process->token &&
+               !(process->by_hand && token < process->token)) {
+        /* A registration that was asked for again has a newer one than it was first granted. */
         sim_fail(sim, "answer", "%s is told token %llu of %s", sim_trace_name(request->node),
                  (unsigned long long)token, sim_trace_process(sim, request->process));
     }
@@ -52,10 +55,13 @@ static void check_absence(struct sim *sim, const struct sim_request *request)
 {
     const struct sim_key *key = &sim->keys[request->key];
 
+    if (!sim->nodes[request->node].native && sim->options.protocol == SIM_PROTOCOL_NATIVE) {
+        return; /* By the original's rules, it may well not see it. */
+    }
     for (uint32_t i = 0; i < key->living_count; i++) {
         const struct sim_process *process = &sim->processes[key->living[i]];
 
-        if (process->uncertain || process->foreign || process->told_ns >= request->asked_ns) {
+        if (process->foreign || process->told_ns >= request->asked_ns) {
             continue;
         }
         if (sim_touch_is_whole(sim, request->node, process->node,
@@ -64,6 +70,20 @@ static void check_absence(struct sim *sim, const struct sim_request *request)
                      sim_trace_name(request->node), request->key,
                      sim_trace_process(sim, key->living[i]));
         }
+    }
+}
+
+/* What others have answered before it slept, and is read now, is their word. */
+void sim_check_stall(struct sim *sim, const struct sim_request *request)
+{
+    const struct sim_node *node = &sim->nodes[request->node];
+
+    if (node->stalled && request->asked_ns == node->woken_ns && sim->now_ns == node->woken_ns &&
+        request->status == NPR_OK && request->process != SIM_NOBODY &&
+        sim->processes[request->process].node == node->index) {
+        sim_fail(sim, "stall",
+                 "%s has slept, and answers with its %s before it has heard of anyone",
+                 sim_trace_name(node->index), sim_trace_process(sim, request->process));
     }
 }
 
@@ -79,10 +99,11 @@ void sim_check_answer(struct sim *sim,
         sim_fail(sim, "answer", "a request of %s for key %u is answered %u ms after its deadline",
                  sim_trace_name(request->node), request->key,
                  (unsigned)((sim->now_ns - request->deadline_ns) / SIM_MS));
-    } else if (request->status != NPR_OK && text.size == 0) {
+    } else if (request->status != NPR_OK && request->status != NPR_EEXIST && text.size == 0) {
         sim_fail(sim, "answer", "a request of %s for key %u fails with %s and does not say why",
                  sim_trace_name(request->node), request->key, npr_status_name(request->status));
-    } else if (request->status == NPR_OK && request->kind <= SIM_REQUEST_START) {
+    } else if ((request->status == NPR_OK && request->kind <= SIM_REQUEST_START) ||
+               request->status == NPR_EEXIST) {
         check_pid(sim, request, token);
     } else if (request->status == NPR_ENOTFOUND && request->kind <= SIM_REQUEST_START) {
         check_absence(sim, request);

@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include "original.h"
 #include "touch.h"
 #include "trace.h"
 
@@ -11,7 +12,7 @@ void sim_fail(struct sim *sim, const char *checker, const char *format, ...)
 {
     va_list arguments;
 
-    if (sim->failed) {
+    if (sim->failed || (sim->options.only != NULL && strcmp(sim->options.only, checker) != 0)) {
         return;
     }
     sim->failed = true;
@@ -29,10 +30,25 @@ static uint64_t before(uint64_t at_ns, uint64_t by_ns)
 
 /* ---- single. */
 
-/* What an original node starts, or has started, is under its rules. */
+/* Whether an original node owns the key, among all that live. */
+static bool is_of_original(const struct sim *sim, uint32_t key)
+{
+    uint32_t alive[SIM_SWARM_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sim->nodes_count && count < SIM_SWARM_MAX; i++) {
+        if (sim->nodes[i].alive) {
+            alive[count++] = i;
+        }
+    }
+    return count > 0 && !sim->nodes[alive[sim_original_place(key, count)]].native;
+}
+
+/* What an original node has started, or owns, is under its rules. */
 static bool is_excused(const struct sim *sim, const struct sim_process *process)
 {
-    return process->foreign && sim->options.protocol == SIM_PROTOCOL_NATIVE;
+    return sim->options.protocol == SIM_PROTOCOL_NATIVE && sim->options.originals > 0 &&
+           (process->foreign || is_of_original(sim, process->key));
 }
 
 static void check_single(struct sim *sim, uint32_t process)
@@ -46,7 +62,7 @@ static void check_single(struct sim *sim, uint32_t process)
             before(born->begun_ns < other->registered_ns ? born->begun_ns : other->registered_ns,
                    sim_touch_bound_ns(sim));
 
-        if (other->uncertain || is_excused(sim, other) || is_excused(sim, born)) {
+        if (is_excused(sim, other) || is_excused(sim, born)) {
             continue;
         }
         if (born->node == other->node ||
@@ -71,7 +87,7 @@ void sim_check_doubles(struct sim *sim)
             const struct sim_process *a = &sim->processes[key->living[0]];
             const struct sim_process *b = &sim->processes[key->living[i]];
 
-            if (!a->uncertain && !b->uncertain && !is_excused(sim, a) && !is_excused(sim, b) &&
+            if (!is_excused(sim, a) && !is_excused(sim, b) &&
                 sim_touch_is_whole(sim, a->node, b->node, before(sim->now_ns, bound_ns))) {
                 sim_fail(sim, "single", "key %u: both %s and %s have lived for %u s", k,
                          sim_trace_process(sim, key->living[0]),
@@ -91,6 +107,9 @@ static void check_token(struct sim *sim, uint32_t process)
 
     if (born->foreign || born->token == 0) {
         return;
+    }
+    if (sim_touch_is_torn(sim)) {
+        sim->break_ns = sim->now_ns;
     }
     if (key->lineage_ns < sim->break_ns + sim_touch_bound_ns(sim)) {
         key->token_max = 0; /* Others may have gone on elsewhere: a new line. */
@@ -114,8 +133,7 @@ void sim_check_birth(struct sim *sim, uint32_t process)
 void sim_check_start(struct sim *sim, uint32_t node)
 {
     const struct sim_options *options = &sim->options;
-    const uint64_t grace_ns = options->node_timeout_ns + options->heartbeat_ns +
-                              2 * (options->delay_ns_max + options->slow_ns_max);
+    const uint64_t grace_ns = options->node_timeout_ns - options->heartbeat_ns;
 
     if (options->quorum != 0 && sim_touch_reach(sim, node, grace_ns) < options->quorum) {
         sim_fail(sim, "quorum", "%s starts a process, and can reach %u of the %u nodes it needs",

@@ -9,6 +9,9 @@
  *                answered was alive, with the token that is told
  *     absence    "not found" only if no process lived under the key, in reach, all that time
  *     quorum     a node that can reach too few others starts nothing
+ *     agreement  two nodes that have each other in their views are never agreed in different ones
+ *     stall      a node that has slept so long that others may have taken it for lost tells nobody
+ *                of its processes before it could hear of them
  *     conflict   of two processes the one with the lower token goes, then that on the lesser node
  *     purge      what is dead has no entry        (when all has settled: settle.h)
  *     settle     after the faults all comes to rest in time              (settle.h)
@@ -35,11 +38,17 @@ void sim_check_answer(struct sim *sim,
                       struct npr_bytes text,
                       uint64_t token);
 
+/* Anybody's request has been answered: stall. */
+void sim_check_stall(struct sim *sim, const struct sim_request *request);
+
 /* Once in a while, and at the end: requests that were not answered. */
 void sim_check_open(struct sim *sim);
 
 /* A node decides to start a process: quorum. */
 void sim_check_start(struct sim *sim, uint32_t node);
+
+/* A step of this node has ended: agreement. */
+void sim_check_agreement(struct sim *sim, struct sim_node *node);
 
 /* A node is told that `loser` loses against `winner`: conflict. */
 void sim_check_conflict(struct sim *sim, uint32_t loser, uint32_t winner);

@@ -10,6 +10,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* What a client has given up may be carried out yet, as long as a message of it is on its way. */
+#define LATE_NS (12 * SIM_SECOND)
+
 /* The original's callers have no time-out for the whole: they wait for node after node. */
 #define NO_DEADLINE_NS (600 * SIM_SECOND)
 
@@ -60,6 +63,11 @@ void sim_clients_on_node_end(struct sim *sim, uint32_t node)
         struct sim_request *request = &sim->requests[sim->open[i]];
 
         request->void_ = request->node == node;
+        if (request->void_ &&
+            (request->kind == SIM_REQUEST_REPLACE || request->kind == SIM_REQUEST_UNREGISTER)) {
+            sim->keys[request->key].changes_count--;
+            sim->keys[request->key].uncertain_ns = sim->now_ns + LATE_NS;
+        }
         if (!request->void_) {
             sim->open[kept++] = sim->open[i];
         }
@@ -110,6 +118,49 @@ void sim_client_ask(struct sim *sim,
     (void)sim_native_step(sim, &sim->nodes[node], &event);
 }
 
+/* A process of the node's own is to live under the key; or whatever does is to do so no more. */
+static void change_by_hand(struct sim *sim,
+                           uint32_t node,
+                           uint32_t key,
+                           enum sim_request_kind kind,
+                           uint64_t timeout_ns)
+{
+    struct sim_request request = {.kind = kind,
+                                  .node = node,
+                                  .creation = sim->nodes[node].creation,
+                                  .key = key,
+                                  .process = SIM_NOBODY,
+                                  .asked_ns = sim->now_ns,
+                                  .deadline_ns = sim->now_ns + timeout_ns};
+    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER,
+                                    .keep = kind == SIM_REQUEST_REGISTER,
+                                    .deadline_ns = request.deadline_ns};
+    uint8_t room[SIM_KEY_BYTES];
+    uint8_t pid[SIM_PID_BYTES];
+
+    if (kind == SIM_REQUEST_UNREGISTER) {
+        event.kind = NPRI_EVENT_UNREGISTER;
+    } else {
+        request.process = sim_process_create(sim, node, key);
+        sim->processes[request.process].by_hand = true;
+        sim->processes[request.process].foreign = sim->options.originals > 0;
+        event.term = sim_process_pid(sim, request.process, pid);
+    }
+    if (kind != SIM_REQUEST_REGISTER) {
+        sim_key_is_uncertain(sim, key);
+        sim->keys[key].changes_count++;
+    }
+    event.request = new_request(sim, &request) + 1;
+    event.key = sim_key_term(key, room);
+    SIM_TRACE(sim, node, "R%u: %s key %u%s%s", (unsigned)event.request - 1,
+              kind == SIM_REQUEST_REGISTER  ? "register"
+              : kind == SIM_REQUEST_REPLACE ? "replace"
+                                            : "unregister",
+              key, request.process == SIM_NOBODY ? "" : " for ",
+              request.process == SIM_NOBODY ? "" : sim_trace_process(sim, request.process));
+    (void)sim_native_step(sim, &sim->nodes[node], &event);
+}
+
 /* ---- Acts. */
 
 static uint32_t any_node(struct sim *sim)
@@ -152,6 +203,13 @@ void sim_clients_act(struct sim *sim)
     }
     if (roll < 10 && sim_has(&sim->options, SIM_CLASS_DEATHS)) {
         end_a_process(sim, key);
+    } else if (roll < 30 && sim->nodes[node].native &&
+               sim_has(&sim->options, SIM_CLASS_REGISTERS)) {
+        change_by_hand(sim, node, key,
+                       roll < 20   ? SIM_REQUEST_REGISTER
+                       : roll < 25 ? SIM_REQUEST_REPLACE
+                                   : SIM_REQUEST_UNREGISTER,
+                       timeout_ns);
     } else if (roll < 45) {
         sim_client_ask(sim, node, key, SIM_REQUEST_GET, timeout_ns);
     } else {
@@ -202,9 +260,45 @@ static void on_remote_answer(struct sim *sim,
     message->status = effect->status;
     message->started = effect->started;
     message->token = effect->token;
+    message->final = effect->final;
+    message->moved = effect->moved;
     message->key = request->key;
-    sim_message_set_bytes(message, effect->term.data, effect->term.size);
+    if (effect->status == NPR_OK) {
+        sim_message_set_bytes(message, effect->term.data, effect->term.size);
+    } else {
+        sim_message_set_bytes(message, effect->text.data, effect->text.size);
+    }
     (void)sim_send(sim, message);
+}
+
+/* The process that was to be registered is, or is not needed any more. */
+static void on_changed(struct sim *sim,
+                       struct sim_request *request,
+                       const struct npri_core_effect *effect)
+{
+    const uint32_t process = request->process;
+
+    if (request->kind != SIM_REQUEST_REGISTER) {
+        sim->keys[request->key].changes_count--;
+        if (effect->status != NPR_OK || sim_options_separate(&sim->options) ||
+            sim_has(&sim->options, SIM_CLASS_RESETS)) {
+            sim->keys[request->key].uncertain_ns = sim->now_ns + LATE_NS;
+        }
+    }
+    request->process = SIM_NOBODY;
+    if (effect->status == NPR_EEXIST) {
+        request->process = sim_process_of(sim, effect->term);
+    }
+    if (process == SIM_NOBODY || sim->processes[process].died_ns != UINT64_MAX) {
+        return;
+    }
+    if (effect->status == NPR_OK) {
+        sim->processes[process].token = effect->token;
+        request->process = process;
+        sim_process_on_registered(sim, process);
+    } else {
+        sim_process_kill(sim, process);
+    }
 }
 
 void sim_clients_on_answer(struct sim *sim,
@@ -220,11 +314,14 @@ void sim_clients_on_answer(struct sim *sim,
     request->status = effect->status;
     request->started = effect->started;
     request->answered_ns = sim->now_ns;
-    if (effect->status == NPR_OK) {
+    if (request->kind >= SIM_REQUEST_REGISTER && request->kind <= SIM_REQUEST_UNREGISTER) {
+        on_changed(sim, request, effect);
+    } else if (effect->status == NPR_OK) {
         request->process = sim_process_of(sim, effect->term);
     }
     sim_mix(sim, effect->request << 8 | (uint64_t)(effect->status & 0xff));
     sim_mix(sim, request->process);
+    sim_check_stall(sim, request);
     if (request->kind == SIM_REQUEST_REMOTE) {
         on_remote_answer(sim, node, request, effect);
     } else {
@@ -281,6 +378,7 @@ void sim_clients_on_remote(struct sim *sim,
     if (!asks) {
         event.function = event.key;
     }
+    event.node = sim->nodes[message->from].name;
     SIM_TRACE(sim, node->index, "is %s %s about key %u", asks ? "asked by" : "to start for",
               sim_trace_name(message->from), message->key);
     (void)sim_native_step(sim, node, &event);

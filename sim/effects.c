@@ -22,6 +22,7 @@ static void unanswered(struct sim *sim,
     message->key = (uint32_t)answer;
     message->operation = operation;
     message->status = NPR_EUNREACHABLE;
+    sim_message_set_bytes(message, "not connected", 13);
     sim_later(sim, message, 0);
 }
 
@@ -53,7 +54,10 @@ static void statement(struct sim *sim,
 {
     struct sim_message *message = sim_message(sim, kind, node->index, sim_node_of(&effect->node));
 
-    if (effect->term.data != NULL) {
+    message->version = node->creation;
+    if (kind == SIM_GREETING) {
+        sim_message_set_bytes(message, &effect->greeting, sizeof(effect->greeting));
+    } else if (effect->term.data != NULL) {
         sim_message_set_bytes(message, effect->term.data, effect->term.size);
         SIM_TRACE(sim, node->index, "tells %s %s", sim_trace_name(message->to),
                   sim_trace_term(effect->term));
@@ -93,6 +97,47 @@ static void monitor(struct sim *sim, const struct sim_node *node, uint32_t proce
         message->process = process;
         sim_later(sim, message, 0);
     }
+}
+
+static void fence(struct sim *sim, const struct sim_node *node, uint64_t operation)
+{
+    struct sim_message *message = sim_message(sim, SIM_FENCED, node->index, node->index);
+
+    message->operation = operation;
+    sim_later(sim, message, sim_random_below(&sim->random, sim->options.fence_ns_max));
+}
+
+static void disconnect(struct sim *sim,
+                       const struct sim_node *node,
+                       const struct npri_core_effect *effect)
+{
+    const uint32_t peer = sim_node_of(&effect->node);
+
+    SIM_TRACE(sim, node->index, "disconnects %s: %.*s", sim_trace_name(peer),
+              (int)effect->text.size, (const char *)effect->text.data);
+    sim_close(sim, node->index, peer);
+}
+
+/* The loser is registered no more, and ends soon. */
+static void conflict(struct sim *sim,
+                     const struct sim_node *node,
+                     const struct npri_core_effect *effect)
+{
+    const uint32_t loser = sim_process_of(sim, effect->term);
+    const uint32_t winner = sim_process_of(sim, effect->old);
+    struct sim_message *message = sim_message(sim, SIM_CONFLICTED, node->index, node->index);
+
+    NPRI_ASSERT(loser != SIM_NOBODY && winner != SIM_NOBODY);
+    SIM_TRACE(sim, node->index, "gives up %s for %s", sim_trace_process(sim, loser),
+              sim_trace_process(sim, winner));
+    sim->counts.conflicts++;
+    if (sim->processes[winner].token == 0) {
+        sim->processes[winner].token = effect->token; /* It does not know of its consent yet. */
+    }
+    sim_check_conflict(sim, loser, winner);
+    sim_process_on_unregistered(sim, loser);
+    message->process = loser;
+    sim_later(sim, message, sim_random_below(&sim->random, 20 * SIM_MS));
 }
 
 static void log_line(const struct sim *sim,
@@ -144,6 +189,18 @@ void sim_effect_carry_out(struct sim *sim,
         return;
     case NPRI_EFFECT_ANSWER:
         sim_clients_on_answer(sim, node, effect);
+        return;
+    case NPRI_EFFECT_DISCONNECT:
+        disconnect(sim, node, effect);
+        return;
+    case NPRI_EFFECT_FENCE:
+        fence(sim, node, effect->operation);
+        return;
+    case NPRI_EFFECT_QUORUM:
+        SIM_TRACE(sim, node->index, "has %s its quorum", effect->regained ? "again" : "lost");
+        return;
+    case NPRI_EFFECT_CONFLICT:
+        conflict(sim, node, effect);
         return;
     case NPRI_EFFECT_LOG:
         log_line(sim, node, effect);

@@ -70,6 +70,7 @@ static _Noreturn void run_child(const struct sim_jobs *jobs,
         slot->seed = seed;
         (void)alarm(SIM_SEED_SECONDS_MAX);
         sim_options_draw(&options, seed, jobs->protocol);
+        options.only = jobs->only;
         sim_run(&options, &result);
         add_counts(&slot->counts, &result.counts);
         slot->done++;

@@ -1,6 +1,8 @@
 /* nprocreg-sim: clusters of the registry's core in virtual time, with faults, and what must hold
  * all the same.  How to use it and how to read what it says: docs/simulator.md. */
 #include "jobs.h"
+#include "planted.h"
+#include "report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +16,9 @@
 struct arguments {
     bool one;
     bool trace;
+    bool report;
+    uint64_t nodes; /* of a report; 0: several sizes */
+    uint64_t keys;
     struct sim_jobs jobs;
 };
 
@@ -23,8 +28,12 @@ static const char help[] =
     "  nprocreg-sim --seeds N [--first N] [--jobs N]   N runs, each drawn from its seed\n"
     "  nprocreg-sim --seed N [--trace]                 one of them, twice: or once, told as a "
     "story\n"
+    "  nprocreg-sim --report [--nodes N] [--keys N]    what a change costs, as the cluster grows\n"
     "\n"
     "  --protocol native|original   the rules: ours (as given), or a model of the original's\n"
+    "  --fault NAME                 the core makes that mistake: some checker must find it\n"
+    "  --list-faults                the names\n"
+    "  --only CHECKER               what the others find is no failure\n"
     "  --findings N                 stop after so many seeds that failed (10)\n"
     "  --help\n"
     "\n"
@@ -68,11 +77,25 @@ static void read_protocol(const char *text, struct sim_jobs *jobs)
     }
 }
 
+static void plant(const char *name, struct sim_jobs *jobs)
+{
+    static char replay[100];
+
+    if (name == NULL || !sim_plant(name)) {
+        (void)fprintf(stderr, "--fault is one of\n");
+        sim_planted_list();
+        exit(USAGE_ERROR);
+    }
+    (void)snprintf(replay, sizeof(replay), "nprocreg-sim --fault %s", name);
+    jobs->replay = replay;
+}
+
 static void read_arguments(char **argv, struct arguments *out)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t number;
 
+    out->keys = 100000;
     out->jobs = (struct sim_jobs){.first = 1,
                                   .jobs = processors < 1    ? 1
                                           : processors > 64 ? 64
@@ -81,7 +104,9 @@ static void read_arguments(char **argv, struct arguments *out)
                                   .replay = "nprocreg-sim"};
     for (int i = 1; argv[i] != NULL; i++) {
         if (take_number(argv, &i, "--seeds", &out->jobs.count) ||
-            take_number(argv, &i, "--first", &out->jobs.first)) {
+            take_number(argv, &i, "--first", &out->jobs.first) ||
+            take_number(argv, &i, "--nodes", &out->nodes) ||
+            take_number(argv, &i, "--keys", &out->keys)) {
             continue;
         }
         if (take_number(argv, &i, "--seed", &out->jobs.first)) {
@@ -92,6 +117,15 @@ static void read_arguments(char **argv, struct arguments *out)
             out->jobs.findings_max = (unsigned)number;
         } else if (strcmp(argv[i], "--trace") == 0) {
             out->trace = true;
+        } else if (strcmp(argv[i], "--list-faults") == 0) {
+            sim_planted_list();
+            exit(0);
+        } else if (strcmp(argv[i], "--fault") == 0) {
+            plant(argv[++i], &out->jobs);
+        } else if (strcmp(argv[i], "--report") == 0) {
+            out->report = true;
+        } else if (strcmp(argv[i], "--only") == 0 && argv[i + 1] != NULL) {
+            out->jobs.only = argv[++i];
         } else if (strcmp(argv[i], "--protocol") == 0) {
             read_protocol(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--help") == 0) {
@@ -113,6 +147,7 @@ static int run_one(const struct arguments *arguments)
 
     sim_options_draw(&options, arguments->jobs.first, arguments->jobs.protocol);
     options.trace = arguments->trace;
+    options.only = arguments->jobs.only;
     (void)printf("%s\n", sim_options_print(&options, line, sizeof(line)));
     (void)fflush(stdout);
     sim_run(&options, &result);
@@ -152,6 +187,10 @@ int main(int argc, char **argv)
 
     (void)argc;
     read_arguments(argv, &arguments);
+    if (arguments.report) {
+        sim_report((uint32_t)arguments.nodes, (uint32_t)arguments.keys);
+        return SIM_OK;
+    }
     if (!arguments.one && arguments.jobs.count == 0) {
         (void)printf("%s", help);
         return USAGE_ERROR;

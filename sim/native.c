@@ -8,8 +8,13 @@
 #include "touch.h"
 #include "trace.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "term/write.h"
+
+/* How often a core is told that bytes came from one node. */
+#define HEARD_NS (100 * SIM_MS)
 
 /* A hash in place of MD5: placement needs it to spread, not to be secret. */
 void sim_native_digest(const void *data, size_t size, uint8_t out[16])
@@ -28,7 +33,6 @@ void sim_native_digest(const void *data, size_t size, uint8_t out[16])
 npr_status sim_native_step(struct sim *sim, struct sim_node *node, struct npri_core_event *event)
 {
     struct npri_core_effect effect;
-    uint64_t fence = 0;
     npr_status status;
 
     NPRI_ASSERT(node->core != NULL && !node->stepped);
@@ -37,17 +41,13 @@ npr_status sim_native_step(struct sim *sim, struct sim_node *node, struct npri_c
     status = npri_core_step(node->core, event);
     while (npri_core_take(node->core, &effect)) {
         sim_effect_carry_out(sim, node, &effect);
-        fence = effect.kind == NPRI_EFFECT_FENCE ? effect.operation : fence;
     }
     node->stepped = false;
     if (sim->nodes_count <= SIM_SWARM_MAX) {
         npri_core_check(node->core);
+        sim_check_agreement(sim, node);
     }
     sim_rearm(sim, node);
-    if (fence != 0) { /* There are no threads. */
-        (void)sim_native_step(
-            sim, node, &(struct npri_core_event){.kind = NPRI_EVENT_FENCED, .operation = fence});
-    }
     return status;
 }
 
@@ -98,6 +98,12 @@ static void join(struct sim *sim, struct sim_node *node)
     }
 }
 
+static enum npr_placement placement(const struct sim *sim)
+{
+    return sim_has(&sim->options, SIM_CLASS_RENDEZVOUS) ? NPR_PLACEMENT_RENDEZVOUS
+                                                        : NPR_PLACEMENT_ORIGINAL;
+}
+
 void sim_native_boot(struct sim *sim, struct sim_node *node)
 {
     const struct sim_options *options = &sim->options;
@@ -111,9 +117,12 @@ void sim_native_boot(struct sim *sim, struct sim_node *node)
                                                      .announce_ns = options->announce_ns,
                                                      .expire_ns = options->expire_ns,
                                                      .suspect_ns = options->suspect_ns,
-                                                     .node_timeout_ns = options->suspect_ns,
                                                      .now_ns = sim->now_ns,
-                                                     .epoch_us = epoch_us(sim)});
+                                                     .epoch_us = epoch_us(sim),
+                                                     .heartbeat_ns = options->heartbeat_ns,
+                                                     .node_timeout_ns = options->node_timeout_ns,
+                                                     .quorum = options->quorum,
+                                                     .placement = placement(sim)});
     NPRI_ASSERT(node->core != NULL);
     sim_rearm(sim, node);
     join(sim, node);
@@ -171,8 +180,9 @@ static void on_answer(struct sim *sim, struct sim_node *node, const struct sim_m
                                     .status = message->status,
                                     .started = message->started,
                                     .token = message->token,
-                                    .otp = NPR_OTP_26,
-                                    .term = sim_message_term(message)};
+                                    .final = message->final,
+                                    .moved = message->moved,
+                                    .otp = NPR_OTP_26};
 
     switch ((int)message->kind) {
     case SIM_POLLED:
@@ -188,8 +198,10 @@ static void on_answer(struct sim *sim, struct sim_node *node, const struct sim_m
         event.kind = NPRI_EVENT_DELEGATED;
         break;
     }
-    if (message->status != NPR_OK) {
-        event.text = npr_bytes_of(npr_status_text(message->status));
+    if (message->status == NPR_OK) {
+        event.term = sim_message_term(message);
+    } else {
+        event.text = npri_bytes(message->bytes, message->size);
     }
     (void)sim_native_step(sim, node, &event);
 }
@@ -243,6 +255,7 @@ static void on_told(struct sim *sim, struct sim_node *node, const struct sim_mes
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_TOLD,
                                     .node = sim->nodes[message->from].name,
+                                    .creation = message->version,
                                     .term = sim_message_term(message)};
 
     SIM_TRACE(sim, node->index, "is told by %s %s", sim_trace_name(message->from),
@@ -250,33 +263,59 @@ static void on_told(struct sim *sim, struct sim_node *node, const struct sim_mes
     (void)sim_native_step(sim, node, &event);
 }
 
-static void on_named(struct sim *sim,
-                     struct sim_node *node,
-                     const struct sim_message *message,
-                     enum npri_event_kind kind)
+static void on_greeting(struct sim *sim, struct sim_node *node, const struct sim_message *message)
 {
-    struct npri_core_event event = {.kind = kind, .node = sim->nodes[message->from].name};
+    struct npri_core_event event = {.kind = NPRI_EVENT_GREETED,
+                                    .node = sim->nodes[message->from].name,
+                                    .creation = message->version};
 
-    if (kind == NPRI_EVENT_GREETED) {
-        event.greeting = (struct npri_greeting){.version = NPRI_NATIVE_VERSION,
-                                                .oldest = NPRI_NATIVE_OLDEST,
-                                                .node_timeout_ns = sim->options.suspect_ns};
-    }
+    NPRI_ASSERT(message->size == sizeof(event.greeting));
+    memcpy(&event.greeting, message->bytes, sizeof(event.greeting));
+    (void)sim_native_step(sim, node, &event);
+}
+
+static void on_announce(struct sim *sim, struct sim_node *node, const struct sim_message *message)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_ANNOUNCED,
+                                    .node = sim->nodes[message->from].name};
 
     (void)sim_native_step(sim, node, &event);
 }
 
+static void on_fenced(struct sim *sim, struct sim_node *node, const struct sim_message *message)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_FENCED, .operation = message->operation};
+
+    (void)sim_native_step(sim, node, &event);
+}
+
+/* Bytes came: the core is told now and then, but for what it hears itself. */
+static void hear(struct sim *sim, struct sim_node *node, const struct sim_message *message)
+{
+    struct sim_lane *lane = sim_lane(sim, message->from, message->to);
+
+    if (message->kind >= SIM_DIAL_FAILED || message->kind == SIM_TOLD ||
+        sim->now_ns - lane->heard_ns < HEARD_NS) {
+        return;
+    }
+    lane->heard_ns = sim->now_ns;
+    (void)sim_native_step(sim, node,
+                          &(struct npri_core_event){.kind = NPRI_EVENT_HEARD,
+                                                    .node = sim->nodes[message->from].name});
+}
+
 void sim_native_handle(struct sim *sim, struct sim_node *node, struct sim_message *message)
 {
+    hear(sim, node, message);
     switch ((int)message->kind) {
     case SIM_TOLD:
         on_told(sim, node, message);
         return;
     case SIM_GREETING:
-        on_named(sim, node, message, NPRI_EVENT_GREETED);
+        on_greeting(sim, node, message);
         return;
     case SIM_ANNOUNCE:
-        on_named(sim, node, message, NPRI_EVENT_ANNOUNCED);
+        on_announce(sim, node, message);
         return;
     case SIM_POLL:
         on_poll(sim, node, message);
@@ -296,6 +335,12 @@ void sim_native_handle(struct sim *sim, struct sim_node *node, struct sim_messag
         return;
     case SIM_UNANSWERED:
         on_unanswered(sim, node, message);
+        return;
+    case SIM_CONFLICTED:
+        sim_process_kill(sim, message->process);
+        return;
+    case SIM_FENCED:
+        on_fenced(sim, node, message);
         return;
     case SIM_STARTED:
         on_started(sim, node, message);

@@ -21,11 +21,7 @@ static void put_on_lane(struct sim *sim, struct sim_message *message)
 
     due_ns = due_ns > lane->last_ns ? due_ns : lane->last_ns;
     lane->last_ns = due_ns;
-    if (lane->cut || !npri_list_empty(&lane->stalled)) {
-        npri_list_append(&lane->stalled, &message->link);
-    } else {
-        npri_heap_insert(&sim->messages, &message->due, due_ns);
-    }
+    npri_heap_insert(&sim->messages, &message->due, due_ns);
 }
 
 bool sim_send(struct sim *sim, struct sim_message *message)
@@ -102,8 +98,7 @@ static void on_dial(struct sim *sim, const struct sim_message *dial)
         sim->nodes[peer].creation != dial->version) {
         return; /* It has given up, or ended. */
     }
-    if (pair->up &&
-        (lane->known == pair->number || sim_lane(sim, peer, node)->known == pair->number)) {
+    if (pair->up && sim_lane(sim, peer, node)->known == pair->number) {
         return; /* Both have dialled, and the other attempt was first. */
     }
     if (lane->known != 0) {
@@ -112,6 +107,7 @@ static void on_dial(struct sim *sim, const struct sim_message *dial)
     pair->number = ++sim->connections_count;
     pair->up = true;
     lane->known = pair->number;
+    lane->attempt = 0; /* It needs its own no more. */
     message = sim_message(sim, SIM_UP, node, peer);
     message->connection = pair->number;
     message->operation = dial->operation;
@@ -223,6 +219,23 @@ void sim_reset(struct sim *sim, uint32_t a, uint32_t b, bool lossy)
     send_down(sim, b, a, pair->number);
 }
 
+/* `node` is no more: also of a connection that it has not heard of yet. */
+static void end_connection(struct sim *sim, uint32_t node, uint32_t peer, bool power)
+{
+    struct sim_lane *lane = sim_lane(sim, node, peer);
+    struct sim_pair *pair = sim_pair(sim, node, peer);
+    const uint32_t connection = lane->known != 0 ? lane->known : pair->number;
+
+    lane->known = 0;
+    if (pair->up) {
+        keep_rest(sim, node, peer, power);
+        pair->up = false;
+    }
+    if (!power && connection != 0) {
+        send_down(sim, node, peer, connection);
+    }
+}
+
 void sim_network_on_end(struct sim *sim, uint32_t node, bool power)
 {
     for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
@@ -232,17 +245,7 @@ void sim_network_on_end(struct sim *sim, uint32_t node, bool power)
             continue;
         }
         lane->attempt = 0;
-        if (power && lane->known != 0) {
-            struct sim_pair *pair = sim_pair(sim, node, peer);
-
-            if (pair->up && pair->number == lane->known) {
-                keep_rest(sim, node, peer, true);
-                pair->up = false;
-            }
-            lane->known = 0;
-        } else {
-            sim_close(sim, node, peer);
-        }
+        end_connection(sim, node, peer, power);
         sim_touch_on_change(sim, node, peer);
     }
 }
@@ -264,6 +267,7 @@ void sim_cut(struct sim *sim, uint32_t from, uint32_t to)
     sim_touch_on_change(sim, from, to);
 }
 
+/* What came to the cut goes on at once, before all that is on its way behind it. */
 void sim_uncut(struct sim *sim, uint32_t from, uint32_t to)
 {
     struct sim_lane *lane = sim_lane(sim, from, to);
@@ -273,8 +277,7 @@ void sim_uncut(struct sim *sim, uint32_t from, uint32_t to)
     while ((at = npri_list_take(&lane->stalled)) != NULL) {
         struct sim_message *message = NPRI_CONTAINER_OF(at, struct sim_message, link);
 
-        lane->last_ns = lane->last_ns > sim->now_ns + SIM_MS ? lane->last_ns : sim->now_ns + SIM_MS;
-        npri_heap_insert(&sim->messages, &message->due, lane->last_ns);
+        npri_heap_insert(&sim->messages, &message->due, sim->now_ns - 1);
     }
     sim_touch_on_change(sim, from, to);
 }

@@ -48,6 +48,7 @@ struct sim_options {
     uint64_t seed;
     enum sim_protocol protocol;
     bool trace;
+    const char *only;   /* the one checker that counts; NULL: all */
     unsigned natives;   /* nodes 0 .. natives - 1 */
     unsigned originals; /* the nodes after them */
     unsigned keys;

@@ -242,7 +242,7 @@ static void go_on(struct sim *sim, struct sim_node *node, struct caller *caller)
     start(sim, node, caller);
 }
 
-static uint32_t place(uint32_t key, uint32_t nodes_count)
+uint32_t sim_original_place(uint32_t key, uint32_t nodes_count)
 {
     uint8_t room[SIM_KEY_BYTES];
     uint8_t digest[16];
@@ -269,7 +269,7 @@ void sim_original_get(struct sim *sim, struct sim_node *node, uint32_t request)
             caller->nodes[caller->nodes_count++] = peer;
         }
     }
-    at = place(sim->requests[request].key, caller->nodes_count);
+    at = sim_original_place(sim->requests[request].key, caller->nodes_count);
     caller->owner = caller->nodes[at];
     memmove(&caller->nodes[1], &caller->nodes[0], at * sizeof(caller->nodes[0]));
     caller->nodes[0] = caller->owner;

@@ -16,6 +16,9 @@ void sim_original_destroy(struct sim_original *original); /* accepts NULL */
 void sim_original_on_connection(struct sim *sim, uint32_t node, uint32_t peer, bool up);
 void sim_original_handle(struct sim *sim, struct sim_node *node, struct sim_message *message);
 
+/* Which of so many nodes, in order, owns the key. */
+uint32_t sim_original_place(uint32_t key, uint32_t nodes_count);
+
 /* A client on it calls get_pid. */
 void sim_original_get(struct sim *sim, struct sim_node *node, uint32_t request);
 

@@ -6,6 +6,10 @@
 #include "processes.h"
 #include "trace.h"
 
+/* Of a SIM_ACT: one of those that come beside the usual ones. */
+#define RUSH    1
+#define RUSH_NS (400 * SIM_MS)
+
 /* What SIM_MEND ends: kind, a node or a set of them, another node, and the node's creation. */
 enum mend {
     MEND_BOOT,
@@ -272,6 +276,9 @@ void sim_plan_mend_all(struct sim *sim)
         }
     }
     for (uint32_t node = 0; node < sim->nodes_count && !sim->failed; node++) {
+        if (sim->nodes[node].alive && sim->nodes[node].leaving) {
+            sim_kill(sim, node, false);
+        }
         if (sim->nodes[node].alive && sim->nodes[node].paused) {
             sim_resume(sim, node);
         } else if (!sim->nodes[node].alive) {
@@ -282,6 +289,17 @@ void sim_plan_mend_all(struct sim *sim)
 }
 
 /* ---- The course of a run. */
+
+/* What a fault or its end has upset is asked for at once: mistakes are in the first moments. */
+static void rush(struct sim *sim)
+{
+    const uint64_t count =
+        sim_random_chance(&sim->random, 50) ? 0 : sim_random_between(&sim->random, 2, 12);
+
+    for (uint64_t i = 0; i < count; i++) {
+        sim_later_world(sim, SIM_ACT, RUSH, sim_random_below(&sim->random, RUSH_NS));
+    }
+}
 
 void sim_plan_begin(struct sim *sim)
 {
@@ -300,14 +318,19 @@ void sim_plan_begin(struct sim *sim)
 
 void sim_plan_handle(struct sim *sim, enum sim_message_kind kind, uint64_t operation)
 {
-    if (kind == SIM_MEND && (sim->faults || (operation & 0xff) == MEND_STOP)) {
+    if (kind == SIM_MEND && sim->faults) {
         mend(sim, operation);
+        rush(sim);
     } else if (kind == SIM_ACT && sim->faults) {
         sim_clients_act(sim);
+        if (operation == RUSH) {
+            return;
+        }
         sim_later_world(sim, SIM_ACT, 0,
                         sim_random_below(&sim->random, sim->options.request_ns_max));
     } else if (kind == SIM_FAULT && sim->faults) {
         hurt(sim);
+        rush(sim);
         sim_later_world(sim, SIM_FAULT, 0,
                         sim_random_below(&sim->random, sim->options.fault_ns_max));
     }

@@ -80,6 +80,8 @@ void sim_process_on_registered(struct sim *sim, uint32_t process)
     NPRI_ASSERT(!at->registered && at->died_ns == UINT64_MAX);
     at->registered = true;
     at->registered_ns = sim->now_ns;
+    key->foreign = key->foreign || at->foreign;
+    at->foreign = key->foreign;
     sim->counts.births++;
     sim_mix(sim, (uint64_t)process << 32 | at->key);
     SIM_TRACE(sim, at->node, "%s is %s", sim_trace_process(sim, process),
@@ -93,6 +95,9 @@ void sim_process_on_registered(struct sim *sim, uint32_t process)
     key->living[key->living_count++] = process;
     if (key->living_count == 2) {
         key->doubled_ns = sim->now_ns;
+    }
+    if (key->changes_count > 0 || sim->now_ns < key->uncertain_ns) {
+        sim_key_is_uncertain(sim, at->key);
     }
 }
 
@@ -149,7 +154,21 @@ void sim_processes_on_node_end(struct sim *sim, uint32_t node)
 
 void sim_key_is_uncertain(struct sim *sim, uint32_t key)
 {
-    for (uint32_t i = 0; i < sim->keys[key].living_count; i++) {
-        sim->processes[sim->keys[key].living[i]].uncertain = true;
+    while (sim->keys[key].living_count > 0) {
+        const uint32_t process = sim->keys[key].living[0];
+
+        sim->processes[process].uncertain = true;
+        sim_process_on_unregistered(sim, process);
+    }
+}
+
+void sim_processes_end_uncertain(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->processes_count; i++) {
+        if (sim->processes[i].uncertain && sim->processes[i].died_ns == UINT64_MAX &&
+            sim->keys[sim->processes[i].key].changes_count == 0 &&
+            sim->keys[sim->processes[i].key].uncertain_ns <= sim->now_ns) {
+            sim_process_kill(sim, i);
+        }
     }
 }

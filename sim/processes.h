@@ -19,8 +19,12 @@ void sim_process_kill(struct sim *sim, uint32_t process);
 
 void sim_processes_on_node_end(struct sim *sim, uint32_t node);
 
-/* Somebody asks for it to be registered no longer, or replaced: from now on it may be either. */
+/* Somebody asks for what lives under it to be registered no longer, or replaced: from now on that
+ * may be so or not, and it does not count. */
 void sim_key_is_uncertain(struct sim *sim, uint32_t key);
+
+/* Ends those of which nobody can tell whether they are registered. */
+void sim_processes_end_uncertain(struct sim *sim);
 
 /* Its pid as a term, in `room` (of 64 bytes). */
 #define SIM_PID_BYTES 64

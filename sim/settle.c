@@ -2,7 +2,6 @@
 
 #include "checks.h"
 #include "clients.h"
-#include "plan.h"
 #include "processes.h"
 #include "trace.h"
 
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "core/views.h"
 
 #define STEP_NS (250 * SIM_MS)
 
@@ -48,7 +48,8 @@ static const char *pending_view(const struct sim *sim, const struct sim_node *no
     struct npr_term element;
     struct npr_bytes name;
     uint64_t seen = 0;
-    const char *wrong = NULL;
+    const char *wrong =
+        npri_views_agreed(node->core) ? NULL : say("%s is not agreed", sim_trace_name(node->index));
 
     npri_buffer_init(&nodes, 0);
     npri_core_put_nodes(node->core, &nodes);
@@ -77,6 +78,7 @@ static const char *pending_entries(const struct sim *sim, const struct sim_node 
     struct npr_term element;
     struct npr_term entry[2];
     uint32_t living = 0;
+    uint32_t count = 0;
     const char *wrong = NULL;
 
     npri_buffer_init(&entries, 0);
@@ -88,6 +90,7 @@ static const char *pending_entries(const struct sim *sim, const struct sim_node 
             if (npr_term_get_tuple(element, 2, entry)) {
                 process = sim_process_of(sim, entry[1]);
             }
+            count++;
             if (process == SIM_NOBODY || !sim->processes[process].registered) {
                 wrong = say("%s has an entry of %s, which is not registered",
                             sim_trace_name(node->index), sim_trace_process(sim, process));
@@ -100,9 +103,9 @@ static const char *pending_entries(const struct sim *sim, const struct sim_node 
             living += sim->processes[sim->keys[key].living[i]].node == node->index ? 1 : 0;
         }
     }
-    if (wrong == NULL && living != npri_core_entries_count(node->core)) {
-        wrong = say("%s has %zu entries, and %u processes live there", sim_trace_name(node->index),
-                    npri_core_entries_count(node->core), living);
+    if (wrong == NULL && living != count) {
+        wrong = say("%s has %u entries, and %u processes live there", sim_trace_name(node->index),
+                    count, living);
     }
     return wrong;
 }
@@ -116,6 +119,17 @@ static const char *pending_doubles(const struct sim *sim)
             return say("key %u has %u living processes: %s, %s", key, at->living_count,
                        sim_trace_process(sim, at->living[0]),
                        sim_trace_process(sim, at->living[1]));
+        }
+    }
+    return NULL;
+}
+
+/* What somebody has asked to be unregistered, perhaps in vain. */
+static const char *pending_change(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->processes_count; i++) {
+        if (sim->processes[i].uncertain && sim->processes[i].died_ns == UINT64_MAX) {
+            return say("%s may be unregistered yet", sim_trace_process(sim, i));
         }
     }
     return NULL;
@@ -137,22 +151,23 @@ const char *sim_pending(const struct sim *sim)
             what = pending_entries(sim, node);
         }
     }
+    if (what == NULL) {
+        what = pending_change(sim);
+    }
     return what == NULL ? pending_doubles(sim) : what;
 }
 
 static void wait(struct sim *sim, const char *for_what)
 {
     const uint64_t end_ns = sim->now_ns + sim->options.settle_ns;
-    const char *what = sim_pending(sim);
+    const char *what;
 
+    sim_processes_end_uncertain(sim);
+    what = sim_pending(sim);
     while (what != NULL && sim->now_ns < end_ns && !sim->failed) {
+        sim_processes_end_uncertain(sim);
         sim_pass(sim, sim->now_ns + STEP_NS);
         sim_check_open(sim);
-        for (uint32_t i = 0; i < sim->nodes_count; i++) {
-            if (!sim->nodes[i].alive) { /* It was on its way out when the faults ended. */
-                sim_plan_mend_all(sim);
-            }
-        }
         what = sim_pending(sim);
     }
     if (what != NULL && !sim->failed) {
@@ -208,6 +223,9 @@ static void ask_everywhere(struct sim *sim)
 
 void sim_settle(struct sim *sim)
 {
+    wait(sim, "the end of all faults");
+    /* Inits that last, and a beat to and fro, which a quorum needs. */
+    sim_pass(sim, sim->now_ns + sim->options.start_ns_max + 4 * sim->options.heartbeat_ns);
     wait(sim, "the end of all faults");
     if (!sim->failed) {
         ask_everywhere(sim);

@@ -7,7 +7,7 @@ static uint64_t grace_ns(const struct sim *sim, const struct sim_pair *pair)
 {
     const struct sim_options *options = &sim->options;
 
-    if (pair->since_boot || pair->silent) {
+    if (pair->silent) {
         return options->node_timeout_ns - 3 * options->heartbeat_ns;
     }
     return options->suspect_ns - options->suspect_ns / 10;
@@ -34,10 +34,19 @@ static bool are_in_touch(const struct sim *sim, uint32_t a, uint32_t b, bool *ou
            !sim_lane(sim, a, b)->cut && !sim_lane(sim, b, a)->cut;
 }
 
+/* Whether it knows of no connection at all, for longer than others are waited for. */
+static bool is_alone(const struct sim *sim, uint32_t node)
+{
+    const struct sim_node *at = &sim->nodes[node];
+
+    return at->alive && at->alone_ns != 0 &&
+           sim->now_ns - at->alone_ns > sim->options.suspect_ns - sim->options.suspect_ns / 10;
+}
+
 /* Out of touch for too long, so far. */
 static bool is_unrest(const struct sim *sim, const struct sim_pair *pair)
 {
-    return !pair->in_touch && sim->now_ns - pair->changed_ns > grace_ns(sim, pair);
+    return !pair->in_touch && (pair->apart || sim->now_ns - pair->changed_ns > grace_ns(sim, pair));
 }
 
 static void mark_break(struct sim *sim, uint64_t at_ns)
@@ -47,12 +56,89 @@ static void mark_break(struct sim *sim, uint64_t at_ns)
     }
 }
 
+/* It has been a cluster of its own: apart from all that live. */
+static void mark_alone(struct sim *sim, uint32_t node)
+{
+    for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
+        if (peer != node && sim->nodes[peer].alive) {
+            sim_pair(sim, node, peer)->unrest_ns = sim->now_ns;
+        }
+    }
+    mark_break(sim, sim->now_ns);
+}
+
+static bool has_connection(const struct sim *sim, uint32_t node)
+{
+    for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
+        if (peer != node && sim_lane(sim, node, peer)->known != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether any of those that it is told to join is there. */
+static bool has_target(const struct sim *sim, uint32_t node)
+{
+    uint32_t joins = sim->options.joins;
+
+    for (uint32_t peer = 0; peer < sim->nodes_count && joins > 0; peer++) {
+        if (peer != node) {
+            joins--;
+            if (sim->nodes[peer].alive) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void look_alone(struct sim *sim, uint32_t node)
+{
+    struct sim_node *at = &sim->nodes[node];
+    const bool alone = at->alive && !has_connection(sim, node);
+
+    if ((!alone && is_alone(sim, node)) || (alone && !has_target(sim, node))) {
+        mark_alone(sim, node);
+    }
+    if (!alone) {
+        at->alone_ns = 0;
+    } else if (at->alone_ns == 0) {
+        at->alone_ns = sim->now_ns;
+    }
+}
+
+static void look_open(struct sim *sim, uint32_t from, uint32_t to)
+{
+    const struct sim_pair *pair = sim_pair(sim, from, to);
+    struct sim_lane *lane = sim_lane(sim, from, to);
+    const bool open = both_live(sim, from, to) && pair->up && lane->known == pair->number &&
+                      sim_lane(sim, to, from)->known == pair->number && !lane->cut &&
+                      !sim->nodes[from].paused && !sim->nodes[to].paused;
+
+    if (lane->open && !open) {
+        lane->open_ns = sim->now_ns;
+    }
+    lane->open = open;
+}
+
+/* A moment of touch that is shorter need not be enough for a beat to and fro. */
+static uint64_t bridged_ns(const struct sim *sim)
+{
+    return 2 * sim->options.heartbeat_ns +
+           2 * (sim->options.delay_ns_max + sim->options.slow_ns_max);
+}
+
 void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
 {
     struct sim_pair *pair = sim_pair(sim, a, b);
-    bool silent;
+    bool silent = false;
     const bool in_touch = both_live(sim, a, b) && are_in_touch(sim, a, b, &silent);
 
+    look_open(sim, a, b);
+    look_open(sim, b, a);
+    look_alone(sim, a);
+    look_alone(sim, b);
     if (!both_live(sim, a, b)) {
         if (pair->in_touch) {
             pair->touched_ns = sim->now_ns;
@@ -61,16 +147,21 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
             mark_break(sim, sim->now_ns);
         }
         pair->in_touch = false;
+        pair->gap_ns = 0;
         pair->changed_ns = UINT64_MAX; /* No gap while one of them is not there. */
         return;
     }
     if (pair->changed_ns == UINT64_MAX) { /* Now both are there. */
         pair->changed_ns = sim->now_ns;
-        pair->since_boot = true;
+        pair->apart = false;
         pair->silent = false;
     }
     if (in_touch == pair->in_touch) {
-        /* A cut that becomes a lost connection is the same gap. */
+        if (!in_touch && pair->silent && !silent) {
+            pair->apart = is_unrest(sim, pair);
+            pair->silent = false; /* What was silence becomes a lost connection: that is shorter */
+            pair->changed_ns = sim->now_ns; /* borne, from now on. */
+        }
         return;
     }
     if (in_touch) {
@@ -80,11 +171,14 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
         }
     } else {
         pair->touched_ns = sim->now_ns;
-        pair->since_boot = false;
+        pair->apart = false;
         pair->silent = silent;
+        if (!silent || pair->gap_ns == 0 || sim->now_ns - pair->changed_ns > bridged_ns(sim)) {
+            pair->gap_ns = sim->now_ns;
+        }
     }
     pair->in_touch = in_touch;
-    pair->changed_ns = sim->now_ns;
+    pair->changed_ns = in_touch ? sim->now_ns : pair->gap_ns;
 }
 
 void sim_touch_on_change_of(struct sim *sim, uint32_t node)
@@ -98,18 +192,8 @@ void sim_touch_on_change_of(struct sim *sim, uint32_t node)
 
 void sim_touch_on_refused(struct sim *sim, uint32_t node)
 {
-    bool alone = true;
-
-    for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
-        alone = alone && (peer == node || sim_lane(sim, node, peer)->known == 0);
-    }
-    for (uint32_t peer = 0; alone && peer < sim->nodes_count; peer++) {
-        if (peer != node && sim->nodes[peer].alive) {
-            sim_pair(sim, node, peer)->unrest_ns = sim->now_ns;
-        }
-    }
-    if (alone) {
-        mark_break(sim, sim->now_ns);
+    if (!has_connection(sim, node)) {
+        mark_alone(sim, node);
     }
 }
 
@@ -118,7 +202,14 @@ static bool were_in_touch(const struct sim *sim, uint32_t a, uint32_t b, uint64_
 {
     const struct sim_pair *pair = sim_pair(sim, a, b);
 
-    return pair->in_touch || (pair->touched_ns != 0 && pair->touched_ns >= since_ns);
+    if (pair->in_touch) {
+        return true;
+    }
+    if (both_live(sim, a, b) &&
+        (pair->touched_ns < sim->nodes[a].boot_ns || pair->touched_ns < sim->nodes[b].boot_ns)) {
+        return false; /* That was in another life. */
+    }
+    return pair->touched_ns != 0 && pair->touched_ns >= since_ns;
 }
 
 /* Adds those that were in touch with one of the company; whether there was any. */
@@ -170,7 +261,8 @@ bool sim_touch_is_whole(const struct sim *sim, uint32_t a, uint32_t b, uint64_t 
             if (pair->unrest_ns != 0 && pair->unrest_ns >= since_ns) {
                 return false;
             }
-            if (both_live(sim, x, y) && is_unrest(sim, pair)) {
+            if (both_live(sim, x, y) &&
+                (is_unrest(sim, pair) || is_alone(sim, x) || is_alone(sim, y))) {
                 return false;
             }
         }
@@ -178,19 +270,28 @@ bool sim_touch_is_whole(const struct sim *sim, uint32_t a, uint32_t b, uint64_t 
     return true;
 }
 
-uint32_t sim_touch_reach(const struct sim *sim, uint32_t node, uint64_t grace_ns_)
+bool sim_touch_is_torn(const struct sim *sim)
+{
+    for (uint32_t x = 0; sim->nodes_count <= SIM_SWARM_MAX && x < sim->nodes_count; x++) {
+        for (uint32_t y = x + 1; y < sim->nodes_count; y++) {
+            if (both_live(sim, x, y) &&
+                (is_unrest(sim, sim_pair(sim, x, y)) || is_alone(sim, x) || is_alone(sim, y))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+uint32_t sim_touch_reach(const struct sim *sim, uint32_t node, uint64_t within_ns)
 {
     uint32_t count = 1;
 
     for (uint32_t peer = 0; peer < sim->options.natives; peer++) {
-        const struct sim_pair *pair;
+        const struct sim_lane *lane = sim_lane(sim, node, peer);
 
-        if (peer == node) {
-            continue;
-        }
-        pair = sim_pair(sim, node, peer);
-        if (pair->in_touch ||
-            (pair->touched_ns != 0 && sim->now_ns - pair->touched_ns <= grace_ns_)) {
+        if (peer != node &&
+            (lane->open || (lane->open_ns != 0 && sim->now_ns - lane->open_ns <= within_ns))) {
             count++;
         }
     }

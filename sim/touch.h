@@ -27,8 +27,11 @@ void sim_touch_on_refused(struct sim *sim, uint32_t node);
 /* Whether `b` is in the company of `a` since `since_ns`, and that is whole. */
 bool sim_touch_is_whole(const struct sim *sim, uint32_t a, uint32_t b, uint64_t since_ns);
 
-/* How many native nodes `node` may still count on: itself, and those that it has been out of touch
- * with for less than `grace_ns`. */
-uint32_t sim_touch_reach(const struct sim *sim, uint32_t node, uint64_t grace_ns);
+/* Whether any two nodes that live are apart at this moment. */
+bool sim_touch_is_torn(const struct sim *sim);
+
+/* How many native nodes `node` may still count on: itself, and those that what it
+ * sent less than `within_ns` ago has reached. */
+uint32_t sim_touch_reach(const struct sim *sim, uint32_t node, uint64_t within_ns);
 
 #endif /* SIM_TOUCH_H */

@@ -223,6 +223,10 @@ void sim_boot(struct sim *sim, uint32_t index)
     node->paused = false;
     node->leaving = false;
     node->drained = false;
+    node->agreed = false;
+    node->stalled = false;
+    node->alone_ns = 0;
+    node->epoch = 0;
     node->creation++;
     node->boot_ns = sim->now_ns;
     SIM_TRACE(sim, index, "boots, creation %u", node->creation);
@@ -261,6 +265,9 @@ void sim_pause(struct sim *sim, uint32_t index)
     struct sim_node *node = &sim->nodes[index];
 
     node->paused = true;
+    node->counted_on = node->native && node->agreed &&
+                       (node->view & ((UINT32_C(1) << sim->options.natives) - 1)) != UINT32_C(1)
+                                                                                         << index;
     node->paused_ns = sim->now_ns;
     SIM_TRACE(sim, index, "is paused");
     sim_rearm(sim, node);
@@ -268,6 +275,15 @@ void sim_pause(struct sim *sim, uint32_t index)
 }
 
 static void handle(struct sim *sim, struct sim_message *message);
+
+/* Others may have taken it for lost: checks.h, stall. */
+static void note_stall(struct sim *sim, struct sim_node *node)
+{
+    node->woken_ns = sim->now_ns;
+    node->stalled =
+        node->counted_on &&
+        sim->now_ns - node->paused_ns >= sim->options.node_timeout_ns + sim->options.heartbeat_ns;
+}
 
 /* Timers first, or what has come first: both happen. */
 void sim_resume(struct sim *sim, uint32_t index)
@@ -279,6 +295,7 @@ void sim_resume(struct sim *sim, uint32_t index)
     struct npri_link *at;
 
     node->paused = false;
+    note_stall(sim, node);
     SIM_TRACE(sim, index, "goes on after %u ms",
               (unsigned)((sim->now_ns - node->paused_ns) / SIM_MS));
     sim_clients_on_resume(sim, index);

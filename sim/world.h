@@ -98,12 +98,19 @@ struct sim_node {
     uint32_t creation;
     uint64_t boot_ns;
     uint64_t died_ns;
+    bool counted_on;    /* when it was paused: others were agreed in a view with it */
+    bool stalled;       /* it has just gone on after a long pause, in company */
+    uint64_t woken_ns;  /* when */
     uint64_t paused_ns; /* since when, while paused */
+    uint64_t alone_ns;  /* since when it has no connection; 0: it has one */
     struct npri_core *core;
     struct sim_original *original;
     struct npri_heap_node timer;
     struct npri_link waiting; /* of struct sim_message: what came while it was paused */
-    uint64_t last_start_ns;
+    /* When it was last agreed (check_views.c). */
+    bool agreed;
+    uint32_t view;
+    uint64_t epoch;
 };
 
 /* From one node to another. */
@@ -114,6 +121,8 @@ struct sim_lane {
     uint64_t last_ns;         /* nothing overtakes */
     uint64_t slow_ns;         /* longer than others by that */
     uint64_t heard_ns;        /* when the receiver's core was last told that bytes came */
+    bool open;                /* what is sent arrives */
+    uint64_t open_ns;         /* when that was so last */
     struct npri_link stalled; /* of struct sim_message: waits for the end of the cut */
     uint32_t rest;            /* a connection that is over: what is due by rest_ns still arrives */
     uint64_t rest_ns;
@@ -125,9 +134,10 @@ struct sim_pair {
     bool up;
     /* touch.h */
     bool in_touch;
-    bool since_boot; /* out of touch since one of them booted */
-    bool silent;     /* out of touch for a cut or a pause, not for want of a connection */
+    bool apart;  /* for too long already */
+    bool silent; /* out of touch for a cut or a pause, not for want of a connection */
     uint64_t changed_ns;
+    uint64_t gap_ns;     /* when they were last out of touch, with short moments of touch in it */
     uint64_t touched_ns; /* when they were last in touch */
     uint64_t unrest_ns;  /* when they were last apart for too long; 0: never */
 };
@@ -185,9 +195,12 @@ struct sim_request {
 struct sim_key {
     uint32_t living[SIM_LIVING_MAX]; /* registered ones */
     uint32_t living_count;
-    uint64_t token_max;  /* of the line of activations since lineage_ns */
-    uint64_t lineage_ns; /* when that line began */
-    uint64_t doubled_ns; /* since when more than one lives; 0: no */
+    bool foreign;           /* an original node has had to do with it */
+    uint32_t changes_count; /* requests to replace or unregister that are open */
+    uint64_t uncertain_ns;  /* until then one that failed may yet be carried out */
+    uint64_t token_max;     /* of the line of activations since lineage_ns */
+    uint64_t lineage_ns;    /* when that line began */
+    uint64_t doubled_ns;    /* since when more than one lives; 0: no */
 };
 
 struct sim_counts {

@@ -1,5 +1,6 @@
 #include "core/beats.h"
 
+#include "core/faults.h"
 #include "core/state.h"
 #include "term/write.h"
 
@@ -153,7 +154,7 @@ void npri_beats_look(struct npri_core *core)
         core->now_ns - beats->due_ns > core->options.heartbeat_ns / LATE_PART) {
         beats->late_ns = core->now_ns;
     }
-    if (!npri_beats_is_late(core, core->now_ns)) {
+    if (NPRI_FAULT(STALL_UNNOTICED) || !npri_beats_is_late(core, core->now_ns)) {
         return;
     }
     /* While we slept we heard nobody: each gets its time anew. */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "core/faults.h"
 #include "core/native.h"
 #include "core/state.h"
 #include "term/write.h"
@@ -333,7 +334,8 @@ static bool decide_on_own(struct npri_core *core, struct npri_request *request)
 /* Whether all that may have the key have told, or were asked in this epoch. */
 static bool is_known(const struct npri_core *core, const struct npri_claim *claim)
 {
-    return npri_leads_know_all(core) || (claim->looked && claim->epoch == npri_views_epoch(core));
+    return NPRI_FAULT(CLAIM_UNASKED) || npri_leads_know_all(core) ||
+           (claim->looked && claim->epoch == npri_views_epoch(core));
 }
 
 static void decide(struct npri_core *core, struct npri_request *request)

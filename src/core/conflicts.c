@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "core/faults.h"
 #include "core/native.h"
 #include "core/placement.h"
 #include "core/state.h"
@@ -141,7 +142,7 @@ static bool tell_conflict(struct npri_core *core,
     struct npri_buffer *message = npri_tell_begin(core, 6, "conflict");
 
     npri_put_bytes(message, key);
-    npri_put_term(message, loser->living.pid);
+    npri_put_term(message, NPRI_FAULT(CONFLICT_UNTOLD) ? winner->living.pid : loser->living.pid);
     npri_put_uint(message, loser->living.token);
     npri_put_term(message, winner->living.pid);
     npri_put_uint(message, winner->living.token);
@@ -200,7 +201,7 @@ static const struct npr_node_name *host_name(const struct npri_core *core, const
 static bool wins(const struct npri_core *core, const struct side *a, const struct side *b)
 {
     if (a->living.token != b->living.token) {
-        return a->living.token > b->living.token;
+        return (a->living.token > b->living.token) != NPRI_FAULT(LOWER_TOKEN_WINS);
     }
     return npri_placement_compare(host_name(core, a), host_name(core, b)) > 0;
 }

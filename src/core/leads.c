@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "core/faults.h"
 #include "core/state.h"
 
 bool npri_leads_init(struct npri_core *core)
@@ -280,7 +281,7 @@ void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct np
     const struct npri_lead *lead = npri_lead_find(core, key);
     const struct npri_lead *own = find_of(core, peer, key);
 
-    if (lead == NULL || lead == own) {
+    if (!NPRI_FAULT(BUSY_IGNORED) && (lead == NULL || lead == own)) {
         put(core, peer, key, NULL);
     } else if (own == NULL) {
         core->out_of_memory |= !put_aside(core, peer, key);
@@ -296,7 +297,10 @@ void npri_lead_on_gone(struct npri_core *core,
 {
     struct npri_lead *lead = find_of(core, peer, key);
 
-    if (lead != NULL && same_pid(lead, pid)) {
+    if (NPRI_FAULT(LATE_GONE)) {
+        lead = npri_lead_find(core, key);
+    }
+    if (lead != NULL && (NPRI_FAULT(LATE_GONE) || same_pid(lead, pid))) {
         npri_lead_remove(core, lead);
     }
 }
@@ -342,7 +346,7 @@ static void void_leads(struct npri_core *core, struct npri_peer *peer, struct np
     struct npri_lead_set *set = peer->lending.set;
     struct npri_link *at;
 
-    peer->lending.marked = false;
+    peer->lending.marked = peer->lending.marked && NPRI_FAULT(MARKER_KEPT);
     peer->lending.set = NULL;
     if (set == NULL) {
         return;
@@ -372,7 +376,9 @@ void npri_leads_on_unsure(struct npri_core *core, struct npri_peer *peer)
 void npri_leads_on_peer_epoch(struct npri_core *core, struct npri_peer *peer)
 {
     npri_claims_on_peer_epoch(core, peer);
-    npri_leads_on_unsure(core, peer);
+    if (!NPRI_FAULT(LEADS_KEPT)) {
+        npri_leads_on_unsure(core, peer);
+    }
 }
 
 /* It may be back in a moment: what it has made wait is not decided yet. */

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/faults.h"
 #include "core/placement.h"
 #include "core/state.h"
 
@@ -156,7 +157,7 @@ void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
 
 bool npri_members_settling(const struct npri_core *core)
 {
-    return core->members.settling_count > 0;
+    return core->members.settling_count > 0 && !NPRI_FAULT(HOLD_LEFT_OUT);
 }
 
 static void begin_settling(struct npri_core *core, struct npri_peer *peer)

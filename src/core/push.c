@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "core/faults.h"
 #include "core/state.h"
 
 /* What a message takes beside its entries, or its key and its pid. */
@@ -328,6 +329,9 @@ static void begin(struct npri_core *core)
 
         if (peer->native && peer->in_view) {
             peer->pushing.state = NPRI_PUSH_WALKING;
+            if (NPRI_FAULT(MARKER_EARLY)) {
+                (void)npri_tell_mark_of_push(core, peer, "marker");
+            }
         }
     }
     tell_starts(core, NULL);

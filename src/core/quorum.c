@@ -1,5 +1,6 @@
 #include "core/quorum.h"
 
+#include "core/faults.h"
 #include "core/state.h"
 
 static uint32_t count_nodes(const struct npri_core *core)
@@ -9,7 +10,9 @@ static uint32_t count_nodes(const struct npri_core *core)
     for (uint32_t i = 0; i < core->members.view_count; i++) {
         const struct npri_peer *peer = core->members.view[i];
 
-        count += !peer->self && npri_beats_lease(core, peer) ? 1 : 0;
+        count += !peer->self && (npri_beats_lease(core, peer) || NPRI_FAULT(QUORUM_WITHOUT_LEASE))
+                     ? 1
+                     : 0;
     }
     return count;
 }
@@ -34,7 +37,7 @@ bool npri_quorum_permits(const struct npri_core *core, struct npri_text *out_why
 {
     const uint32_t count = core->options.quorum == 0 ? 0 : count_nodes(core);
 
-    if (count >= core->options.quorum) {
+    if (count >= core->options.quorum || NPRI_FAULT(QUORUM_IGNORED)) {
         return true;
     }
     out_why->size = 0;

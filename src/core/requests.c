@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/faults.h"
 #include "core/state.h"
 
 /* How soon a request is routed anew that some node has called another's affair. */
@@ -395,8 +396,9 @@ static void answer_own_only(struct npri_core *core, struct npri_request *request
 {
     const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
 
-    request->answer->out.final = request->of_member && owner != NULL && owner->self &&
-                                 !npri_members_settling(core) && npri_leads_know_all(core);
+    request->answer->out.final = NPRI_FAULT(NO_TOO_FINAL) && owner != NULL && owner->self;
+    request->answer->out.final |= request->of_member && owner != NULL && owner->self &&
+                                  !npri_members_settling(core) && npri_leads_know_all(core);
     fail(core, request, NPR_ENOTFOUND, "it is not here");
 }
 

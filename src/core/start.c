@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/faults.h"
 #include "core/state.h"
 
 static void end(struct npri_core *core, struct npri_start *start)
@@ -150,6 +151,10 @@ static struct npri_start *create(struct npri_core *core,
 
 static void look(struct npri_core *core, struct npri_start *start)
 {
+    if (NPRI_FAULT(NO_SECOND_LOOK)) {
+        npri_start_on_looked(core, start, NULL);
+        return;
+    }
     if (npri_lookup_begin(core, &start->lookup, start->key, NULL, NPRI_LOOKUP_UNMARKED) != NPR_OK) {
         end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&start->lookup)) {
@@ -207,7 +212,7 @@ void npri_starts_look_again(struct npri_core *core)
         struct npri_start *start = NPRI_MAP_AT(at, struct npri_start, node);
 
         next = at->next;
-        if (start->operation == NULL) {
+        if (start->operation == NULL && !NPRI_FAULT(LOOK_KEPT)) {
             npri_list_splice(&again, &start->waiting);
             end(core, start);
         }

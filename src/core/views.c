@@ -1,6 +1,7 @@
 #include "core/views.h"
 
 #include "base/assert.h"
+#include "core/faults.h"
 #include "core/placement.h"
 #include "core/state.h"
 #include "term/write.h"
@@ -222,13 +223,14 @@ static void follow_base(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
 
-    if (views->members_changed && (views->acked || core->token_last > views->base)) {
+    if (!NPRI_FAULT(BASE_NOT_RAISED) && views->members_changed &&
+        (views->acked || core->token_last > views->base)) {
         views->base += NPRI_TOKEN_RANGE;
     }
     for (uint32_t i = 0; i < core->members.view_count; i++) {
         const struct npri_peer *peer = core->members.view[i];
 
-        if (peer->told.is && peer->told.base > views->base) {
+        if (!NPRI_FAULT(BASE_NOT_SHARED) && peer->told.is && peer->told.base > views->base) {
             views->base = peer->told.base;
         }
     }
@@ -289,7 +291,7 @@ void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *
 
 void npri_views_raise_base(struct npri_core *core, uint64_t base)
 {
-    if (base > core->views.base) {
+    if (base > core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) {
         core->views.base = base;
         note_change(core);
     }
@@ -327,7 +329,8 @@ static const struct npri_peer *find_awaited(const struct npri_core *core)
  * other would be agreed without the one that is waited for. */
 static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *peer)
 {
-    if (!peer->in_view || !peer->told.is || peer->told.view_hash != view_hash(core)) {
+    if (!peer->in_view || !peer->told.is ||
+        (peer->told.view_hash != view_hash(core) && !NPRI_FAULT(ACK_OF_ANY_VIEW))) {
         return 0;
     }
     if (find_awaited(core) != NULL && peer->said.ack != peer->told.epoch) {
@@ -423,7 +426,8 @@ static const struct npri_peer *find_dissenter(const struct npri_core *core, cons
             *out_why = " has another view of the cluster";
             return peer;
         }
-        if (told->base != core->views.base || told->ack != core->views.epoch) {
+        if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||
+            (told->ack != core->views.epoch && !(NPRI_FAULT(ACK_OF_ANY_EPOCH) && told->ack != 0))) {
             *out_why = " has not acknowledged the view of this node";
             return peer;
         }
@@ -444,7 +448,7 @@ static void look_joining(struct npri_core *core)
         views->joining = false;
     } else if (!views->saw_natives &&
                core->now_ns - views->alone_ns < npri_views_patience_ns(core)) {
-        views->joining = true;
+        views->joining = !NPRI_FAULT(JOINING_LEFT_OUT);
     }
     views->saw_natives = sees_natives;
 }
@@ -599,7 +603,7 @@ void npri_views_flush(struct npri_core *core)
 
 bool npri_views_agreed(const struct npri_core *core)
 {
-    return core->views.agreed;
+    return core->views.agreed || NPRI_FAULT(AGREEMENT_IGNORED);
 }
 
 bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer)

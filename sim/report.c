@@ -1,0 +1,166 @@
+/* The cluster of a report has no faults, a fast network, and no heartbeats: these would be all that
+ * one sees, and are easily told (each node, each 500 ms, one message to each other node).  Nodes
+ * join one after the other; then keys are started everywhere; then one more node joins, and one is
+ * killed, which is what is measured. */
+#include "report.h"
+
+#include "clients.h"
+#include "processes.h"
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/state.h"
+
+#define JOIN_SPACING_NS (30 * SIM_MS)
+#define LOOK_NS         (1 * SIM_MS)
+#define SETTLE_NS_MAX   (120 * SIM_SECOND)
+#define STARTS_AT_ONCE  500u
+
+/* What one change of the cluster took. */
+struct cost {
+    uint64_t messages;
+    uint64_t bytes;
+    uint64_t ns;
+    uint32_t moved; /* keys whose owner is another now */
+};
+
+static struct sim_options options_for(uint32_t nodes, uint32_t keys, bool rendezvous)
+{
+    struct sim_options options;
+
+    sim_options_draw(&options, 1, SIM_PROTOCOL_NATIVE);
+    options.natives = nodes;
+    options.originals = 0;
+    options.keys = keys;
+    options.classes = rendezvous ? UINT32_C(1) << SIM_CLASS_RENDEZVOUS : 0;
+    options.quorum = 0;
+    options.joins = 1;
+    options.delay_ns_min = 200 * SIM_US;
+    options.delay_ns_max = 400 * SIM_US;
+    options.slow_ns_max = 0;
+    options.start_ns_max = 100 * SIM_US;
+    options.fence_ns_max = 0;
+    options.heartbeat_ns = 0;
+    return options;
+}
+
+/* Whether the first node's view, and so everybody's, are these many, and all know all. */
+static bool has_settled(const struct sim *sim, uint32_t nodes)
+{
+    for (uint32_t i = 0; i < sim->nodes_count; i++) {
+        const struct npri_core *core = sim->nodes[i].core;
+
+        if (core != NULL && (core->members.view_count != nodes || !npri_leads_settled(core))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void settle(struct sim *sim, uint32_t nodes)
+{
+    const uint64_t end_ns = sim->now_ns + SETTLE_NS_MAX;
+
+    while (!has_settled(sim, nodes)) {
+        NPRI_ASSERT(sim->now_ns < end_ns);
+        sim_pass(sim, sim->now_ns + LOOK_NS);
+    }
+}
+
+static uint32_t owner_of(const struct sim *sim, uint32_t key)
+{
+    struct npr_node_name name;
+    uint8_t room[SIM_KEY_BYTES];
+    uint32_t index;
+
+    npri_core_owner(sim->nodes[0].core, sim_key_term(key, room), &name, &index);
+    return sim_node_of(&name);
+}
+
+static void start_keys(struct sim *sim, uint32_t nodes)
+{
+    uint32_t next = 0;
+
+    while (next < sim->options.keys || sim->open_count > 0) {
+        while (next < sim->options.keys && sim->open_count < STARTS_AT_ONCE) {
+            sim_client_ask(sim, (uint32_t)sim_random_below(&sim->random, nodes), next++,
+                           SIM_REQUEST_START, 60 * SIM_SECOND);
+        }
+        sim_pass(sim, sim->now_ns + LOOK_NS);
+        NPRI_ASSERT(!sim->failed);
+    }
+}
+
+/* Join or kill the last node, and wait until all have put themselves in order. */
+static struct cost change(struct sim *sim, uint32_t nodes, bool joins, uint32_t *owners)
+{
+    const struct sim_counts before = sim->counts;
+    const uint64_t began_ns = sim->now_ns;
+    struct cost cost = {0};
+
+    for (uint32_t key = 0; key < sim->options.keys; key++) {
+        owners[key] = owner_of(sim, key);
+    }
+    if (joins) {
+        sim_boot(sim, nodes - 1);
+    } else {
+        sim_kill(sim, nodes - 1, false);
+    }
+    settle(sim, joins ? nodes : nodes - 1);
+    for (uint32_t key = 0; key < sim->options.keys; key++) {
+        cost.moved += owners[key] != owner_of(sim, key) ? 1 : 0;
+    }
+    cost.messages = sim->counts.messages - before.messages;
+    cost.bytes = sim->counts.bytes - before.bytes;
+    cost.ns = sim->now_ns - began_ns;
+    return cost;
+}
+
+static void print_cost(const char *what, uint32_t nodes, const char *placement, struct cost cost)
+{
+    (void)printf("| %" PRIu32 " | %s | %s | %" PRIu64 " | %.2f | %" PRIu64 " | %" PRIu32 " |\n",
+                 nodes, placement, what, cost.messages, (double)cost.bytes / 1e6, cost.ns / SIM_MS,
+                 cost.moved);
+    (void)fflush(stdout);
+}
+
+static void report_row(uint32_t nodes, uint32_t keys, bool rendezvous)
+{
+    const struct sim_options options = options_for(nodes + 1, keys, rendezvous);
+    const char *placement = rendezvous ? "rendezvous" : "original";
+    uint32_t *owners = npri_alloc(keys * sizeof(*owners));
+    struct sim *sim = sim_create(&options);
+
+    NPRI_ASSERT(owners != NULL && sim != NULL);
+    for (uint32_t i = 0; i < nodes; i++) {
+        sim_boot(sim, i);
+        sim_pass(sim, sim->now_ns + JOIN_SPACING_NS);
+    }
+    settle(sim, nodes);
+    start_keys(sim, nodes);
+    print_cost("one joins", nodes, placement, change(sim, nodes + 1, true, owners));
+    print_cost("one is killed", nodes, placement, change(sim, nodes + 1, false, owners));
+    npri_free(owners);
+    sim_destroy(sim);
+}
+
+void sim_report(uint32_t nodes, uint32_t keys)
+{
+    static const uint32_t sizes[] = {10, 50, 200, 1000};
+
+    (void)printf(
+        "%" PRIu32 " keys, network 0.2 to 0.4 ms, without heartbeats\n\n"
+        "| nodes | placement | what | messages | MB | settled after, ms | keys with another "
+        "owner |\n|--:|---|---|--:|--:|--:|--:|\n",
+        keys);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (nodes == 0 || i == 0) {
+            report_row(nodes == 0 ? sizes[i] : nodes, keys, false);
+            report_row(nodes == 0 ? sizes[i] : nodes, keys, true);
+        }
+    }
+}
