@@ -21,6 +21,7 @@ static void put_on_lane(struct sim *sim, struct sim_message *message)
 
     due_ns = due_ns > lane->last_ns ? due_ns : lane->last_ns;
     lane->last_ns = due_ns;
+    message->due_ns = due_ns;
     npri_heap_insert(&sim->messages, &message->due, due_ns);
 }
 
@@ -277,6 +278,7 @@ void sim_uncut(struct sim *sim, uint32_t from, uint32_t to)
     while ((at = npri_list_take(&lane->stalled)) != NULL) {
         struct sim_message *message = NPRI_CONTAINER_OF(at, struct sim_message, link);
 
+        message->due_ns = sim->now_ns;
         npri_heap_insert(&sim->messages, &message->due, sim->now_ns - 1);
     }
     sim_touch_on_change(sim, from, to);
@@ -293,7 +295,7 @@ static bool is_on_connection(const struct sim *sim, const struct sim_message *me
         return false;
     }
     return message->kind == SIM_DOWN || (pair->up && pair->number == message->connection) ||
-           (lane->rest == message->connection && message->due.key <= lane->rest_ns);
+           (lane->rest == message->connection && message->due_ns <= lane->rest_ns);
 }
 
 bool sim_network_admits(struct sim *sim, struct sim_message *message)

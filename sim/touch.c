@@ -7,7 +7,7 @@ static uint64_t grace_ns(const struct sim *sim, const struct sim_pair *pair)
 {
     const struct sim_options *options = &sim->options;
 
-    if (pair->silent) {
+    if (pair->silent && !pair->brief) {
         return options->node_timeout_ns - 3 * options->heartbeat_ns;
     }
     return options->suspect_ns - options->suspect_ns / 10;
@@ -173,6 +173,7 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
         pair->touched_ns = sim->now_ns;
         pair->apart = false;
         pair->silent = silent;
+        pair->brief = sim->now_ns - pair->changed_ns < bridged_ns(sim);
         if (!silent || pair->gap_ns == 0 || sim->now_ns - pair->changed_ns > bridged_ns(sim)) {
             pair->gap_ns = sim->now_ns;
         }

@@ -62,6 +62,7 @@ enum sim_message_kind {
 
 struct sim_message {
     struct npri_heap_node due;
+    uint64_t due_ns;       /* of what goes over a connection */
     struct npri_link link; /* of a paused node, or of a lane that is cut */
     enum sim_message_kind kind;
     uint32_t from;
@@ -134,6 +135,7 @@ struct sim_pair {
     bool up;
     /* touch.h */
     bool in_touch;
+    bool brief;  /* in touch for a moment only, before that */
     bool apart;  /* for too long already */
     bool silent; /* out of touch for a cut or a pause, not for want of a connection */
     uint64_t changed_ns;
