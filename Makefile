@@ -8,7 +8,7 @@ SEEDS ?= 2000
 SOAK_SECONDS ?= 600
 SOAK_SEED ?= $(shell date +%s | tail -c 7)
 
-.PHONY: all build setup demo test check fuzz seeds soak model install clean help
+.PHONY: all build setup demo test check fuzz seeds sim faults soak model install clean help
 
 all: build
 
@@ -21,6 +21,8 @@ help:
 	@echo "make soak       real nodes killed, stopped, parted and healed for SOAK_SECONDS (600)"
 	@echo "make model      check the model of the protocol, and that it catches what breaks it (minutes)"
 	@echo "make seeds      run the runtime in the orders of SEEDS seeds, from SEED on"
+	@echo "make sim        run the simulator over SEEDS seeds, from SEED on"
+	@echo "make faults     plant each mistake into the core, and see that the simulator finds it"
 	@echo "make install    PREFIX=/usr/local DESTDIR="
 
 setup:
@@ -63,6 +65,12 @@ seeds: build
 soak: setup
 	@$(MAKE) --no-print-directory build
 	@tools/soak $(BUILD) $(SOAK_SECONDS) $(SOAK_SEED)
+
+sim: build
+	@$(BUILD)/nprocreg-sim --first $(SEED) --seeds $(SEEDS)
+
+faults: build
+	@tests/sim/faults.sh $(BUILD)/nprocreg-sim
 
 install: build
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

@@ -105,7 +105,7 @@ static void check_token(struct sim *sim, uint32_t process)
     const struct sim_process *born = &sim->processes[process];
     struct sim_key *key = &sim->keys[born->key];
 
-    if (born->foreign || born->token == 0) {
+    if (is_excused(sim, born) || born->token == 0) {
         return;
     }
     if (sim_touch_is_torn(sim)) {

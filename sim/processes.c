@@ -87,6 +87,10 @@ void sim_process_on_registered(struct sim *sim, uint32_t process)
     SIM_TRACE(sim, at->node, "%s is %s", sim_trace_process(sim, process),
               at->by_hand ? "registered" : "started");
     sim_check_birth(sim, process);
+    if (key->living_count == SIM_LIVING_MAX && sim->options.originals > 0) {
+        at->registered = false; /* Originals start one for every caller: this one is not counted. */
+        return;
+    }
     if (key->living_count == SIM_LIVING_MAX) {
         sim_fail(sim, "single", "key %u has more than %u living processes", at->key,
                  key->living_count);
