@@ -18,7 +18,8 @@ static uint64_t news_ns(const struct sim *sim)
 
     if (sim_options_separate(options) || sim_has(options, SIM_CLASS_POWER) ||
         sim_has(options, SIM_CLASS_PAUSES)) {
-        return way_ns + options->node_timeout_ns + 2 * options->heartbeat_ns;
+        /* A node that wakes gives the others their time anew. */
+        return way_ns + 2 * options->node_timeout_ns + 2 * options->heartbeat_ns;
     }
     return way_ns;
 }
