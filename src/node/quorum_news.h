@@ -1,6 +1,6 @@
 /* node/quorum_news.h - the registered processes of this node are told when its side of a partition
- * has lost the quorum, or has it again: {nprocreg, quorum, lost | regained}, once for each key that
- * they have.  In pieces, one at each turn of the loop.  Loop thread only. */
+ * has lost the quorum, or has it again: {nprocreg, quorum, lost | regained}.  In pieces, one at
+ * each turn of the loop.  Loop thread only. */
 #ifndef NPRI_NODE_QUORUM_NEWS_H
 #define NPRI_NODE_QUORUM_NEWS_H
 
@@ -10,8 +10,8 @@ struct npr_node;
 
 struct npri_quorum_news {
     struct npri_timer *timer;
-    uint64_t cursor; /* of the walk, while it goes on; 0: at its beginning, or at its end */
-    bool regained;   /* what it tells */
+    unsigned part; /* of the processes, the next to be told */
+    bool regained; /* what it tells */
 };
 
 npr_status npri_quorum_news_start(struct npr_node *node);
