@@ -141,6 +141,15 @@ static void on_poll_answered(struct npri_core *core,
     ask_release(core, peer);
 }
 
+/* Whether nothing more is to be waited for.  A native node that is awaited is so until it is in the
+ * view; and a question that was lost has answered nothing. */
+static bool settles(const struct npri_core *core, const struct npri_peer *peer, npr_status status)
+{
+    const bool joined = peer->join && !peer->was_member && core->options.member;
+
+    return !peer->mending && !(joined && (peer->native || !npri_status_is_answer(status)));
+}
+
 void npri_chatter_on_polled(struct npri_core *core, const struct npri_core_event *event)
 {
     struct npri_operation *operation =
@@ -158,7 +167,7 @@ void npri_chatter_on_polled(struct npri_core *core, const struct npri_core_event
     } else if (event->status == NPR_ETIMEDOUT) {
         npri_member_on_silence(core, peer);
     }
-    if (!peer->mending) {
+    if (settles(core, peer, event->status)) {
         npri_member_settled(core, peer);
     }
 }

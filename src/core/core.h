@@ -105,7 +105,8 @@ enum npri_event_kind {
     NPRI_EVENT_TIME,         /* nothing but now_ns */
     NPRI_EVENT_JOIN,         /* node: keep a connection to it, whether or not it is up yet */
     NPRI_EVENT_CONNECTED,    /* node, creation */
-    NPRI_EVENT_DISCONNECTED, /* node; text: why.  Also for an attempt that failed */
+    NPRI_EVENT_DISCONNECTED, /* node; text: why.  Also for an attempt that failed.  was_up: it is
+                              * not such (false: not known) */
     NPRI_EVENT_GREETED,      /* node, creation (0: unknown): it is native; greeting */
     NPRI_EVENT_HEARD,        /* node: some bytes of it came.  At most every 100 ms for each node */
     NPRI_EVENT_ANNOUNCED,    /* node: its register_node was heard (sent by anyone, for any node) */
@@ -149,9 +150,10 @@ struct npri_core_event {
     enum npr_otp otp;
     struct npri_greeting greeting;
     uint64_t token; /* 0: unknown */
-    bool started;   /* the owner has just started it: there was none */
-    bool own_only;  /* GET: this node's own table is enough; waits while the key is restarted */
-    bool keep;      /* REGISTER: an entry of another process stays (the original overwrites it) */
+    bool was_up;
+    bool started;  /* the owner has just started it: there was none */
+    bool own_only; /* GET: this node's own table is enough; waits while the key is restarted */
+    bool keep;     /* REGISTER: an entry of another process stays (the original overwrites it) */
     bool final;
     bool moved;
     struct npr_term key;

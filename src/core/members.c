@@ -198,13 +198,23 @@ void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
     }
 }
 
-/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed. */
+/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed.  So
+ * does one with a quorum: the other may not know that its connection was closed, and may start
+ * things until its lease ends. */
 static void go_on_mending(struct npri_core *core, struct npri_peer *peer)
 {
-    const uint64_t most_ns = core->views.stalled ? npri_views_patience_ns(core)
-                                                 : NPRI_MENDING_MAX * core->options.suspect_ns;
-    const uint64_t step_ns = core->views.stalled ? most_ns : core->options.suspect_ns;
-    const uint64_t end_ns = peer->mending_ns + most_ns;
+    uint64_t most_ns = NPRI_MENDING_MAX * core->options.suspect_ns;
+    uint64_t step_ns = core->options.suspect_ns;
+    uint64_t end_ns;
+
+    if (core->views.stalled) {
+        most_ns = npri_views_patience_ns(core);
+        step_ns = most_ns;
+    } else if (core->options.quorum > 0) {
+        most_ns = core->options.node_timeout_ns; /* its lease */
+        step_ns = most_ns;
+    }
+    end_ns = peer->mending_ns + most_ns;
 
     npri_timer_arm(core, &peer->settle_timer,
                    end_ns < core->now_ns + step_ns ? end_ns : core->now_ns + step_ns);
@@ -451,7 +461,8 @@ void npri_members_on_disconnected(struct npri_core *core, const struct npri_core
     struct npri_peer *peer = npri_member_find(core, &event->node);
     bool awaited;
 
-    if (peer == NULL || (!peer->connected && !peer->dialling)) {
+    /* The end of a connection that counts as lost already is not that of the attempt since. */
+    if (peer == NULL || (!peer->connected && (!peer->dialling || event->was_up))) {
         return;
     }
     log_disconnected(core, peer, event->text);

@@ -17,6 +17,9 @@ uint64_t npri_token_next(struct npri_core *core)
         core->token_last = core->views.base;
     }
     core->token_last++;
+    if (core->token_last - core->views.base >= NPRI_TOKEN_RANGE / 4 * 3) {
+        npri_views_on_range_ending(core); /* before they are: others are to know the next base */
+    }
     return core->token_last;
 }
 

@@ -256,7 +256,7 @@ static void end_mending(struct npri_core *core)
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
         struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
 
-        if (peer->mending && peer->in_view) {
+        if (peer->settling && peer->native && peer->in_view) {
             npri_member_settled(core, peer);
         }
     }
@@ -268,6 +268,8 @@ static void begin_epoch(struct npri_core *core)
 
     if (views->changed) {
         views->epoch++;
+        views->base += views->range_ends ? NPRI_TOKEN_RANGE : 0;
+        views->range_ends = false;
         follow_base(core);
         views->acked &= !views->members_changed;
         views->changed = false;
@@ -293,6 +295,14 @@ void npri_views_raise_base(struct npri_core *core, uint64_t base)
 {
     if (base > core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) {
         core->views.base = base;
+        note_change(core);
+    }
+}
+
+void npri_views_on_range_ending(struct npri_core *core)
+{
+    if (!core->views.range_ends) {
+        core->views.range_ends = true;
         note_change(core);
     }
 }

@@ -73,6 +73,7 @@ struct npri_views {
     bool changed;         /* in this step: the epoch is about to grow */
     bool members_changed; /* and because of the view, not of the base */
     bool look;            /* something was seen or told in this step */
+    bool range_ends;      /* the tokens of this base are soon used up */
     bool acked;           /* somebody has been acknowledged in this view */
     bool agreed;
     bool draining;
@@ -118,6 +119,9 @@ void npri_views_set_draining(struct npri_core *core);
 
 /* All tokens of the view's base up to `token` are taken: raises it. */
 void npri_views_raise_base(struct npri_core *core, uint64_t base);
+
+/* Most of the tokens of this base are used: the next epoch has another. */
+void npri_views_on_range_ending(struct npri_core *core);
 
 /* ---- What happens. */
 

@@ -106,6 +106,7 @@ static void on_down(void *user,
     npri_questions_on_down(node, &peer, reason);
     (void)npri_registry_step(node, &(struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED,
                                                              .node = peer,
+                                                             .was_up = was_up,
                                                              .text = npr_bytes_of(reason->text)});
     npri_node_leave(node);
 }

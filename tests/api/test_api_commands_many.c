@@ -81,7 +81,7 @@ static void many_that_exit_at_once_leave_nothing(void **state)
     assert_true(all_answered(NULL));
     assert_int_equal(atomic_load(&succeeded), 0);
     /* The answers come first: on a busy machine some pipes are closed a moment later. */
-    for (unsigned i = 0; i < 100 && descriptors() != before; i++) {
+    for (unsigned i = 0; i < 400 && descriptors() != before; i++) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     }
     assert_int_equal(descriptors(), before);

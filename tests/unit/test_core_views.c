@@ -151,6 +151,31 @@ static void nothing_is_acknowledged_while_a_node_is_awaited(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a node to join that counts as met when its connection is up, before it is in the
+ * view: what is on it is started by another meanwhile. */
+static void a_node_to_join_is_awaited_until_it_is_in(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_join(&host, "b");
+    connect_native(&host, "c");
+    host_polled(&host, 1, "c");
+    agrees(&host, "c", 3);
+    host_connected(&host, "b");
+    host_poll_failed(&host, 2, NPR_EUNREACHABLE);
+    agrees(&host, "c", 4);
+    assert_false(agreed(&host));
+    host_greeted(&host, "b", NPR_OTP_26);
+    agrees(&host, "c", 4);
+    assert_false(agreed(&host));
+    host_agree(&host, "b c");
+    CHECK_VIEW(&host, "a b c");
+    assert_true(agreed(&host));
+    host_fini(&host);
+}
+
 /* ---- Losses. */
 
 /* Would catch: a lost node that stays in the view; others who are not told; a node that goes on as
@@ -522,6 +547,11 @@ static void who_was_lost_while_it_slept_asks_first(void **state)
     assert_non_null(strstr(host.trace, "CONNECT b"));
     host_pass(&host, 1500 * MS);
     assert_true(npri_views_stalled(host.core));
+    assert_int_equal(host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED,
+                                                               .node = host_node("b"),
+                                                               .was_up = true}),
+                     NPR_OK); /* the connection of before, told late */
+    assert_true(npri_views_stalled(host.core));
     host_disconnected(&host, "b"); /* gone for good */
     assert_false(npri_views_stalled(host.core));
     assert_true(agreed(&host));
@@ -716,6 +746,7 @@ int main(void)
         cmocka_unit_test(nobody_enters_before_all_have_met),
         cmocka_unit_test(a_newcomer_waits_until_it_is_in),
         cmocka_unit_test(nothing_is_acknowledged_while_a_node_is_awaited),
+        cmocka_unit_test(a_node_to_join_is_awaited_until_it_is_in),
         cmocka_unit_test(a_loss_is_a_new_view_at_once),
         cmocka_unit_test(an_old_acknowledgement_does_not_count),
         cmocka_unit_test(another_incarnation_is_another_member),

@@ -194,6 +194,8 @@ static void synced_waits_until_it_is_known_who_is_there(void **state)
     host_polled(&host, 1, "a b");
     CHECK_TRACE(&host, "");
     told(&host, "b", "{synced,1,64}");
+    CHECK_TRACE(&host, ""); /* a node to join is awaited until it is in the view */
+    host_agree(&host, "b");
     CHECK_TRACE(&host, "NEWS 7 synced\n");
     host_fini(&host);
 }
