@@ -681,7 +681,7 @@ end:
 #ifdef REACH
     :: d_step {
         QUIET && ALL_SEE && SETTLED && view[me] == 7 && OWNS(0) && !NOT_KNOWN(0) ->
-        printf("%d  VIOLATED: (none) all have settled, and processes live\n", me); assert(false)
+        printf("%d  VIOLATED: nothing; all have settled, and a process lives\n", me); assert(false)
     }
 #endif
     od
