@@ -123,7 +123,7 @@ static void on_process_down(struct npri_core *core, const struct npri_core_event
     struct npr_term pid;
 
     if (npri_core_normal_pid(core, event->term, &pid)) {
-        npri_drain_on_down(core, pid);
+        npri_handover_on_down(core, pid);
         npri_restart_on_down(core, pid, event->reason);
     }
 }
@@ -175,7 +175,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         on_process_down(core, event);
         return;
     case NPRI_EVENT_HANDED:
-        npri_drain_on_handed(core, event);
+        npri_handover_on_handed(core, event);
         return;
     case NPRI_EVENT_CLOSING:
         core->closing = true;

@@ -1,10 +1,7 @@
 #include "core/drain.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "core/native.h"
 #include "core/state.h"
 #include "core/views.h"
 #include "term/write.h"
@@ -18,44 +15,6 @@
 /* The least time from one round to the next: those that could not be moved are asked again. */
 #define ROUND_NS (UINT64_C(200) * 1000 * 1000)
 
-/* ---- Handovers. */
-
-static void end(struct npri_core *core, struct npri_handover *handover)
-{
-    npri_list_remove(&handover->link);
-    core->drain.handovers_count--;
-    npri_shared_release(handover->key);
-    npri_shared_release(handover->pid);
-    npri_shared_release(handover->function);
-    npri_shared_release(handover->term);
-    npri_free(handover);
-}
-
-static struct npri_handover *find(const struct npri_core *core, uint64_t number)
-{
-    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
-        struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
-
-        if (handover->number == number) {
-            return handover;
-        }
-    }
-    return NULL;
-}
-
-static bool has(const struct npri_core *core, struct npr_bytes key, struct npr_term pid)
-{
-    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
-        const struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
-
-        if (npri_bytes_equal(npri_shared_bytes(handover->key), key) ||
-            npr_term_equal(npri_shared_term(handover->pid), pid)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void npri_drain_init(struct npri_core *core)
 {
     npri_list_init(&core->drain.handovers);
@@ -65,133 +24,16 @@ void npri_drain_init(struct npri_core *core)
 void npri_drain_fini(struct npri_core *core)
 {
     while (core->drain.handovers_count > 0) {
-        end(core, NPRI_CONTAINER_OF(core->drain.handovers.next, struct npri_handover, link));
+        npri_handover_end(
+            core, NPRI_CONTAINER_OF(core->drain.handovers.next, struct npri_handover, link));
     }
     npri_timer_stop(core, &core->drain.timer);
 }
 
 /* At the next step: when something has ended, there is room for more. */
-static void look_again(struct npri_core *core)
+void npri_drain_look_again(struct npri_core *core)
 {
     npri_timer_arm(core, &core->drain.timer, npri_time_after(core, 1));
-}
-
-/* The old process: `successor` none, it goes on. */
-static void tell_moved(struct npri_core *core,
-                       const struct npri_handover *handover,
-                       struct npr_term successor)
-{
-    const struct npr_term pid = npri_shared_term(handover->pid);
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_MOVED, pid.size + successor.size);
-
-    if (effect == NULL) {
-        core->out_of_memory = true;
-        return;
-    }
-    npri_effect_set_key(effect, handover->key);
-    npri_effect_set_term(effect, pid);
-    if (successor.data != NULL) {
-        memcpy(effect->bytes + pid.size, successor.data, successor.size);
-        effect->out.old =
-            (struct npr_term){.data = effect->bytes + pid.size, .size = successor.size};
-    }
-    npri_effects_queue(&core->effects, effect);
-}
-
-/* One that cannot be moved now: if its process waits, it is told to go on. */
-static void fail(struct npri_core *core, struct npri_handover *handover, struct npr_bytes why)
-{
-    struct npri_text line = {0};
-
-    npri_text_add(&line, "handover_failed");
-    npri_core_text_term(&line, " key=", npri_shared_term(handover->key));
-    npri_text_add(&line, " reason=\"");
-    npri_text_add_bytes(&line, why);
-    npri_text_add(&line, "\"");
-    npri_core_log(core, NPRI_LOG_WARNING, &line);
-    core->drain.failure.size = 0;
-    npri_core_text_term(&core->drain.failure, "", npri_shared_term(handover->key));
-    npri_text_add(&core->drain.failure, ": ");
-    npri_text_add_bytes(&core->drain.failure, why);
-    core->drain.failed++;
-    if (handover->term != NULL) {
-        tell_moved(core, handover, (struct npr_term){0});
-    }
-    end(core, handover);
-    look_again(core);
-}
-
-/* ---- Giving. */
-
-/* False: no memory. */
-static bool tell_owner(struct npri_core *core,
-                       const struct npri_handover *handover,
-                       const struct npri_peer *owner)
-{
-    const bool adopts = handover->term == NULL;
-    struct npri_buffer *message =
-        npri_tell_begin(core, adopts ? 5 : 7, adopts ? "adopt" : "handover");
-
-    npri_put_uint(message, handover->number);
-    npri_put_bytes(message, npri_shared_bytes(handover->key));
-    npri_put_bytes(message, npri_shared_bytes(handover->pid));
-    if (!adopts) {
-        npri_put_bytes(message, npri_shared_bytes(handover->function));
-        npri_put_bytes(message, npri_shared_bytes(handover->term));
-    }
-    npri_put_uint(message, handover->token);
-    return npri_tell_end(core, owner);
-}
-
-/* An original can take nothing over: one of the native nodes has the process then, where the owner
- * finds it, as all that it does not have itself.  NULL: there is none. */
-static struct npri_peer *find_stand_in(const struct npri_core *core, uint64_t number)
-{
-    struct npri_peer *natives[NPRI_HANDOVERS_MAX];
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < core->members.ring_count && count < NPRI_HANDOVERS_MAX; i++) {
-        struct npri_peer *peer = core->members.ring[i];
-
-        if (!peer->self && peer->native && peer->connected) {
-            natives[count++] = peer;
-        }
-    }
-    return count == 0 ? NULL : natives[number % count];
-}
-
-/* Who is to have the key next; NULL: nobody can be told now. */
-static struct npri_peer *find_heir(const struct npri_core *core,
-                                   const struct npri_handover *handover,
-                                   bool *out_never)
-{
-    struct npri_peer *owner = npri_core_place(core, npri_shared_term(handover->key), NULL);
-
-    *out_never = false;
-    if (owner == NULL || owner->self || !owner->connected || !npri_views_agreed(core)) {
-        return NULL;
-    }
-    if (!owner->native) {
-        owner = find_stand_in(core, handover->number);
-        *out_never = owner == NULL;
-    }
-    return owner;
-}
-
-/* One that is READY goes to who has the key next, or waits for somebody to be there. */
-static void give(struct npri_core *core, struct npri_handover *handover)
-{
-    bool never;
-    struct npri_peer *heir = find_heir(core, handover, &never);
-
-    if (never) {
-        fail(core, handover, npr_bytes_of("no other native node is there to take it"));
-    } else if (heir != NULL && tell_owner(core, handover, heir)) {
-        handover->state = NPRI_HANDOVER_GIVEN;
-        handover->peer = heir;
-    } else if (heir != NULL) {
-        fail(core, handover, npr_bytes_of("out of memory"));
-    }
 }
 
 static void give_all(struct npri_core *core)
@@ -204,40 +46,9 @@ static void give_all(struct npri_core *core)
 
         next = at->next;
         if (handover->state == NPRI_HANDOVER_READY) {
-            give(core, handover);
+            npri_handover_give(core, handover);
         }
     }
-}
-
-/* ---- Beginning. */
-
-static bool is_here(const struct npri_core *core, struct npr_term term)
-{
-    struct npr_pid pid;
-
-    return npr_term_get_pid(term, &pid) && npr_node_name_equal(&pid.node, &core->options.self) &&
-           pid.creation == core->options.creation;
-}
-
-/* A process of another node stays there: only its entry goes. */
-static void begin_adoption(struct npri_core *core, struct npri_handover *handover)
-{
-    handover->state = NPRI_HANDOVER_READY;
-    give(core, handover);
-}
-
-static void begin_asking(struct npri_core *core, struct npri_handover *handover)
-{
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_HANDOVER, NPRI_PID_BYTES_MAX);
-
-    if (effect == NULL) {
-        fail(core, handover, npr_bytes_of("out of memory"));
-        return;
-    }
-    effect->out.operation = handover->number;
-    npri_effect_set_key(effect, handover->key);
-    npri_effect_set_term(effect, npri_shared_term(handover->pid));
-    npri_effects_queue(&core->effects, effect);
 }
 
 /* What a walk finds; handled when it is over, since that changes the table. */
@@ -259,7 +70,7 @@ static bool visit(void *user, const struct npri_entry *entry)
     if (found->no_memory || drain->handovers_count == NPRI_HANDOVERS_MAX) {
         return false;
     }
-    if (has(found->core, npri_entry_key(entry), pid)) {
+    if (npri_handover_exists(found->core, npri_entry_key(entry), pid)) {
         return true;
     }
     handover = npri_alloc_zeroed(1, sizeof(*handover));
@@ -274,10 +85,11 @@ static bool visit(void *user, const struct npri_entry *entry)
     npri_list_append(&drain->handovers, &handover->link);
     drain->handovers_count++;
     if (handover->key == NULL || handover->pid == NULL) {
-        end(found->core, handover);
+        npri_handover_end(found->core, handover);
         found->no_memory = true;
         return false;
     }
+    NPRI_ASSERT(found->count < NPRI_HANDOVERS_MAX);
     found->handovers[found->count++] = handover;
     return drain->handovers_count < NPRI_HANDOVERS_MAX;
 }
@@ -293,13 +105,7 @@ static void walk(struct npri_core *core)
     npri_directory_walk(&core->directory, &core->drain.cursor, WALK_STEPS, visit, &found);
     core->out_of_memory |= found.no_memory;
     for (uint32_t i = 0; i < found.count; i++) {
-        struct npri_handover *handover = found.handovers[i];
-
-        if (is_here(core, npri_shared_term(handover->pid))) {
-            begin_asking(core, handover);
-        } else {
-            begin_adoption(core, handover);
-        }
+        npri_handover_begin(core, found.handovers[i]);
     }
 }
 
@@ -347,7 +153,7 @@ npr_status npri_drain_on_drain(struct npri_core *core, const struct npri_core_ev
     drain->failure.size = 0;
     drain->cursor = 0;
     drain->round_ns = 0;
-    look_again(core);
+    npri_drain_look_again(core);
     return NPR_OK;
 }
 
@@ -406,7 +212,7 @@ static void work(struct npri_core *core)
 }
 
 /* Its deadline has come: those whose state is here and nowhere else go on. */
-static void give_back(struct npri_core *core)
+void npri_drain_give_back(struct npri_core *core)
 {
     struct npri_link *next;
 
@@ -416,7 +222,7 @@ static void give_back(struct npri_core *core)
 
         next = at->next;
         if (handover->state == NPRI_HANDOVER_READY) {
-            fail(core, handover, npr_bytes_of("the deadline has passed"));
+            npri_handover_fail(core, handover, npr_bytes_of("the deadline has passed"));
         }
     }
 }
@@ -434,215 +240,13 @@ void npri_drain_on_time(struct npri_core *core)
         finish(core, NPRI_DRAIN_DONE);
     } else {
         finish(core, NPRI_DRAIN_LATE);
-        give_back(core);
+        npri_drain_give_back(core);
     }
 }
 
-static bool is_over(const struct npri_core *core)
+bool npri_drain_is_over(const struct npri_core *core)
 {
     return core->drain.state != NPRI_DRAIN_WAITS && core->drain.state != NPRI_DRAIN_RUNS;
-}
-
-/* ---- What comes of it. */
-
-/* Whether the key still leads to the process: it may have been registered for another one, or
- * unregistered. */
-static bool is_current(const struct npri_core *core, const struct npri_handover *handover)
-{
-    struct npri_activation living;
-
-    return npri_directory_find(&core->directory, npri_shared_bytes(handover->key), &living) &&
-           npr_term_equal(living.pid, npri_shared_term(handover->pid));
-}
-
-/* The entries of a process that is no more what its keys lead to: they go, and with `successor`
- * those that are not the key that was moved lead to it from now on. */
-static void replace_entries(struct npri_core *core,
-                            const struct npri_handover *handover,
-                            const struct npri_activation *successor)
-{
-    const struct npr_term pid = npri_shared_term(handover->pid);
-    const struct npri_entry *entry;
-
-    while ((entry = npri_directory_next_of(&core->directory, pid, NULL)) != NULL) {
-        struct npri_shared *key = npri_shared_create(npri_entry_key(entry));
-
-        if (key == NULL) {
-            core->out_of_memory = true;
-            return; /* they go with the process */
-        }
-        if (successor == NULL ||
-            npri_bytes_equal(npri_shared_bytes(key), npri_shared_bytes(handover->key)) ||
-            npri_directory_put(&core->directory, npri_shared_bytes(key), successor, NULL) !=
-                NPR_OK) {
-            (void)npri_directory_remove(&core->directory, npri_shared_bytes(key));
-        }
-        npri_shared_release(key);
-    }
-}
-
-static void on_ended(struct npri_core *core, struct npri_handover *handover)
-{
-    replace_entries(core, handover, NULL);
-    core->drain.ended++;
-    end(core, handover);
-    look_again(core);
-}
-
-static bool keep_state(struct npri_handover *handover, const struct npri_core_event *event)
-{
-    handover->term = npri_shared_create(npri_bytes(event->term.data, event->term.size));
-    if (event->function.data != NULL) {
-        handover->function =
-            npri_shared_create(npri_bytes(event->function.data, event->function.size));
-    }
-    return handover->term != NULL && (handover->function != NULL || event->function.data == NULL);
-}
-
-static void on_state(struct npri_core *core,
-                     struct npri_handover *handover,
-                     const struct npri_core_event *event)
-{
-    const bool kept = keep_state(handover, event);
-
-    if (!kept) {
-        tell_moved(core, handover, (struct npr_term){0});
-        npri_shared_release(handover->term);
-        handover->term = NULL;
-        fail(core, handover, npr_bytes_of("out of memory"));
-    } else if (handover->function == NULL) {
-        fail(core, handover, npr_bytes_of("it was not started from an exported function"));
-    } else if (event->term.size > NPRI_STATE_BYTES_MAX) {
-        fail(core, handover, npr_bytes_of("its state is larger than 16 MiB"));
-    } else if (is_over(core)) {
-        fail(core, handover, npr_bytes_of("the deadline has passed"));
-    } else {
-        handover->state = NPRI_HANDOVER_READY;
-        give(core, handover);
-    }
-}
-
-void npri_drain_on_handed(struct npri_core *core, const struct npri_core_event *event)
-{
-    struct npri_handover *handover = find(core, event->operation);
-
-    if (handover == NULL || handover->state != NPRI_HANDOVER_ASKED) {
-        return;
-    }
-    if (event->status == NPR_ENOMEM) {
-        fail(core, handover, npr_bytes_of("out of memory"));
-    } else if (event->status != NPR_OK) {
-        fail(core, handover, npr_bytes_of("its process hands nothing over now"));
-    } else if (event->term.data == NULL) {
-        on_ended(core, handover);
-    } else {
-        on_state(core, handover, event);
-    }
-}
-
-void npri_drain_on_down(struct npri_core *core, struct npr_term pid)
-{
-    struct npri_link *next;
-
-    for (struct npri_link *at = core->drain.handovers.next; at != &core->drain.handovers;
-         at = next) {
-        struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
-
-        next = at->next;
-        if (handover->state != NPRI_HANDOVER_GIVEN &&
-            npr_term_equal(npri_shared_term(handover->pid), pid)) {
-            end(core, handover);
-            look_again(core);
-        }
-    }
-}
-
-void npri_drain_on_peer_lost(struct npri_core *core, struct npri_peer *peer)
-{
-    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
-        struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
-
-        if (handover->peer == peer) {
-            handover->peer = NULL;
-            handover->state = NPRI_HANDOVER_READY;
-            look_again(core);
-        }
-    }
-    if (is_over(core)) {
-        give_back(core);
-    }
-}
-
-/* The one that was given to `peer` under that number, or NULL. */
-static struct npri_handover *find_given(const struct npri_core *core,
-                                        const struct npri_peer *peer,
-                                        struct npr_term ref)
-{
-    struct npri_handover *handover;
-    uint64_t number;
-
-    if (!npr_term_get_uint64(ref, &number)) {
-        return NULL;
-    }
-    handover = find(core, number);
-    return handover == NULL || handover->peer != peer ? NULL : handover;
-}
-
-bool npri_drain_on_told_handed(struct npri_core *core,
-                               struct npri_peer *peer,
-                               const struct npr_term *elements)
-{
-    struct npri_handover *handover = find_given(core, peer, elements[0]);
-    struct npri_activation successor = {0};
-    struct npri_shared *pid;
-    struct npr_term normal;
-
-    if (!npri_core_normal_pid(core, elements[1], &normal) ||
-        !npr_term_get_uint64(elements[2], &successor.token)) {
-        return false;
-    }
-    successor.token = npri_token_on_seen(core, successor.token);
-    pid = handover == NULL ? NULL : npri_shared_create(npri_bytes(normal.data, normal.size));
-    if (handover == NULL || pid == NULL) {
-        core->out_of_memory |= handover != NULL;
-        return true;
-    }
-    successor.pid = npri_shared_term(pid);
-    npri_start_cancel_restart(core, npri_shared_bytes(handover->key));
-    if (handover->term == NULL) { /* it was another node's all the time */
-        if (is_current(core, handover)) {
-            (void)npri_directory_remove(&core->directory, npri_shared_bytes(handover->key));
-        }
-    } else {
-        replace_entries(core, handover, &successor);
-        tell_moved(core, handover, successor.pid);
-    }
-    core->drain.moved++;
-    npri_shared_release(pid);
-    end(core, handover);
-    look_again(core);
-    return true;
-}
-
-bool npri_drain_on_told_unhanded(struct npri_core *core,
-                                 struct npri_peer *peer,
-                                 const struct npr_term *elements)
-{
-    struct npri_handover *handover = find_given(core, peer, elements[0]);
-    struct npr_bytes text;
-
-    if (!npr_term_get_binary(elements[2], &text)) {
-        return false;
-    }
-    if (handover == NULL) {
-        return true;
-    }
-    handover->peer = NULL;
-    handover->state = NPRI_HANDOVER_READY;
-    if (!npr_term_is_atom(elements[1], "moved") || is_over(core)) {
-        fail(core, handover, text);
-    }
-    return true; /* the next look gives it again */
 }
 
 /* ---- For operators and tests. */

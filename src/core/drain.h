@@ -40,7 +40,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "core/core.h"
-#include "core/shared.h"
+#include "core/handover.h"
 #include "core/timers.h"
 
 struct npri_peer;
@@ -51,24 +51,6 @@ enum npri_drain_state {
     NPRI_DRAIN_RUNS,
     NPRI_DRAIN_DONE, /* nothing is left */
     NPRI_DRAIN_LATE, /* its deadline came first */
-};
-
-enum npri_handover_state {
-    NPRI_HANDOVER_ASKED,
-    NPRI_HANDOVER_READY,
-    NPRI_HANDOVER_GIVEN,
-};
-
-struct npri_handover {
-    struct npri_link link; /* in core->drain.handovers */
-    uint64_t number;       /* of the HANDOVER, and as Ref */
-    enum npri_handover_state state;
-    struct npri_shared *key;
-    struct npri_shared *pid;
-    struct npri_shared *function; /* NULL while ASKED, or of a process of another node, */
-    struct npri_shared *term;     /* like its state */
-    uint64_t token;
-    struct npri_peer *peer; /* GIVEN */
 };
 
 /* One that this node takes over: whom to tell. */
@@ -97,12 +79,13 @@ void npri_drain_fini(struct npri_core *core);
 /* DRAIN: NPR_OK, NPR_EINVAL (a client), NPR_EREFUSED (no other node is there to take over). */
 NPR_NODISCARD npr_status npri_drain_on_drain(struct npri_core *core,
                                              const struct npri_core_event *event);
-void npri_drain_on_handed(struct npri_core *core, const struct npri_core_event *event);
 void npri_drain_on_time(struct npri_core *core);
 
-/* The process has ended, or the peer is not connected any more. */
-void npri_drain_on_down(struct npri_core *core, struct npr_term pid);
-void npri_drain_on_peer_lost(struct npri_core *core, struct npri_peer *peer);
+/* For handovers: there is room for more; whether nothing more is to be begun; those whose state is
+ * here and nowhere else go on, since the deadline has come. */
+void npri_drain_look_again(struct npri_core *core);
+bool npri_drain_is_over(const struct npri_core *core);
+void npri_drain_give_back(struct npri_core *core);
 
 /* ---- The other side (core/takeover.c). */
 
@@ -126,13 +109,6 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
 bool npri_takeover_on_told_adopt(struct npri_core *core,
                                  struct npri_peer *peer,
                                  const struct npr_term *elements);
-bool npri_drain_on_told_handed(struct npri_core *core,
-                               struct npri_peer *peer,
-                               const struct npr_term *elements);
-bool npri_drain_on_told_unhanded(struct npri_core *core,
-                                 struct npri_peer *peer,
-                                 const struct npr_term *elements);
-
 void npri_drain_check(const struct npri_core *core);
 
 #endif /* NPRI_CORE_DRAIN_H */

@@ -361,7 +361,7 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
     npri_watch_on_disconnected(core, peer);
     npri_push_on_peer_lost(core, peer);
     npri_leads_on_peer_lost(core, peer);
-    npri_drain_on_peer_lost(core, peer);
+    npri_handover_on_peer_lost(core, peer);
     npri_claims_on_owner_lost(core, peer);
     while ((at = npri_list_take(&peer->operations)) != NULL) {
         npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));

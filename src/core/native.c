@@ -61,8 +61,8 @@ static const struct {
     {"conflict", 5, npri_conflict_on_told},
     {"handover", 6, npri_takeover_on_told_handover},
     {"adopt", 4, npri_takeover_on_told_adopt},
-    {"handed", 3, npri_drain_on_told_handed},
-    {"unhanded", 3, npri_drain_on_told_unhanded},
+    {"handed", 3, npri_handover_on_told_handed},
+    {"unhanded", 3, npri_handover_on_told_unhanded},
 };
 
 #define ELEMENTS_MAX 6u

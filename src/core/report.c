@@ -264,6 +264,7 @@ void npri_core_check(const struct npri_core *core)
     npri_requests_check(core);
     npri_leads_check(core);
     npri_watch_check(core);
+    npri_drain_check(core);
 }
 
 enum npr_otp npri_core_otp(const struct npri_core *core)

@@ -1,0 +1,58 @@
+/* core/handover.h - one key of a node that leaves, on its way to its next owner (core/drain.h has
+ * the whole way).  Pure. */
+#ifndef NPRI_CORE_HANDOVER_H
+#define NPRI_CORE_HANDOVER_H
+
+#include "base/list.h"
+#include "core/core.h"
+#include "core/shared.h"
+
+struct npri_peer;
+
+enum npri_handover_state {
+    NPRI_HANDOVER_ASKED,
+    NPRI_HANDOVER_READY,
+    NPRI_HANDOVER_GIVEN,
+};
+
+struct npri_handover {
+    struct npri_link link; /* in core->drain.handovers */
+    uint64_t number;       /* of the HANDOVER, and as Ref */
+    enum npri_handover_state state;
+    struct npri_shared *key;
+    struct npri_shared *pid;
+    struct npri_shared *function; /* NULL while ASKED, or of a process of another node, */
+    struct npri_shared *term;     /* like its state */
+    uint64_t token;
+    struct npri_peer *peer; /* GIVEN */
+};
+
+/* Whether one is under way for that key, or that process. */
+bool npri_handover_exists(const struct npri_core *core, struct npr_bytes key, struct npr_term pid);
+
+/* Its process is asked for its state; of a process of another node only the entry goes. */
+void npri_handover_begin(struct npri_core *core, struct npri_handover *handover);
+
+/* One that is READY goes to who has the key next, or waits for somebody to be there. */
+void npri_handover_give(struct npri_core *core, struct npri_handover *handover);
+
+/* It cannot be moved now: if its process waits, it is told to go on.  Ends it. */
+void npri_handover_fail(struct npri_core *core,
+                        struct npri_handover *handover,
+                        struct npr_bytes why);
+void npri_handover_end(struct npri_core *core, struct npri_handover *handover);
+
+/* What comes of it. */
+void npri_handover_on_handed(struct npri_core *core, const struct npri_core_event *event);
+void npri_handover_on_down(struct npri_core *core, struct npr_term pid);
+void npri_handover_on_peer_lost(struct npri_core *core, struct npri_peer *peer);
+
+/* Messages: false when they are none. */
+bool npri_handover_on_told_handed(struct npri_core *core,
+                                  struct npri_peer *peer,
+                                  const struct npr_term *elements);
+bool npri_handover_on_told_unhanded(struct npri_core *core,
+                                    struct npri_peer *peer,
+                                    const struct npr_term *elements);
+
+#endif /* NPRI_CORE_HANDOVER_H */
