@@ -200,7 +200,7 @@ static npr_status watch_drain(struct asked *asked,
             return NPR_OK;
         }
         if (progress.state == NPR_DRAIN_LATE) {
-            return npri_fail(err, NPR_ETIMEDOUT, "%" PRIu64 " keys are left%s%s", progress.left,
+            return npri_fail(err, NPR_ETIMEDOUT, "keys left: %" PRIu64 "%s%s", progress.left,
                              text[0] == '\0' ? "" : "; the last failure: ", text);
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
