@@ -285,8 +285,13 @@ static void a_claim_dies_with_its_node(void **state)
     host_told(&host, "b", "{claim,4,ka,<b@h.1.0>,true,5000}");
     host_disconnected(&host, "b");
     host_forget_trace(&host);
+    host_connected(&host, "b"); /* it is back, and knows nothing of that claim */
+    host_greeted(&host, "b", NPR_OTP_26);
+    host_agree(&host, "b c");
+    host_mark(&host, "b c");
     host_told(&host, "c", "{free,7,200,ka,undefined}");
-    CHECK_TRACE(&host, "");
+    host_pass(&host, 1000 * MS);
+    assert_null(strstr(host.trace, "{claimed,"));
     host_fini(&host);
 }
 

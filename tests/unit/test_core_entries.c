@@ -72,6 +72,35 @@ static void entries_are_pushed_then_the_marker(void **state)
     host_fini(&host);
 }
 
+/* A table that takes several pieces: the marker comes after the last one.  Would catch: an owner
+ * that takes the first part of the entries for all. */
+static void the_marker_follows_the_last_piece(void **state)
+{
+    const unsigned keys = 3 * NPRI_PAGE_STEPS_MAX;
+    struct core_host host;
+    unsigned pieces = 0;
+
+    (void)state;
+    host_init(&host);
+    host.only_told = true;
+    for (unsigned i = 0; i < keys; i++) {
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%ub", i);
+        host_put_entry(&host, host_atom(text), host_pid_term("a.1"));
+    }
+    host_connected(&host, "b");
+    host_greeted(&host, "b", NPR_OTP_26);
+    host_agree(&host, "b");
+    assert_int_equal(host.told_markers, 0);
+    for (; host.told_markers == 0 && pieces < 100; pieces++) {
+        host_pass(&host, 1);
+        assert_true(host.told_markers == 0 || host.told_bytes > (uint64_t)keys * 20);
+    }
+    assert_in_range(pieces, 3, 99);
+    host_fini(&host);
+}
+
 /* What comes and goes is told at once, with the pid that is gone.  Would catch: an owner that
  * starts a key which lives here, or sends callers to a dead pid. */
 static void changes_are_told_at_once(void **state)
@@ -694,6 +723,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_are_pushed_then_the_marker),
+        cmocka_unit_test(the_marker_follows_the_last_piece),
         cmocka_unit_test(changes_are_told_at_once),
         cmocka_unit_test(a_restart_is_busy_never_free),
         cmocka_unit_test(a_start_in_flight_is_told_before_the_marker),

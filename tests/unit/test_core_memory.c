@@ -8,7 +8,7 @@
 #include "support/check.h"
 
 #define REQUESTS_MAX  8
-#define SWEEP_MAX     400u
+#define SWEEP_MAX     700u
 #define STEPS_MAX     80u
 #define IN_STEP_MAX   24u /* more allocations than any step of the script makes */
 #define EFFECTS_ASKED 64
@@ -146,7 +146,52 @@ static void agree(struct sweep *sweep, const char *node)
     }
 }
 
-/* Everything that allocates: peers, polls, lookups, starts, delegations, entries, deadlines. */
+/* What c tells of keys: made before memory runs out. */
+static const char *const told_texts[] = {
+    "{push,7,100,[{ua,<c@h.5.0>,9},{ta,<c@h.6.0>,9}]}",
+    "{busy,7,200,va}",
+    "{claim,1,wa,<c@h.7.0>,true,1000}",
+    "{claim,2,ua,<c@h.8.0>,false,1000}",
+    "{release,3,ta,1000}",
+    "{free,7,300,ta,<c@h.6.0>}",
+    "{busy,7,400,xa}",
+    "{push,7,500,[{ya,<c@h.9.0>,0}]}",
+    "{claimed,1,yc,<a@h.9.0>,77}",
+    "{drop,yc,<a@h.9.0>}",
+    "{unsure,7,600}",
+};
+
+#define TOLD_COUNT (sizeof(told_texts) / sizeof(told_texts[0]))
+
+static uint8_t told_bytes[TOLD_COUNT][256];
+static struct npr_term told_terms[TOLD_COUNT];
+
+static void make_told(void)
+{
+    for (size_t i = 0; i < TOLD_COUNT; i++) {
+        struct npr_builder *builder = npr_builder_create();
+        struct npr_term term;
+
+        assert_non_null(builder);
+        assert_int_equal(npr_term_parse(npr_bytes_of(told_texts[i]), builder, NULL), NPR_OK);
+        assert_int_equal(npr_builder_finish(builder, &term, NULL), NPR_OK);
+        assert_true(term.size <= sizeof(told_bytes[i]));
+        memcpy(told_bytes[i], term.data, term.size);
+        told_terms[i] = (struct npr_term){.data = told_bytes[i], .size = term.size};
+        npr_builder_destroy(builder);
+    }
+}
+
+static void tell_all(struct sweep *sweep)
+{
+    for (size_t i = 0; i < TOLD_COUNT; i++) {
+        step(sweep, (struct npri_core_event){
+                        .kind = NPRI_EVENT_TOLD, .node = host_node("c"), .term = told_terms[i]});
+    }
+}
+
+/* Everything that allocates: peers, polls, lookups, starts, delegations, entries, leads, claims,
+ * deadlines. */
 static void script(struct sweep *sweep)
 {
     struct npri_greeting greeting = sweep->host.greeting;
@@ -172,6 +217,10 @@ static void script(struct sweep *sweep)
     step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
                                          .key = host_atom("ya"),
                                          .term = host_pid_term("c.1")});
+    step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
+                                         .key = host_atom("yc"),
+                                         .term = host_pid_term("a.9")});
+    tell_all(sweep);
     want(sweep, NPRI_EVENT_GET, 5, "zb");
     pass(sweep, 1500 * MS);
     step(sweep, (struct npri_core_event){.kind = NPRI_EVENT_DISCONNECTED, .node = host_node("c")});
@@ -246,6 +295,13 @@ static void memory_runs_out_for_one_step(void **state)
     assert_true(sweep.steps_count < STEPS_MAX); /* every step of the script was swept */
 }
 
+static int prepare(void **state)
+{
+    (void)state;
+    make_told();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,5 +309,5 @@ int main(void)
         cmocka_unit_test(memory_runs_out_for_one_step),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, prepare, NULL);
 }
