@@ -442,6 +442,8 @@ static bool decide_here(struct npri_core *core,
         return false;
     } else if (claim->release) {
         succeed(core, request, &nothing);
+    } else if (owner == NULL) {
+        npri_request_fail_ownerless(core, request);
     } else {
         put_own(core, request, 0); /* Among originals a registration is its node's own affair. */
     }

@@ -327,6 +327,16 @@ static struct npri_peer *first_to_ask(struct npri_core *core, struct npri_reques
     return owner;
 }
 
+void npri_request_fail_ownerless(struct npri_core *core, struct npri_request *request)
+{
+    if (core->members.view_count == 0) {
+        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
+    } else {
+        fail(core, request, NPR_EREFUSED,
+             "no node takes keys: all that are known are being drained");
+    }
+}
+
 /* The attempt to have it from its owner is joined, or begun; but while the owner is silent the
  * others are asked first. */
 static void route_to_owner(struct npri_core *core,
@@ -348,7 +358,7 @@ static void route_to_owner(struct npri_core *core,
     } else if (delegation != NULL) {
         npri_delegation_join(core, request, NULL, NULL);
     } else if (owner == NULL) {
-        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
+        npri_request_fail_ownerless(core, request);
     } else {
         npri_delegation_join(core, request, owner, first_to_ask(core, request));
     }
@@ -379,9 +389,9 @@ static void route_look(struct npri_core *core, struct npri_request *request)
 {
     const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
 
-    if (owner == NULL) {
-        fail(core, request, NPR_EUNREACHABLE, "connected to no member of the cluster");
-    } else if (!owner->self || !npri_views_agreed(core)) {
+    if (core->members.view_count == 0) {
+        npri_request_fail_ownerless(core, request);
+    } else if (owner == NULL || !owner->self || !npri_views_agreed(core)) {
         npri_request_look(core, request, first_to_ask(core, request), NPRI_LOOKUP_ALL);
     } else if (npri_leads_know_all(core)) {
         fail(core, request, NPR_ENOTFOUND, "no node has the key");

@@ -95,6 +95,9 @@ void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting);
 /* The same, in a moment, or with the next view. */
 void npri_requests_hold_all(struct npri_core *core, struct npri_link *waiting);
 
+/* Nobody can own its key. */
+void npri_request_fail_ownerless(struct npri_core *core, struct npri_request *request);
+
 /* ---- The view. */
 
 /* A marker has come. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/views.h"
 #include "support/check.h"
 
 static void open_settled(struct core_host *host, const char *names)
@@ -307,6 +308,29 @@ static void others_claims_are_sent_on(void **state)
     host_fini(&host);
 }
 
+/* All are being drained: nobody owns the key, so nobody consents; what lives is found.  Would
+ * catch: an entry without consent beside another node's. */
+static void a_drained_cluster_takes_no_keys(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
+    npri_views_set_draining(host.core);
+    (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_TIME});
+    host_forget_trace(&host);
+    claim(&host, 1, "xa", "a.2", true);
+    host_get(&host, 2, "xa", "f");
+    host_get(&host, 3, "xa", NULL);
+    host_get(&host, 4, "ka", "f");
+    CHECK_TRACE(&host,
+                "ANSWER 1 EREFUSED no node takes keys: all that are known are being drained\n"
+                "ANSWER 2 EREFUSED no node takes keys: all that are known are being drained\n"
+                "ANSWER 3 ENOTFOUND no node has the key\nANSWER 4 OK a.1\n");
+    host_fini(&host);
+}
+
 /* ---- Letting go. */
 
 /* An entry here, one elsewhere by way of the owner, and at the owner. */
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(words_that_cross_are_told_apart),
         cmocka_unit_test(a_claim_dies_with_its_node),
         cmocka_unit_test(others_claims_are_sent_on),
+        cmocka_unit_test(a_drained_cluster_takes_no_keys),
         cmocka_unit_test(letting_go),
         cmocka_unit_test(letting_go_does_not_chase),
         cmocka_unit_test(only_the_owner_gets_a_word),
