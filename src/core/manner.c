@@ -70,11 +70,28 @@ static void follow(struct npri_core *core,
     }
 }
 
+/* Some native node that we are connected to follows OTP 25. */
+static bool natives_follow_25(const struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->native && peer->manner_known && peer->otp == NPR_OTP_25) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void npri_manner_on_erlang(struct npri_core *core, struct npri_peer *peer, enum npr_otp otp)
 {
     peer->otp = otp;
     peer->manner_known = true;
-    if (core->manner.source < NPRI_MANNER_ERLANG) {
+    if (core->manner.source < NPRI_MANNER_ERLANG && core->manner.otp == NPR_OTP_25 &&
+        otp != NPR_OTP_25 && natives_follow_25(core)) {
+        core->manner.source = NPRI_MANNER_ERLANG;
+        warn_mixed(core, peer);
+    } else if (core->manner.source < NPRI_MANNER_ERLANG) {
         follow(core, peer, otp, NPRI_MANNER_ERLANG);
     } else if (otp != core->manner.otp) {
         warn_mixed(core, peer);
@@ -85,8 +102,11 @@ void npri_manner_on_native(struct npri_core *core, struct npri_peer *peer, enum 
 {
     peer->otp = otp;
     peer->manner_known = true;
-    if (core->manner.source == NPRI_MANNER_DEFAULT && otp == NPR_OTP_25) {
-        follow(core, peer, otp, NPRI_MANNER_HEARSAY);
+    if (core->manner.source != NPRI_MANNER_FIXED && core->manner.otp != NPR_OTP_25 &&
+        otp == NPR_OTP_25) {
+        follow(core, peer, otp,
+               core->manner.source == NPRI_MANNER_ERLANG ? NPRI_MANNER_ERLANG
+                                                         : NPRI_MANNER_HEARSAY);
     }
 }
 

@@ -5,8 +5,9 @@
  *
  *     FIXED    the operator's setting; nothing changes it
  *     ERLANG   the first Erlang peer that told its release
- *     HEARSAY  a native peer that follows OTP 25, which nobody does by default
- *     DEFAULT  the options' manner
+ *     HEARSAY  a native peer that follows OTP 25, which nobody does by default.  Also a node that
+ * has learnt 26 from an Erlang peer follows it: native nodes that differ never agree on a view, so
+ * in a mixed cluster all of them take 25 DEFAULT  the options' manner
  *
  * All that later differs is a cluster that disagrees about owners: a loud warning, no change.
  * docs/decisions/manner.md says why. */

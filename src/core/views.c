@@ -433,7 +433,11 @@ static const struct npri_peer *find_dissenter(const struct npri_core *core, cons
             continue;
         }
         if (!told->is || told->view_hash != hash) {
-            *out_why = " has another view of the cluster";
+            *out_why =
+                peer->manner_known && peer->otp != core->manner.otp
+                    ? " places keys as another release of Erlang does: all nodes need the same "
+                      "--otp"
+                    : " has another view of the cluster";
             return peer;
         }
         if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||

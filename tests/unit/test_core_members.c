@@ -399,6 +399,36 @@ static void node_that_does_not_list_itself_is_no_member(void **state)
     host_fini(&host);
 }
 
+/* Native nodes that have met different Erlang nodes first take 25, all of them: else they would
+ * never agree on a view. */
+static void natives_of_a_mixed_cluster_take_25(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_connected(&host, "b");
+    host_polled(&host, 1, "b");
+    host_release(&host, 2, NPR_OTP_26); /* an original */
+    host_connected(&host, "c");
+    host_greeted(&host, "c", NPR_OTP_25);
+    assert_int_equal(host_status(&host, "otp"), 25);
+    host_connected(&host, "d");
+    host_polled(&host, 4, "d");
+    host_release(&host, 5, NPR_OTP_26);
+    assert_int_equal(host_status(&host, "otp"), 25);
+    host_fini(&host);
+
+    host_init(&host); /* the other way round */
+    host_connected(&host, "c");
+    host_greeted(&host, "c", NPR_OTP_25);
+    host_connected(&host, "b");
+    host_polled(&host, 2, "b");
+    host_release(&host, 3, NPR_OTP_26);
+    assert_int_equal(host_status(&host, "otp"), 25);
+    host_fini(&host);
+}
+
 /* The first Erlang peer's release decides; another one that differs is a loud warning. */
 static void manner_is_learnt_once(void **state)
 {
@@ -506,6 +536,7 @@ int main(void)
         cmocka_unit_test(endless_newcomers_hold_nobody),
         cmocka_unit_test(client_stays_outside),
         cmocka_unit_test(node_that_does_not_list_itself_is_no_member),
+        cmocka_unit_test(natives_of_a_mixed_cluster_take_25),
         cmocka_unit_test(manner_is_learnt_once),
         cmocka_unit_test(manner_spreads_between_natives),
         cmocka_unit_test(fixed_manner_stays),
