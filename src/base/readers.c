@@ -2,17 +2,18 @@
 
 /* Threads take lines in turn.  relaxed: it only spreads them. */
 static atomic_uint threads_count;
-static _Thread_local unsigned own_line;
-static _Thread_local bool has_line;
+
+/* Found without a call: the library is there before its threads are.  0: none yet, else one more
+ * than the line. */
+static _Thread_local unsigned own_line __attribute__((tls_model("initial-exec")));
 
 static unsigned line_of_thread(void)
 {
-    if (!has_line) {
-        own_line =
-            atomic_fetch_add_explicit(&threads_count, 1, memory_order_relaxed) % NPRI_READERS_LINES;
-        has_line = true;
+    if (own_line == 0) {
+        own_line = 1 + atomic_fetch_add_explicit(&threads_count, 1, memory_order_relaxed) %
+                           NPRI_READERS_LINES;
     }
-    return own_line;
+    return own_line - 1;
 }
 
 struct npri_reading npri_readers_enter(struct npri_readers *readers)

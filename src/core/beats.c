@@ -138,12 +138,30 @@ static uint64_t least_timeout_ns(const struct npri_core *core)
     return least_ns;
 }
 
+/* When our beat is so late that others may have taken us for lost. */
+static uint64_t stall_ns(const struct npri_core *core)
+{
+    const uint64_t least_ns = least_timeout_ns(core);
+    const uint64_t patience_ns =
+        least_ns > core->options.heartbeat_ns ? least_ns - core->options.heartbeat_ns : 0;
+
+    return core->beats.due_ns > UINT64_MAX - patience_ns ? UINT64_MAX
+                                                         : core->beats.due_ns + patience_ns;
+}
+
 bool npri_beats_is_late(const struct npri_core *core, uint64_t now_ns)
 {
-    const uint64_t due_ns = core->beats.due_ns;
+    return now_ns > core->beats.due_ns && now_ns >= stall_ns(core);
+}
 
-    return now_ns > due_ns &&
-           now_ns - due_ns + core->options.heartbeat_ns >= least_timeout_ns(core);
+uint64_t npri_beats_good_until_ns(const struct npri_core *core)
+{
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        if (core->members.view[i]->native) {
+            return stall_ns(core);
+        }
+    }
+    return UINT64_MAX;
 }
 
 void npri_beats_look(struct npri_core *core)

@@ -43,6 +43,9 @@ void npri_beats_look(struct npri_core *core);
 /* Whether one of ours has just come late: who seems silent may not be. */
 bool npri_beats_were_late(const struct npri_core *core);
 
+/* When it will have slept through them; UINT64_MAX: nobody would notice. */
+uint64_t npri_beats_good_until_ns(const struct npri_core *core);
+
 /* Whether this node and `peer` tell by beats that they live. */
 bool npri_beats_watch(const struct npri_core *core, const struct npri_peer *peer);
 

@@ -481,13 +481,23 @@ static void route_of_peer(struct npri_core *core, struct npri_request *request)
     }
 }
 
+/* While it is decided no thread of the program may begin to start the key by itself; who has begun
+ * is waited for. */
 void npri_claim_route(struct npri_core *core, struct npri_request *request)
 {
-    if (request->claim->peer == NULL) {
+    struct npri_shared *key = npri_shared_acquire(request->key);
+
+    (void)npri_mark_raise(core, npri_shared_bytes(key));
+    npri_start_meet(core, key);
+    if (npri_start_is_grabbed(core, key)) {
+        npri_start_wait(core, request);
+    } else if (request->claim->peer == NULL) {
         route_own(core, request);
     } else {
         route_of_peer(core, request);
     }
+    npri_mark_lower(core, npri_shared_bytes(key));
+    npri_shared_release(key);
 }
 
 void npri_claims_on_view(struct npri_core *core)

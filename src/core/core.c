@@ -63,7 +63,8 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
         !npri_map_init(&core->delegations, options->hash_key) ||
         !npri_map_init(&core->claims, options->hash_key) || !npri_leads_init(core) ||
         !npri_directory_init(&core->directory, &core->effects, options) ||
-        !npri_members_init(core) || !npri_watch_init(core) || !npri_links_init(core)) {
+        !npri_members_init(core) || !npri_watch_init(core) || !npri_grants_init(core) ||
+        !npri_links_init(core)) {
         npri_core_destroy(core);
         return NULL;
     }
@@ -72,6 +73,7 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     npri_drain_init(core);
     core->directory.on_entry = on_entry;
     core->directory.user = core;
+    npri_grants_flush(core);
     return core;
 }
 
@@ -102,6 +104,7 @@ void npri_core_destroy(struct npri_core *core)
     npri_leads_fini(core);
     npri_conflicts_fini(core);
     npri_drain_fini(core);
+    npri_grants_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
     npri_map_fini(&core->claims);
@@ -171,6 +174,9 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_STARTED:
         npri_start_on_started(core, event);
         return;
+    case NPRI_EVENT_GRABBED:
+        npri_start_on_grabbed(core, event);
+        return;
     case NPRI_EVENT_PROCESS_DOWN:
         on_process_down(core, event);
         return;
@@ -224,6 +230,7 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     npri_beats_look(core);
     status = step(core, event);
     npri_views_flush(core);
+    npri_grants_flush(core);
     return status;
 }
 

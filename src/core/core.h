@@ -26,6 +26,7 @@
  *     start      one start in flight per key, by its agreed owner        (core/start.h)
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
+ *     grant      what threads of the program may do by themselves        (core/grant.h)
  *     watch      who is told of which entries                            (core/watch.h)
  *     drain      a node that leaves, and hands its keys over             (core/drain.h)
  * What native nodes tell each other is taken apart in core/native.h; core.c stays pure dispatch. */
@@ -43,6 +44,21 @@ struct npri_select;
 
 typedef void (*npri_digest_fn)(const void *data, size_t size, uint8_t out[16]);
 
+/* A key that a thread of the program is starting by itself (core/grant.h).  Borrowed. */
+struct npri_grabbed {
+    struct npr_term function; /* as an event's */
+    uint64_t token;
+};
+
+/* Where such threads note what they start.  Called while the core is stepped; must not step it. */
+struct npri_core_grabs {
+    void *user;
+    /* Whether `key` (in normal form) is noted, and no operation of the core yet. */
+    bool (*find)(void *user, struct npr_bytes key, struct npri_grabbed *out);
+    /* The same one is that operation of the core from now on: what comes of it is its STARTED. */
+    void (*adopt)(void *user, struct npr_bytes key, uint64_t operation);
+};
+
 struct npri_core_options {
     struct npr_node_name self;
     uint32_t creation;
@@ -56,6 +72,7 @@ struct npri_core_options {
     uint64_t now_ns;
     struct npri_hash_key hash_key; /* of the tables by key, name and pid: unpredictable to peers */
     bool shared;                   /* other threads read the table: npri_core_see() */
+    const struct npri_core_grabs *grabs; /* and start keys by themselves; NULL: they do not */
     uint64_t epoch_us; /* since 1970, at now_ns, by the machine's clock (core/token.h) */
 
     /* Between native nodes. */
@@ -121,6 +138,7 @@ enum npri_event_kind {
     NPRI_EVENT_DELEGATED,    /* operation; status; term: the pid, token, started when NPR_OK; else
                               * text; moved: it is not the owner */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid, rule when NPR_OK; text when not */
+    NPRI_EVENT_GRABBED,      /* key: a thread is starting it by itself, if it is still noted so */
     NPRI_EVENT_REGISTER,     /* request, key, term: pid, deadline_ns; keep: not over another
                               * process's entry.  request 0: nobody waits for the answer */
     NPRI_EVENT_UNREGISTER,   /* request, key, deadline_ns; likewise */
@@ -257,6 +275,22 @@ enum npri_sight npri_core_see(const struct npri_core *core,
                               struct npr_term key,
                               struct npr_pid *out_pid,
                               uint64_t *out_token);
+
+/* Until when what npri_core_see() finds may be told to anybody: later than that this node may have
+ * been taken for lost.  0: not now. */
+uint64_t npri_core_answers_until_ns(const struct npri_core *core);
+
+/* This node's leave to start `key`, where that has no entry and nothing is under way for it, or
+ * NULL.  Good until the reader leaves (base/readers.h); what was begun by then must be noted. */
+struct npri_grant;
+const struct npri_grant *npri_core_grant(const struct npri_core *core, struct npr_term key);
+
+/* Under the lock that the note is made under, with nothing noted and no entry found: whether the
+ * key may be started, and the token of that activation. */
+bool npri_core_draw(struct npri_core *core,
+                    const struct npri_grant *grant,
+                    struct npr_term key,
+                    uint64_t *out_token);
 
 /* Memory that such readers may still look at, since the last call; NULL: none.  Who steps the core
  * takes it, waits until every npri_core_see() that had begun has returned, and frees it with

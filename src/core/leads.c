@@ -63,6 +63,7 @@ static void destroy(struct npri_core *core, struct npri_lead *lead)
 
     NPRI_ASSERT(npri_list_empty(&lead->waiting));
     unlink_lead(core, lead);
+    npri_mark_lower(core, npri_lead_key(lead));
     npri_list_remove(&lead->of_set);
     npri_free(lead);
     if (set->peer == NULL && npri_list_empty(&set->leads) && npri_list_empty(&set->busy)) {
@@ -88,7 +89,9 @@ static struct npri_lead_set *set_of(struct npri_peer *peer)
     return set;
 }
 
-static struct npri_lead *create(struct npri_peer *peer,
+/* It is to be put: its key is marked from here on. */
+static struct npri_lead *create(struct npri_core *core,
+                                struct npri_peer *peer,
                                 struct npr_bytes key,
                                 const struct npri_activation *living)
 {
@@ -110,6 +113,7 @@ static struct npri_lead *create(struct npri_peer *peer,
         lead->token = living->token;
         memcpy(lead->bytes + key.size, living->pid.data, pid_size);
     }
+    (void)npri_mark_raise(core, npri_lead_key(lead));
     return lead;
 }
 
@@ -165,7 +169,7 @@ bool npri_lead_put(struct npri_core *core,
                    const struct npri_activation *living,
                    struct npri_link *out_waiting)
 {
-    struct npri_lead *lead = create(peer, key, living);
+    struct npri_lead *lead = create(core, peer, key, living);
     struct npri_lead *old;
 
     if (lead == NULL) {
@@ -199,7 +203,7 @@ bool npri_lead_put(struct npri_core *core,
 static bool put_aside(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
 {
     struct npri_lead *first = lead_at(core, key);
-    struct npri_lead *lead = create(peer, key, NULL);
+    struct npri_lead *lead = create(core, peer, key, NULL);
 
     if (lead == NULL) {
         return false;
@@ -263,16 +267,19 @@ void npri_lead_on_entry(struct npri_core *core,
                         const struct npri_activation *living)
 {
     struct npri_lead *lead = find_of(core, peer, key);
+    uint32_t mark;
 
     if (lead != NULL && !lead->busy && same_pid(lead, living->pid)) {
         lead->token = living->token;
         return;
     }
+    mark = npri_mark_raise(core, key); /* own entry that loses goes before the lead comes */
     if (!npri_conflict_on_entry(core, peer, key, living)) {
         put(core, peer, key, living);
     } else if (lead != NULL) {
         npri_lead_remove(core, lead); /* It has lost, and what it told before is over. */
     }
+    npri_mark_lower_at(core, mark);
 }
 
 /* An entry that is there already stays: what will come of this start is compared with it then. */

@@ -10,16 +10,13 @@ static bool is_question(enum npri_operation_kind kind)
            kind == NPRI_OPERATION_ASK;
 }
 
-struct npri_operation *npri_operation_begin(struct npri_core *core,
-                                            enum npri_operation_kind kind,
-                                            struct npri_peer *peer,
-                                            struct npri_effect *effect)
+struct npri_operation *npri_operation_note(struct npri_core *core,
+                                           enum npri_operation_kind kind,
+                                           struct npri_peer *peer)
 {
-    struct npri_operation *operation =
-        effect == NULL ? NULL : npri_alloc_zeroed(1, sizeof(*operation));
+    struct npri_operation *operation = npri_alloc_zeroed(1, sizeof(*operation));
 
     if (operation == NULL) {
-        npri_effect_destroy(effect);
         core->out_of_memory = true;
         return NULL;
     }
@@ -31,10 +28,30 @@ struct npri_operation *npri_operation_begin(struct npri_core *core,
                     npri_bytes(&operation->number, sizeof(operation->number)));
     if (peer != NULL) {
         npri_list_append(&peer->operations, &operation->of_peer);
-        effect->out.node = peer->name;
     }
     if (is_question(kind) && !npri_beats_watch(core, peer)) {
         npri_timer_arm(core, &operation->timer, npri_time_after(core, core->options.suspect_ns));
+    }
+    return operation;
+}
+
+struct npri_operation *npri_operation_begin(struct npri_core *core,
+                                            enum npri_operation_kind kind,
+                                            struct npri_peer *peer,
+                                            struct npri_effect *effect)
+{
+    struct npri_operation *operation = NULL;
+
+    if (effect != NULL) {
+        operation = npri_operation_note(core, kind, peer);
+    }
+    if (operation == NULL) {
+        npri_effect_destroy(effect);
+        core->out_of_memory = true;
+        return NULL;
+    }
+    if (peer != NULL) {
+        effect->out.node = peer->name;
     }
     effect->out.operation = operation->number;
     npri_effects_queue(&core->effects, effect);

@@ -51,6 +51,11 @@ struct npri_operation *npri_operation_begin(struct npri_core *core,
                                             struct npri_peer *peer,
                                             struct npri_effect *effect);
 
+/* The same for what is under way already, without an effect.  NULL when out of memory. */
+struct npri_operation *npri_operation_note(struct npri_core *core,
+                                           enum npri_operation_kind kind,
+                                           struct npri_peer *peer);
+
 /* The operation under `number` when it is of that kind; NULL: late, repeated or unknown. */
 struct npri_operation *npri_operation_find(struct npri_core *core,
                                            uint64_t number,

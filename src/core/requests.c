@@ -418,7 +418,10 @@ static void route(struct npri_core *core, struct npri_request *request)
 
     if (npri_views_stalled(core)) {
         npri_request_hold(core, request, NPRI_HOLD_STALLED);
-    } else if (request->claim != NULL) {
+        return;
+    }
+    npri_start_meet(core, request->key);
+    if (request->claim != NULL) {
         npri_claim_route(core, request);
     } else if (answer_from_here(core, request)) {
         return;

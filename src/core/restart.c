@@ -159,16 +159,25 @@ static void end_of_key(struct npri_core *core,
     npri_start_again(core, restart, key);
 }
 
+/* A key that is started again is marked before its entry goes: no thread may start it by itself. */
 void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct npr_term reason)
 {
     const enum npr_gone gone = npri_gone_of(reason);
-    struct npri_entry *entry;
+    const struct npri_entry *first;
 
     core->ending = true;
-    while ((entry = npri_directory_take(&core->directory, pid, gone)) != NULL) {
-        struct npri_restart *restart = npri_entry_take_restart(entry);
-        const struct npr_bytes key = npri_entry_key(entry);
+    while ((first = npri_directory_next_of(&core->directory, pid, NULL)) != NULL) {
+        const struct npr_bytes key = npri_entry_key(first);
+        const bool supervised = first->supervised;
+        struct npri_restart *restart;
+        struct npri_entry *entry;
 
+        if (supervised) {
+            (void)npri_mark_raise(core, npri_entry_key(first));
+        }
+        entry = npri_directory_take(&core->directory, pid, gone);
+        NPRI_ASSERT(entry == first);
+        restart = npri_entry_take_restart(entry);
         if (restart != NULL) {
             end_of_key(core, restart, (struct npr_term){.data = key.data, .size = key.size},
                        reason);
@@ -177,6 +186,9 @@ void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct np
          * or it would start it in between. */
         if (restart == NULL || !npri_start_is_under_way(core, key)) {
             npri_push_on_entry(core, key, NULL, pid);
+        }
+        if (supervised) {
+            npri_mark_lower(core, npri_entry_key(entry));
         }
         npri_directory_dispose(&core->directory, entry);
     }

@@ -48,6 +48,7 @@ struct npri_start {
     struct npri_link waiting;
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
+    bool grabbed;                     /* a thread of the program does it (core/grant.h) */
     struct npri_timer timer;
 };
 
@@ -63,9 +64,22 @@ void npri_start_wait(struct npri_core *core, struct npri_request *request);
 /* Whether a process is being started for the key, here and now: no look around any more. */
 bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key);
 
+/* Whether a thread of the program does that: it may have been answered already. */
+bool npri_start_is_grabbed(const struct npri_core *core, const struct npri_shared *key);
+
 /* The view, or what some node holds, is another: starts that are LOOKING begin anew, if the key is
  * ours still. */
 void npri_starts_look_again(struct npri_core *core);
+
+/* A thread of the program may be starting the key by itself: then that is a start in flight from
+ * here on, like any other. */
+void npri_start_meet(struct npri_core *core, struct npri_shared *key);
+void npri_start_on_grabbed(struct npri_core *core, const struct npri_core_event *event);
+
+/* From here on none may begin to, until the key is opened again; who has begun is met.  A copy of
+ * the key; NULL: no memory. */
+struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes key);
+void npri_start_open(struct npri_core *core, struct npri_shared *key);
 
 /* The restart that is in flight for a key in normal form, or NULL. */
 struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key);

@@ -11,6 +11,7 @@
 #include "core/delegate.h"
 #include "core/directory.h"
 #include "core/drain.h"
+#include "core/grant.h"
 #include "core/greeting.h"
 #include "core/leads.h"
 #include "core/links.h"
@@ -52,6 +53,7 @@ struct npri_core {
     struct npri_links links;
     struct npri_quorum quorum;
     struct npri_directory directory;
+    struct npri_grants grants;
     struct npri_map operations;
     uint64_t operations_begun;
     struct npri_map starts;
@@ -66,7 +68,7 @@ struct npri_core {
     struct npri_conflicts conflicts;
     struct npri_drain drain;
     size_t requests_count;
-    uint64_t token_last; /* the highest of the base that was given or seen */
+    atomic_uint_fast64_t token_last; /* the highest that was given or seen (core/token.c) */
     struct npri_scratch *scratch;
     struct npri_watch watch;
 };

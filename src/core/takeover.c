@@ -68,7 +68,8 @@ void npri_takeover_failed(struct npri_core *core, struct npri_taking *taking, st
     }
 }
 
-/* Whether this node may take the key now; else the teller has been told why not. */
+/* Whether this node may take the key, which is closed, now; else the teller has been told why not.
+ */
 static bool may_take(struct npri_core *core,
                      struct npri_peer *peer,
                      uint64_t ref,
@@ -109,6 +110,7 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
                                     const struct npr_term *elements)
 {
     struct npri_taking taking = {.peer_serial = peer->serial};
+    struct npri_shared *closed;
     struct npr_bytes key;
     uint64_t token;
 
@@ -118,10 +120,30 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
         return false;
     }
     (void)npri_token_on_seen(core, token);
-    if (may_take(core, peer, taking.ref, key)) {
-        npri_start_take_over(core, key, elements[3], elements[4], &taking);
+    closed = npri_start_close(core, key);
+    if (closed == NULL) {
+        tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
+        return true;
     }
+    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed))) {
+        npri_start_take_over(core, npri_shared_bytes(closed), elements[3], elements[4], &taking);
+    }
+    npri_start_open(core, closed);
     return true;
+}
+
+static void put_adopted(struct npri_core *core,
+                        struct npri_peer *peer,
+                        const struct npri_taking *taking,
+                        struct npr_bytes key,
+                        const struct npri_activation *living)
+{
+    npri_takeover_forget(core, taking, key);
+    if (npri_directory_put(&core->directory, key, living, NULL) == NPR_OK) {
+        tell_done(core, peer, taking->ref, living);
+    } else {
+        tell_not(core, peer, taking->ref, "failed", npr_bytes_of("out of memory"));
+    }
 }
 
 /* Ref, Key, Pid, Token. */
@@ -131,6 +153,7 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
 {
     struct npri_taking taking = {.peer_serial = peer->serial};
     struct npri_activation living = {0};
+    struct npri_shared *closed;
     struct npr_bytes key;
 
     if (!npr_term_get_uint64(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
@@ -140,14 +163,14 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
         return false;
     }
     living.token = npri_token_on_seen(core, living.token);
-    if (!may_take(core, peer, taking.ref, key)) {
+    closed = npri_start_close(core, key);
+    if (closed == NULL) {
+        tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
         return true;
     }
-    npri_takeover_forget(core, &taking, key);
-    if (npri_directory_put(&core->directory, key, &living, NULL) == NPR_OK) {
-        tell_done(core, peer, taking.ref, &living);
-    } else {
-        tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
+    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed))) {
+        put_adopted(core, peer, &taking, npri_shared_bytes(closed), &living);
     }
+    npri_start_open(core, closed);
     return true;
 }

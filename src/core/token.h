@@ -15,12 +15,20 @@
 #ifndef NPRI_CORE_TOKEN_H
 #define NPRI_CORE_TOKEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct npri_core;
 
 /* Of the next activation. */
 uint64_t npri_token_next(struct npri_core *core);
+
+/* The same for a thread of the program that starts a key by itself (core/grant.h): above `base`.
+ * False: those of that base are used up.  Any thread. */
+bool npri_token_draw(struct npri_core *core, uint64_t base, uint64_t *out_token);
+
+/* Threads have drawn: whether those of the base will soon be used up. */
+void npri_token_look(struct npri_core *core);
 
 /* A token came from another node: returns it, or 0 when it is none. */
 uint64_t npri_token_on_seen(struct npri_core *core, uint64_t token);

@@ -224,7 +224,8 @@ static void follow_base(struct npri_core *core)
     struct npri_views *views = &core->views;
 
     if (!NPRI_FAULT(BASE_NOT_RAISED) && views->members_changed &&
-        (views->acked || core->token_last > views->base)) {
+        (views->acked ||
+         atomic_load_explicit(&core->token_last, memory_order_relaxed) > views->base)) {
         views->base += NPRI_TOKEN_RANGE;
     }
     for (uint32_t i = 0; i < core->members.view_count; i++) {
