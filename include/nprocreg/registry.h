@@ -23,7 +23,8 @@ struct npr_found {
 
 /* The process that lives under `key`, anywhere in the cluster; if there is none and `function` is
  * not NULL, starts `module:function/0` on the node that the key hashes to.  What lives on this very
- * node is found on the calling thread, without a lock; else this blocks.
+ * node is found on the calling thread, without a lock; what this node owns is started by it, and
+ * waited for until its init has returned; else this blocks until the cluster has answered.
  *
  * Returns NPR_OK, or
  *   NPR_ENOTFOUND    every node was asked and none has it (only without a function);

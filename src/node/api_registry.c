@@ -63,6 +63,16 @@ static bool find_here(struct npr_node *node,
            !npri_node_is_loop_thread(node) && npri_reads_find(node, key, out);
 }
 
+/* Whether this thread may start it, or waits for one that does. */
+static bool start_here(struct npr_node *node,
+                       const struct npri_grabs_request *request,
+                       npr_status *out_status)
+{
+    return node != NULL && request->start != NULL && request->start->module != NULL &&
+           request->start->function != NULL && !npri_node_is_loop_thread(node) &&
+           npri_grabs_get(node, request, out_status);
+}
+
 static npr_status ask_loop(struct npr_node *node,
                            const struct npr_term keys_and_function[2],
                            uint32_t timeout_ms,
@@ -100,6 +110,13 @@ npr_status npr_get_or_start(struct npr_node *node,
     }
     status = npri_registry_check_key(key, err);
     if (status != NPR_OK) {
+        return status;
+    }
+    if (start_here(
+            node,
+            &(struct npri_grabs_request){
+                .key = key, .start = start, .timeout_ms = timeout_ms, .out = out, .err = err},
+            &status)) {
         return status;
     }
     npri_buffer_init(&function, 0);

@@ -505,9 +505,7 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
         disconnect(node, effect);
         return;
     case NPRI_EFFECT_FENCE:
-        /* No thread but this one acts on what the core says of itself. */
-        npri_registry_tell(node, NPRI_EVENT_FENCED, effect->operation, NPR_OK, no_term,
-                           (struct npr_bytes){0});
+        npri_grabs_fence(node, effect->operation);
         return;
     case NPRI_EFFECT_CONFLICT:
     case NPRI_EFFECT_HANDOVER:

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "base/limits.h"
 #include "node/node.h"
 #include "term/read.h"
 #include "term/tag.h"
@@ -76,7 +77,7 @@ static void started(void *user,
 }
 
 /* exit(Pid, kill), to a pid that is yet unknown. */
-static struct npri_signal *create_kill(struct npr_node *node)
+struct npri_signal *npri_launch_create_kill(struct npr_node *node)
 {
     uint8_t bytes[8];
     struct npri_buffer reason = {.data = bytes, .capacity = sizeof(bytes)};
@@ -107,7 +108,7 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
     if (launch == NULL) {
         return NPR_ENOMEM;
     }
-    launch->kill = options->registered ? create_kill(node) : NULL;
+    launch->kill = options->registered ? npri_launch_create_kill(node) : NULL;
     if (options->registered && launch->kill == NULL) {
         npri_free(launch);
         return NPR_ENOMEM;
@@ -140,6 +141,30 @@ npr_status npri_launch(struct npr_node *node, const struct npri_launch_options *
     }
     return status;
 }
+
+struct npri_restart_rule npri_launch_rule(const struct npr_behaviour *behaviour)
+{
+    struct npr_behaviour complete;
+    uint64_t window_ms;
+
+    if (behaviour == NULL) {
+        return (struct npri_restart_rule){.kind = NPRI_RESTART_TEMPORARY};
+    }
+    npri_behaviour_complete(behaviour, &complete);
+    window_ms = complete.restart_window_ms == 0 ? NPR_RESTART_WINDOW_MS_DEFAULT
+                                                : complete.restart_window_ms;
+    window_ms = window_ms < NPR_TIMER_MS_MAX ? window_ms : NPR_TIMER_MS_MAX;
+    return (struct npri_restart_rule){.kind = (enum npri_restart_kind)complete.restart,
+                                      .max = complete.restarts_max == 0 ? NPR_RESTARTS_DEFAULT
+                                                                        : complete.restarts_max,
+                                      .window_ns = window_ms * UINT64_C(1000000)};
+}
+
+_Static_assert((int)NPR_RESTART_TEMPORARY == (int)NPRI_RESTART_TEMPORARY &&
+                   (int)NPR_RESTART_TRANSIENT == (int)NPRI_RESTART_TRANSIENT &&
+                   (int)NPR_RESTART_PERMANENT == (int)NPRI_RESTART_PERMANENT,
+               "the core's rules are the program's");
+_Static_assert(NPR_RESTARTS_MAX == NPRI_RESTARTS_MAX, "and their limit");
 
 void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size)
 {

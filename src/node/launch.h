@@ -6,6 +6,7 @@
 #include "nprocreg/registry.h"
 
 #include "base/bytes.h"
+#include "core/core.h"
 #include "node/questions.h"
 
 struct npri_launch_options {
@@ -25,6 +26,12 @@ struct npri_launch_options {
  * NPR_EFULL, NPR_ECLOSED. */
 NPR_NODISCARD npr_status npri_launch(struct npr_node *node,
                                      const struct npri_launch_options *options);
+
+/* exit(Pid, kill) to a pid that is yet unknown, from this node; NULL: no memory.  Any thread. */
+struct npri_signal *npri_launch_create_kill(struct npr_node *node);
+
+/* What the behaviour wants when its process has ended; NULL: nothing. */
+struct npri_restart_rule npri_launch_rule(const struct npr_behaviour *behaviour);
 
 /* "module:function/arity" of an apply, cut to what fits. */
 void npri_launch_name(const struct npri_apply *apply, uint32_t arity, char *out, size_t out_size);

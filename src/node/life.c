@@ -284,7 +284,8 @@ static npr_status create_parts(struct npr_node *node,
     if (node->name_term.failed || !npri_leaders_init(&node->leaders, node->hash_key) ||
         !npri_questions_init(node) || !npri_watching_init(node) || !npri_moving_init(node) ||
         npri_services_start(node) != NPR_OK || npri_registry_start(node, &registry) != NPR_OK ||
-        npri_reads_start(node) != NPR_OK || npri_quorum_news_start(node) != NPR_OK) {
+        npri_reads_start(node) != NPR_OK || npri_quorum_news_start(node) != NPR_OK ||
+        npri_grabs_start(node) != NPR_OK) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     status = create_connections(node, options, err);
@@ -380,6 +381,7 @@ static void closing_run(struct npri_call *call)
 
     node->closing = true;
     npri_reads_close(node);
+    npri_grabs_close(node);
     npri_watching_close(node);
     npri_registry_close(node);
     npri_questions_close(node);
@@ -447,6 +449,7 @@ static void destroy(struct npr_node *node)
     npri_evaluations_fini(node);
     npri_leaders_fini(&node->leaders);
     npri_watching_fini(node);
+    npri_grabs_fini(node);
     npri_reads_fini(node);
     npri_quorum_news_fini(node);
     npri_moving_fini(node);

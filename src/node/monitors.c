@@ -96,6 +96,7 @@ static void ends_run(struct npri_task *task)
     struct npr_node *node = NPRI_CONTAINER_OF(registry, struct npr_node, registry);
 
     npri_node_enter(node);
+    npri_grabs_drain(node); /* Who has ended has started: the entry is made, and then goes. */
     for (unsigned i = 0; i < ENDS_IN_TURN_MAX && registry->ends != NULL; i++) {
         struct npr_process *process = registry->ends;
 

@@ -25,6 +25,7 @@
 #include "node/epmd.h"
 #include "node/evaluation.h"
 #include "node/exports.h"
+#include "node/grabs.h"
 #include "node/inbox.h"
 #include "node/leaders.h"
 #include "node/log.h"
@@ -65,6 +66,7 @@ struct npr_node {
     atomic_size_t asked_bytes;         /* what the gets that wait cost (get_async.c); any thread */
 
     struct npri_reads reads; /* any thread */
+    struct npri_grabs grabs; /* any thread */
 
     /* Filled by any thread, emptied by the loop thread. */
     struct npri_inbox outbox; /* signals for other nodes */

@@ -73,14 +73,21 @@ void npri_reads_fini(struct npr_node *node)
     node->reads.timer = NULL;
 }
 
+bool npri_reads_answer(const struct npr_node *node)
+{
+    /* acquire: pairs with the release of who opens it. */
+    const bool open = atomic_load_explicit(&node->reads.open, memory_order_acquire);
+    const uint64_t until_ns = open ? npri_core_answers_until_ns(node->registry.core) : 0;
+
+    return until_ns == UINT64_MAX || npri_loop_now_ns(node->loop) < until_ns;
+}
+
 bool npri_reads_find(struct npr_node *node, struct npr_term key, struct npr_found *out)
 {
     struct npri_reads *reads = &node->reads;
     const struct npri_reading reading = npri_readers_enter(&reads->readers);
-    /* acquire: pairs with the release of who opens it. */
-    const bool open = atomic_load_explicit(&reads->open, memory_order_acquire);
-    const bool found =
-        open && npri_core_see(node->registry.core, key, &out->pid, &out->token) == NPRI_SIGHT_THERE;
+    const bool found = npri_reads_answer(node) && npri_core_see(node->registry.core, key, &out->pid,
+                                                                &out->token) == NPRI_SIGHT_THERE;
 
     npri_readers_leave(reading);
     if (found) {

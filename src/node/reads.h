@@ -45,6 +45,10 @@ void npri_reads_collect(struct npr_node *node);
 /* Closes, too. */
 void npri_reads_fini(struct npr_node *node);
 
+/* Whether it may be told at all, now: the table is open, and this node has not slept for so long
+ * that others may have taken it for lost.  For a reader (base/readers.h). */
+bool npri_reads_answer(const struct npr_node *node);
+
 /* What lives under `key` (any checked term) on this node.  False: nothing, or it cannot be said
  * here; the loop thread is to be asked. */
 bool npri_reads_find(struct npr_node *node, struct npr_term key, struct npr_found *out);

@@ -38,6 +38,7 @@ npr_status npri_registry_start(struct npr_node *node, const struct npri_registry
                                                      .now_ns = npri_loop_now_ns(node->loop),
                                                      .hash_key = node->hash_key,
                                                      .shared = true,
+                                                     .grabs = &node->grabs.hooks,
                                                      .heartbeat_ns = options->heartbeat_ns,
                                                      .node_timeout_ns = options->node_timeout_ns,
                                                      .quorum = options->quorum,
@@ -64,18 +65,21 @@ void npri_registry_fini(struct npr_node *node)
     npri_map_fini(&registry->monitors);
 }
 
+npr_status npri_registry_step_only(struct npr_node *node, struct npri_core_event *event)
+{
+    event->now_ns = npri_loop_now_ns(node->loop);
+    return npri_core_step(node->registry.core, event);
+}
+
 /* An effect's outcome may be known at once and step the core again, from inside: the pump that runs
  * takes what comes of it. */
-npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *event)
+void npri_registry_pump(struct npr_node *node)
 {
     struct npri_registry *registry = &node->registry;
     struct npri_core_effect effect;
-    npr_status status;
 
-    event->now_ns = npri_loop_now_ns(node->loop);
-    status = npri_core_step(registry->core, event);
     if (registry->pumping) {
-        return status;
+        return;
     }
     registry->pumping = true;
     while (npri_core_take(registry->core, &effect)) {
@@ -84,6 +88,13 @@ npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *eve
     registry->pumping = false;
     npri_reads_collect(node);
     npri_timer_set(registry->timer, npri_core_deadline_ns(registry->core));
+}
+
+npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *event)
+{
+    const npr_status status = npri_registry_step_only(node, event);
+
+    npri_registry_pump(node);
     return status;
 }
 

@@ -42,6 +42,10 @@ void npri_registry_fini(struct npr_node *node);
  * the event is lost. */
 npr_status npri_registry_step(struct npr_node *node, struct npri_core_event *event);
 
+/* The same in two halves: what the step wants is carried out by the pump, which may step again. */
+npr_status npri_registry_step_only(struct npr_node *node, struct npri_core_event *event);
+void npri_registry_pump(struct npr_node *node);
+
 /* ---- get_pid and start_function. */
 
 struct npri_answer {

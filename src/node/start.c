@@ -12,39 +12,15 @@ static void tell_failed(struct npr_node *node, uint64_t operation, const struct 
                        npr_bytes_of(error->text));
 }
 
-/* What the behaviour wants when its process has ended. */
-static struct npri_restart_rule rule_of(const struct npr_behaviour *behaviour)
-{
-    struct npr_behaviour complete;
-    uint64_t window_ms;
-
-    if (behaviour == NULL) {
-        return (struct npri_restart_rule){.kind = NPRI_RESTART_TEMPORARY};
-    }
-    npri_behaviour_complete(behaviour, &complete);
-    window_ms = complete.restart_window_ms == 0 ? NPR_RESTART_WINDOW_MS_DEFAULT
-                                                : complete.restart_window_ms;
-    window_ms = window_ms < NPR_TIMER_MS_MAX ? window_ms : NPR_TIMER_MS_MAX;
-    return (struct npri_restart_rule){.kind = (enum npri_restart_kind)complete.restart,
-                                      .max = complete.restarts_max == 0 ? NPR_RESTARTS_DEFAULT
-                                                                        : complete.restarts_max,
-                                      .window_ns = window_ms * UINT64_C(1000000)};
-}
-
-_Static_assert((int)NPR_RESTART_TEMPORARY == (int)NPRI_RESTART_TEMPORARY &&
-                   (int)NPR_RESTART_TRANSIENT == (int)NPRI_RESTART_TRANSIENT &&
-                   (int)NPR_RESTART_PERMANENT == (int)NPRI_RESTART_PERMANENT,
-               "the core's rules are the program's");
-_Static_assert(NPR_RESTARTS_MAX == NPRI_RESTARTS_MAX, "and their limit");
-
 static void on_launched(void *user, uint64_t number, const struct npri_outcome *outcome)
 {
-    (void)npri_registry_step(user, &(struct npri_core_event){.kind = NPRI_EVENT_STARTED,
-                                                             .operation = number,
-                                                             .status = outcome->status,
-                                                             .term = outcome->term,
-                                                             .rule = rule_of(outcome->behaviour),
-                                                             .text = outcome->text});
+    (void)npri_registry_step(user,
+                             &(struct npri_core_event){.kind = NPRI_EVENT_STARTED,
+                                                       .operation = number,
+                                                       .status = outcome->status,
+                                                       .term = outcome->term,
+                                                       .rule = npri_launch_rule(outcome->behaviour),
+                                                       .text = outcome->text});
 }
 
 static void start_here(struct npr_node *node,

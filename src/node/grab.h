@@ -1,0 +1,72 @@
+/* node/grab.h - one key that is being started in the caller's thread, as grabs.c (the callers') and
+ * grabs_loop.c (the loop thread's side) share it. */
+#ifndef NPRI_NODE_GRAB_H
+#define NPRI_NODE_GRAB_H
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "node/grabs.h"
+#include "node/launch.h"
+
+#define NPRI_GRAB_NAME_BYTES 128u
+
+enum npri_grab_state {
+    NPRI_GRAB_STARTING,
+    NPRI_GRAB_LIVES,
+    NPRI_GRAB_FAILED,
+};
+
+struct npri_grab {
+    /* Constant once it is noted. */
+    struct npr_node *node;
+    const struct npr_behaviour *behaviour;
+    bool certain; /* it has no init: it lives as soon as it is made */
+    uint64_t token;
+    uint32_t key_size;
+    uint32_t function_size;
+    char name[NPRI_GRAB_NAME_BYTES];
+    /* Under the lock of its shard. */
+    struct npri_grab *next;
+    unsigned holders; /* the table, and who waits; the last one frees it */
+    enum npri_grab_state state;
+    bool has_pid;
+    struct npr_pid pid;
+    struct npr_error error;       /* FAILED */
+    struct npri_grab *ended_next; /* who pushes it, then the loop thread */
+    /* The loop thread's, though others free them. */
+    uint64_t operation;       /* the core's; 0: it does not know of it yet */
+    struct npri_signal *kill; /* as in struct npri_registry */
+    uint8_t bytes[];          /* key, function */
+};
+
+static inline struct npr_bytes npri_grab_key(const struct npri_grab *grab)
+{
+    return npri_bytes(grab->bytes, grab->key_size);
+}
+
+struct npri_grabs_shard *npri_grabs_shard_of(struct npr_node *node, struct npr_bytes key);
+
+/* Under the shard's lock. */
+struct npri_grab *npri_grabs_find(const struct npri_grabs_shard *shard, struct npr_bytes key);
+void npri_grab_release(struct npri_grab *grab);
+
+static inline void npri_grabs_lock(struct npri_grabs_shard *shard)
+{
+    NPRI_ASSERT(pthread_mutex_lock(&shard->lock) == 0);
+}
+
+static inline void npri_grabs_unlock(struct npri_grabs_shard *shard)
+{
+    NPRI_ASSERT(pthread_mutex_unlock(&shard->lock) == 0);
+}
+
+/* ---- grabs_loop.c. */
+
+NPR_NODISCARD npr_status npri_grabs_loop_start(struct npr_node *node);
+void npri_grabs_loop_fini(struct npr_node *node);
+
+/* It lives, or will not: for the loop thread, once.  Any thread, under the shard's lock: who sees
+ * what came of it knows that the core hears of that before it hears of anything that he asks it. */
+void npri_grabs_push(struct npri_grab *grab);
+
+#endif /* NPRI_NODE_GRAB_H */
