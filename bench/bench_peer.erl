@@ -1,13 +1,58 @@
-%% The works of bench/processes.c, done by Erlang processes; one line each, as there.
+%% The works of bench/processes.c and bench/keys.c, done by Erlang processes; one line each, as there.
 -module(bench_peer).
 -export([main/0]).
 
 main() ->
-    [Work, Count] = init:get_plain_arguments(),
-    N = list_to_integer(Count),
-    {Us, ok} = timer:tc(fun() -> work(Work, N) end),
-    io:format("~s ~.3f~n", [Work, N / Us]),
+    [Work | Numbers] = init:get_plain_arguments(),
+    main(Work, [list_to_integer(N) || N <- Numbers]),
     halt(0).
+
+main("lookup", [Keys, Callers, N]) ->
+    start_keys(Keys),
+    Sought = [[key(rand:uniform(Keys) - 1) || _ <- lists:seq(1, N)] || _ <- lists:seq(1, Callers)],
+    print("lookup", N * Callers, fun() -> in_processes(fun look_up/1, Sought) end);
+main("fresh", [N, Callers]) ->
+    new_table(),
+    Parts = [[key(I) || I <- lists:seq(C, N - 1, Callers)] || C <- lists:seq(0, Callers - 1)],
+    print("fresh", N, fun() -> in_processes(fun start/1, Parts) end);
+main(Work, [N]) ->
+    print(Work, N, fun() -> work(Work, N) end).
+
+print(Work, N, Fun) ->
+    {Us, ok} = timer:tc(Fun),
+    io:format("~s ~.3f~n", [Work, N / Us]).
+
+%% ---- Keys: the least that a registry of one node can do, an ets table that all may write to.
+
+key(I) -> iolist_to_binary(io_lib:format("k~11..0w", [I])).
+
+new_table() -> ets:new(keys, [named_table, public, {read_concurrency, true},
+                              {write_concurrency, true}]).
+
+start_keys(Count) ->
+    new_table(),
+    start([key(I) || I <- lists:seq(0, Count - 1)]).
+
+start([]) -> ok;
+start([Key | Keys]) ->
+    [] = ets:lookup(keys, Key),
+    true = ets:insert_new(keys, {Key, spawn(fun() -> receive stop -> ok end end)}),
+    start(Keys).
+
+look_up([]) -> ok;
+look_up([Key | Keys]) ->
+    [{_, Pid}] = ets:lookup(keys, Key),
+    true = is_pid(Pid),
+    look_up(Keys).
+
+in_processes(Fun, Parts) ->
+    Me = self(),
+    Workers = [spawn(fun() -> receive go -> Fun(Part), Me ! done end end) || Part <- Parts],
+    [W ! go || W <- Workers],
+    [receive done -> ok end || _ <- Workers],
+    ok.
+
+%% ---- Processes.
 
 work("spawn", N) -> in_process(fun() -> spawn_all(N) end);
 work("watched", N) -> in_process(fun() -> watch(N) end);
