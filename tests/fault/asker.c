@@ -105,10 +105,11 @@ static void ask_once(struct asker *asker, unsigned *failed_in_row)
 
     query_status_text(&outcome, status);
     query_pid_text(&outcome.pid, pid);
-    report("call %llu %llu %llu %.*s %lld %lld %s %s %llu %lld %u", (unsigned long long)began_ns,
-           (unsigned long long)found_ns, (unsigned long long)report_now_ns(), (int)via->size,
-           via->text, (long long)key, (long long)asker->seq, status, pid,
-           (unsigned long long)outcome.token, (long long)outcome.count, tries);
+    report("call %llu %llu %llu %.*s %lld %lld %s %s %llu %llu %lld %u",
+           (unsigned long long)began_ns, (unsigned long long)found_ns,
+           (unsigned long long)report_now_ns(), (int)via->size, via->text, (long long)key,
+           (long long)asker->seq, status, pid, (unsigned long long)outcome.token,
+           (unsigned long long)outcome.done_token, (long long)outcome.count, tries);
     if (outcome.status == NPR_OK) {
         *failed_in_row = 0;
         if (draw(asker, 1000) < asker->end_permille) {

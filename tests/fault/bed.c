@@ -34,7 +34,7 @@ void bed_fault(struct bed *bed, const char *what)
 /* A mark in the chart, which lasts until bed_mark_ends(). */
 static void bed_mark(struct bed *bed, const char *verb, unsigned node)
 {
-    if (bed->marks_count < CHART_MARKS_MAX) {
+    if (!bed->closing && bed->marks_count < CHART_MARKS_MAX) {
         struct chart_mark *mark = &bed->marks[bed->marks_count++];
 
         mark->from_ns = report_now_ns();
@@ -452,14 +452,16 @@ static void print_figures(const struct book *book, FILE *out)
     struct book_figures figures;
 
     book_figures(book, &figures);
-    (void)fprintf(out,
-                  "%llu calls, %llu answered, %llu tried again, the longest %llu ms; %llu "
-                  "processes; two at once while "
-                  "apart: %llu, with an original node: %llu; stalls of the machine: %llu\n",
-                  (unsigned long long)figures.calls, (unsigned long long)figures.answered,
-                  (unsigned long long)figures.retries, (unsigned long long)figures.longest_call_ms,
-                  (unsigned long long)figures.lives, (unsigned long long)figures.allowed_pairs,
-                  (unsigned long long)figures.original_pairs, (unsigned long long)figures.stalls);
+    (void)fprintf(
+        out,
+        "%llu calls, %llu answered, %llu tried again, %llu passed on, the longest %llu ms; %llu "
+        "processes; two at once while "
+        "apart: %llu, with an original node: %llu; stalls of the machine: %llu\n",
+        (unsigned long long)figures.calls, (unsigned long long)figures.answered,
+        (unsigned long long)figures.retries, (unsigned long long)figures.forwarded,
+        (unsigned long long)figures.longest_call_ms, (unsigned long long)figures.lives,
+        (unsigned long long)figures.allowed_pairs, (unsigned long long)figures.original_pairs,
+        (unsigned long long)figures.stalls);
     book_print_statuses(book, out);
 }
 
@@ -469,6 +471,7 @@ size_t bed_close(struct bed *bed, const char *title, const char *chart_path)
     struct book *book;
     size_t faults;
 
+    bed->closing = true;
     end_programs(bed);
     while (referee_connections(bed->referee) > 0 && report_now_ns() < deadline_ns) {
         program_pause_ms(1);

@@ -53,8 +53,11 @@ void bed_start_clients(struct bed *bed);
 
 void bed_kill(struct bed *bed, unsigned node);      /* SIGKILL */
 void bed_terminate(struct bed *bed, unsigned node); /* SIGTERM; waits for its end */
-void bed_pause(struct bed *bed, unsigned node);     /* SIGSTOP */
-void bed_resume(struct bed *bed, unsigned node);    /* SIGCONT */
+/* `nprocreg drain`: hands its keys over, and goes on serving.  A call that fails meanwhile is a
+ * fault, and anything that is left. */
+void bed_drain(struct bed *bed, unsigned node);
+void bed_pause(struct bed *bed, unsigned node);  /* SIGSTOP */
+void bed_resume(struct bed *bed, unsigned node); /* SIGCONT */
 
 /* Nodes reach each other that are in the same of these sets, and no others. */
 void bed_partition(struct bed *bed, const uint32_t *sides, size_t sides_count);

@@ -31,6 +31,7 @@ struct bed {
     struct bed_node nodes[BOOK_NODES_MAX];
     pid_t clients[BOOK_CLIENTS_MAX];
     bool delayed;
+    bool closing;                    /* what is done from now on is not drawn */
     uint32_t wanted[BOOK_NODES_MAX]; /* the reach that the network is set to */
     uint32_t joins_to;               /* nodes that have run before: joined by the next */
     size_t faults_count;             /* the bed's own: not settled in time, a bad end */

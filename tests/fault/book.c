@@ -260,8 +260,10 @@ static void add_life(struct book *book, const struct life *life)
     }
 }
 
-static void carry_out(struct book *book, size_t index, unsigned client, int64_t seq, int64_t count)
+static void carry_out(struct book *book, size_t index, unsigned client, const struct request *done)
 {
+    const int64_t seq = done->seq;
+    const int64_t count = done->count;
     struct life *life = &book->lives[index];
     struct request *request;
 
@@ -283,7 +285,9 @@ static void carry_out(struct book *book, size_t index, unsigned client, int64_t 
                    request->times);
         return;
     }
-    *request = (struct request){.seq = seq, .life = index, .count = count, .times = 1};
+    *request = *done;
+    request->life = index;
+    request->times = 1;
 }
 
 static bool stopped_by_harness(const struct book *book, unsigned node, uint64_t from_ns)
@@ -333,17 +337,15 @@ static bool start_line(struct book *book, unsigned node, uint32_t run, struct wo
 
 static bool op_line(struct book *book, struct words *words)
 {
+    struct request done = {.at_ns = words_u64(words)};
     char pid[PID_BYTES_MAX];
     uint32_t client;
-    int64_t seq;
-    int64_t count;
     size_t index;
 
-    (void)words_u64(words);
     words_text(words, pid, sizeof(pid));
     client = words_u32(words);
-    seq = words_i64(words);
-    count = words_i64(words);
+    done.seq = words_i64(words);
+    done.count = words_i64(words);
     if (!words_done(words)) {
         return false;
     }
@@ -351,7 +353,7 @@ static bool op_line(struct book *book, struct words *words)
     if (index == SIZE_MAX) {
         book_fault(book, "%s answers and was never started", pid);
     } else {
-        carry_out(book, index, client, seq, count);
+        carry_out(book, index, client, &done);
     }
     return true;
 }
@@ -428,6 +430,18 @@ bool book_node_line(struct book *book, unsigned node, uint32_t run, const char *
 
 /* ---- Calls. */
 
+/* What is sent to a process that has ended may be passed on to the one that has its key now. */
+static bool is_successor(const struct book *book,
+                         const struct life *life,
+                         const char *called,
+                         uint64_t at_ns)
+{
+    const size_t index = book_find_life(book, called);
+
+    return index != SIZE_MAX && &book->lives[index] != life &&
+           book->lives[index].key == life->key && book->lives[index].end_ns <= at_ns;
+}
+
 void book_compare(struct book *book, unsigned client, int64_t seq)
 {
     struct answered *answer;
@@ -449,6 +463,12 @@ void book_compare(struct book *book, unsigned client, int64_t seq)
         return;
     }
     life = &book->lives[request->life];
+    if (is_successor(book, life, answer->pid, request->at_ns)) {
+        book->figures.forwarded++;
+        if (request->count == answer->count && life->token == answer->done_token) {
+            return;
+        }
+    }
     if (strcmp(life->pid, answer->pid) != 0 || request->count != answer->count) {
         book_fault(book,
                    "request %" PRId64 " of client %u was answered by %s as its %" PRId64
@@ -562,6 +582,7 @@ bool book_client_line(struct book *book, unsigned client, const char *line)
     words_text(&words, status, sizeof(status));
     words_text(&words, answer.pid, sizeof(answer.pid));
     answer.token = words_u64(&words);
+    answer.done_token = words_u64(&words);
     answer.count = words_i64(&words);
     tries = words_u32(&words);
     if (!is_call || !words_done(&words) || client >= BOOK_CLIENTS_MAX || answer.seq <= 0) {

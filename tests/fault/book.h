@@ -97,7 +97,8 @@ const struct book_second *book_seconds(const struct book *book,
 struct book_figures {
     uint64_t calls;
     uint64_t answered;
-    uint64_t retries; /* the process that was found was gone when it was called */
+    uint64_t forwarded; /* requests to a process that had ended, done by its successor */
+    uint64_t retries;   /* the process that was found was gone when it was called */
     uint64_t lives;
     uint64_t stalls;         /* times when a node did not run for a second by itself */
     uint64_t allowed_pairs;  /* two processes at once under one key, while they were apart */

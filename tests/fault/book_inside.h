@@ -49,6 +49,7 @@ struct stop {
 /* A request as its process carried it out, and as its client had it answered. */
 struct request {
     int64_t seq;
+    uint64_t at_ns;
     size_t life; /* index; meaningful while times > 0 */
     int64_t count;
     unsigned times;
@@ -57,6 +58,7 @@ struct answered {
     int64_t seq; /* 0: none that is yet to be compared */
     int64_t count;
     uint64_t token;
+    uint64_t done_token;
     bool by_original; /* which know no tokens */
     char pid[PID_BYTES_MAX];
 };

@@ -97,6 +97,17 @@ static void beside_originals(struct bed *bed)
     (void)bed_settle(bed);
 }
 
+/* A node hands its keys over, leaves, and returns: no call fails before it has left. */
+static void drain_and_return(struct bed *bed)
+{
+    for (unsigned node = 0; node <= 1; node++) {
+        bed_drain(bed, node);
+        bed_terminate(bed, node);
+        bed_start(bed, node);
+        (void)bed_settle(bed);
+    }
+}
+
 /* Connections that break, that are slow, and that work one way only. */
 static void bad_links(struct bed *bed)
 {
@@ -134,6 +145,10 @@ const struct fault_case fault_cases[] = {
      .nodes_first = 2,
      .end_permille = 300,
      .run = join_and_leave},
+    {.name = "drain",
+     .what = "nodes hand their keys over, leave, and return",
+     .end_permille = 50,
+     .run = drain_and_return},
     {.name = "links",
      .what = "connections break, are slow, work one way",
      .proxies_only = true,
@@ -202,6 +217,9 @@ static void soak_leave(struct draw *draw)
     if (bed_is_original(draw->bed, node)) {
         soak_kill(draw);
         return;
+    }
+    if (below(draw, 2) == 0) {
+        bed_drain(draw->bed, node);
     }
     bed_terminate(draw->bed, node);
     bed_go_on_ms(draw->bed, below(draw, 3000));

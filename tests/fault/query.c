@@ -144,7 +144,6 @@ void query_operate(struct query_client *client,
 {
     const struct npr_address to = {.pid = outcome->pid};
     struct npr_term term = {0};
-    uint64_t token;
 
     npr_builder_reset(client->request);
     npr_builder_reset(client->reply);
@@ -156,7 +155,8 @@ void query_operate(struct query_client *client,
     if (outcome->status == NPR_OK) {
         outcome->status = npr_builder_finish(client->reply, &term, NULL);
     }
-    if (outcome->status == NPR_OK && !NPR_MATCH(term, "{ok,~u,~i}", &token, &outcome->count)) {
+    if (outcome->status == NPR_OK &&
+        !NPR_MATCH(term, "{ok,~u,~i}", &outcome->done_token, &outcome->count)) {
         outcome->status = NPR_EPROTO;
     }
 }

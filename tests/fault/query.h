@@ -29,9 +29,10 @@ struct query_outcome {
     npr_status status;
     bool found; /* there was a pid: if the status is bad, it is the request's */
     struct npr_pid pid;
-    uint64_t token; /* 0: unknown */
-    int64_t count;  /* of the process's requests, this one included */
-    char error[32]; /* the status that the node named; empty: `status` says it */
+    uint64_t token;      /* 0: unknown */
+    uint64_t done_token; /* of the process that carried the request out: maybe another by then */
+    int64_t count;       /* of that process's requests, this one included */
+    char error[32];      /* the status that the node named; empty: `status` says it */
 };
 
 /* "a@host", or "original:a@host" for an Erlang node.  False: it is neither. */

@@ -10,10 +10,11 @@
  *      gave T PID                  it gave its count to the next process of its key, and rests
  *      kept T PID                  there is no next one: it goes on
  *      end T PID WHY               it ends
- *      call T0 TG T1 VIA KEY SEQ STATUS PID TOKEN COUNT TRIES
+ *      call T0 TG T1 VIA KEY SEQ STATUS PID TOKEN DONE COUNT TRIES
  *                                  a client asked node VIA for KEY at T0, at last had a pid at TG
- *                                  (0: none), and an answer, or none, at T1; more than one try when
- *                                  the process that it found was gone when it was called */
+ *                                  (0: none), and an answer, or none, at T1; TOKEN is the get's,
+ * DONE that of the process that answered; more than one try when the process that was found was
+ * gone when it was called */
 #ifndef NPRI_TESTS_FAULT_REPORT_H
 #define NPRI_TESTS_FAULT_REPORT_H
 

@@ -90,6 +90,38 @@ bool bed_wait_views(struct bed *bed, uint32_t of_nodes, uint32_t view)
     return true;
 }
 
+/* ---- Draining. */
+
+static uint64_t failed_calls(struct bed *bed)
+{
+    struct book_figures figures;
+
+    book_figures(referee_book(bed->referee), &figures);
+    referee_release(bed->referee);
+    return figures.calls - figures.answered;
+}
+
+void bed_drain(struct bed *bed, unsigned node)
+{
+    const uint64_t failed = failed_calls(bed);
+    const struct program program = {.words = {bed->options.command, "drain", "--deadline", "30s",
+                                              "--node", network_name(bed->network, node),
+                                              "--cookie-file", bed->cookie},
+                                    .log = bed->nodes[node].log};
+    pid_t pid;
+
+    bed_say(bed, "%s is drained", network_name(bed->network, node));
+    pid = program_start(bed->network, node, &program);
+    if (program_wait_until(pid, report_now_ns() + END_MS_MAX * NS_PER_MS) != 0) {
+        (void)kill(pid, SIGKILL);
+        bed_fault(bed, "not all keys were handed over");
+    }
+    if (failed_calls(bed) != failed) {
+        bed_fault(bed, "calls failed while a node was drained");
+    }
+    bed_say(bed, "%s has nothing left", network_name(bed->network, node));
+}
+
 /* ---- Clients. */
 
 /* Adds the nodes of the set to the words, `first` first. */

@@ -65,6 +65,8 @@ static void carried_out(unsigned node, unsigned number, int64_t seq, int64_t cou
     assert_true(book_node_line(book, node, 1, line));
 }
 
+static uint64_t called_token = 7; /* of the process that answers */
+
 /* A call by b that took from one time to another and was answered by a process of the node. */
 static void called(unsigned node,
                    unsigned number,
@@ -77,8 +79,9 @@ static void called(unsigned node,
 
     (void)snprintf(line, sizeof(line),
                    "call %" PRIu64 " %" PRIu64 " %" PRIu64 " b@h 5 %" PRId64
-                   " ok %c@h.%u.0.1 7 %" PRId64 " 1",
-                   from_ms * MS, to_ms * MS, to_ms * MS, seq, (char)('a' + node), number, count);
+                   " ok %c@h.%u.0.1 7 %" PRIu64 " %" PRId64 " 1",
+                   from_ms * MS, to_ms * MS, to_ms * MS, seq, (char)('a' + node), number,
+                   called_token, count);
     assert_true(book_client_line(book, 0, line));
 }
 
@@ -299,6 +302,56 @@ static void an_answer_without_the_deed_is_a_fault(void **state)
     assert_faults(1);
 }
 
+/* One that gave its state has done `done`, and the next begins with `given`. */
+static void hand_over(int64_t done, int64_t given)
+{
+    char line[128];
+
+    started(0, 10, 1, 7);
+    for (int64_t i = 1; i <= done; i++) {
+        carried_out(0, 1, i, i);
+    }
+    assert_true(book_node_line(book, 0, 1, "gave 20000000 a@h.1.0.1"));
+    (void)snprintf(line, sizeof(line), "start %" PRIu64 " b@h.1.0.1 5 8 %" PRId64, 21 * MS, given);
+    assert_true(book_node_line(book, 1, 1, line));
+}
+
+/* a's process had given its state, and its successor on b has token 8. */
+static void call_what_has_moved(uint64_t answered_token)
+{
+    hand_over(0, 0);
+    carried_out(1, 1, 1, 1);
+    called_token = answered_token;
+    called(0, 1, 1, 1, 40, 60);
+    called_token = 7;
+}
+
+static void a_successor_may_answer(void **state)
+{
+    (void)state;
+    call_what_has_moved(8);
+    assert_faults(0);
+}
+
+static void a_successor_answers_under_its_own_token(void **state)
+{
+    (void)state;
+    call_what_has_moved(7);
+    assert_faults(2); /* another process, another token */
+}
+
+/* b's process did what a's was asked for, which lives. */
+static void another_process_may_not_answer(void **state)
+{
+    (void)state;
+    book_reach(book, cut, 5 * MS);
+    started(0, 10, 1, 7);
+    started(1, 20, 1, 8);
+    carried_out(1, 1, 1, 1);
+    called(0, 1, 1, 1, 40, 60);
+    assert_faults(2);
+}
+
 static void a_deed_done_twice_is_a_fault(void **state)
 {
     (void)state;
@@ -324,20 +377,6 @@ static void another_token_than_the_processs_is_a_fault(void **state)
     carried_out(0, 1, 1, 1);
     called(0, 1, 1, 1, 40, 60);
     assert_faults(1);
-}
-
-/* One that gave its state has done `done`, and the next begins with `given`. */
-static void hand_over(int64_t done, int64_t given)
-{
-    char line[128];
-
-    started(0, 10, 1, 7);
-    for (int64_t i = 1; i <= done; i++) {
-        carried_out(0, 1, i, i);
-    }
-    assert_true(book_node_line(book, 0, 1, "gave 20000000 a@h.1.0.1"));
-    (void)snprintf(line, sizeof(line), "start %" PRIu64 " b@h.1.0.1 5 8 %" PRId64, 21 * MS, given);
-    assert_true(book_node_line(book, 1, 1, line));
 }
 
 static void who_has_given_its_state_has_ended(void **state)
@@ -446,6 +485,9 @@ int main(void)
         CASE(tokens_grow_over_who_stayed),
         CASE(what_was_answered_was_done),
         CASE(an_answer_without_the_deed_is_a_fault),
+        CASE(a_successor_may_answer),
+        CASE(a_successor_answers_under_its_own_token),
+        CASE(another_process_may_not_answer),
         CASE(a_deed_done_twice_is_a_fault),
         CASE(a_count_that_leaps_is_a_fault),
         CASE(another_token_than_the_processs_is_a_fault),

@@ -154,17 +154,49 @@ static void judge_tokens(struct book *book, const struct life *first, const stru
                first->key, second->pid, second->token, first->pid, first->token);
 }
 
-/* A process that was handed a state begins with the count that its predecessor ended with; and one
- * that follows another which handed its state over has got it, if the harness did nothing
- * meanwhile. */
-static void judge_handover(struct book *book, const struct life *first, const struct life *second)
-{
-    const bool undisturbed =
-        first->gave && era_at(book, first->end_ns) == era_at(book, second->start_ns);
+/* A place in the order in which they are judged. */
+struct place {
+    const struct life *life;
+};
 
-    if (second->given != first->count && (second->given != 0 || undisturbed)) {
+/* The last process of the key that handed its state over before this one was started, or NULL.
+ * There are some lives at most between them, of two sides that could not see each other. */
+static const struct life *giver_of(const struct place *places, size_t at)
+{
+    const struct life *life = places[at].life;
+    const struct life *giver = NULL;
+
+    for (size_t i = at; i-- > 0 && places[i].life->key == life->key;) {
+        const struct life *other = places[i].life;
+
+        if (other->gave && other->end_ns <= life->start_ns &&
+            (giver == NULL || other->end_ns > giver->end_ns)) {
+            giver = other;
+        }
+    }
+    return giver;
+}
+
+/* A process that was handed a state begins with the count that its giver ended with; and one that
+ * follows a giver has got its state, if the harness did nothing meanwhile. */
+static void judge_handover(struct book *book, const struct place *places, size_t at)
+{
+    const struct life *life = places[at].life;
+    const struct life *giver = giver_of(places, at);
+    bool lost = false;
+
+    if (life->given != 0 && (giver == NULL || giver->count != life->given)) {
         book_fault(book, "%s was handed %" PRId64 " requests over, and %s had done %" PRId64,
-                   second->pid, second->given, first->pid, first->count);
+                   life->pid, life->given, giver == NULL ? "nobody" : giver->pid,
+                   giver == NULL ? 0 : giver->count);
+    }
+    if (life->given == 0 && giver != NULL && giver->count != 0 && at > 0) {
+        lost = giver == places[at - 1].life &&
+               era_at(book, giver->end_ns) == era_at(book, life->start_ns);
+    }
+    if (lost) {
+        book_fault(book, "%s was handed nothing over, and %s had done %" PRId64, life->pid,
+                   giver->pid, giver->count);
     }
 }
 
@@ -209,11 +241,6 @@ static void judge_stale(struct book *book)
 
 /* ---- All. */
 
-/* A place in the order in which they are judged. */
-struct place {
-    const struct life *life;
-};
-
 static int by_key_and_start(const void *a, const void *b)
 {
     const struct life *first = ((const struct place *)a)->life;
@@ -246,9 +273,9 @@ static void judge_lives(struct book *book, uint64_t now_ns)
             judge_pair(book, places[j].life, life, now_ns);
             judge_tokens(book, places[j].life, life);
         }
-        if (places[i - 1].life->key == life->key) {
-            judge_handover(book, places[i - 1].life, life);
-        }
+    }
+    for (size_t i = 0; i < book->lives_count; i++) {
+        judge_handover(book, places, i);
     }
     free(places);
 }
