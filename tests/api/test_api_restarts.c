@@ -341,6 +341,15 @@ static void a_thread_process_comes_back(void **state)
     assert_int_equal(look(nodes[0], nodes_term("k"), &found), NPR_ENOTFOUND);
 }
 
+/* b has been told that the key's process has ended. */
+static bool has_heard(void *user)
+{
+    const struct npr_term *key = user;
+    struct npr_found found;
+
+    return npr_get_pid(nodes[1], *key, NULL, NULL, 1, &found, NULL) != NPR_OK;
+}
+
 /* A process that lives where its key does not belong any more, and whose restart takes long: the
  * key's owner knows, and waits.  Would catch: a node that is taken for silent, for all its keys,
  * because of one; "not here" where it will be. */
@@ -372,6 +381,7 @@ static void a_long_restart_is_not_silence(void **state)
 
     atomic_store(&gate_is_shut, true);
     end(nodes[0], &found[0].pid, "crash");
+    nodes_wait(has_heard, &keys[0]);
     assert_int_equal(look(nodes[1], keys[0], &again), NPR_ETIMEDOUT);
     assert_int_equal(look(nodes[1], keys[1], &again), NPR_OK); /* it is asked like any other */
     assert_true(npr_pid_equal(&again.pid, &found[1].pid));
