@@ -13,7 +13,8 @@
 struct npri_grant {
     struct npri_retired retired;
     uint64_t epoch;
-    uint64_t base; /* of its tokens */
+    uint64_t base;  /* of its tokens */
+    uint64_t voids; /* of leads, before it was made */
     enum npr_otp otp;
     bool rendezvous;
     uint32_t nodes_count; /* that own keys */
@@ -114,12 +115,14 @@ static struct npri_grant *create(const struct npri_core *core)
     if (grant == NULL) {
         return NULL;
     }
-    *grant = (struct npri_grant){.epoch = npri_views_epoch(core),
-                                 .base = core->views.base,
-                                 .otp = core->manner.otp,
-                                 .rendezvous = core->options.placement == NPR_PLACEMENT_RENDEZVOUS,
-                                 .nodes_count = members->ring_count,
-                                 .own_index = UINT32_MAX};
+    *grant = (struct npri_grant){
+        .epoch = npri_views_epoch(core),
+        .base = core->views.base,
+        .voids = atomic_load_explicit(&core->grants.voids, memory_order_relaxed),
+        .otp = core->manner.otp,
+        .rendezvous = core->options.placement == NPR_PLACEMENT_RENDEZVOUS,
+        .nodes_count = members->ring_count,
+        .own_index = UINT32_MAX};
     for (uint32_t i = 0; i < members->ring_count; i++) {
         grant->name_hashes[i] = members->ring[i]->name_hash;
         if (members->ring[i]->self) {
@@ -183,6 +186,12 @@ void npri_grants_flush(struct npri_core *core)
     }
 }
 
+void npri_grants_on_void(struct npri_core *core)
+{
+    /* relaxed: npri_mark_lower() publishes it. */
+    (void)atomic_fetch_add_explicit(&core->grants.voids, 1, memory_order_relaxed);
+}
+
 /* ---- Other threads. */
 
 uint64_t npri_core_answers_until_ns(const struct npri_core *core)
@@ -236,6 +245,9 @@ bool npri_core_draw(struct npri_core *core,
                     struct npr_term key,
                     uint64_t *out_token)
 {
+    /* Who sees no mark any more, since it has gone with a void lead (acquire, of the release in
+     * npri_mark_lower()), sees this, too. */
     return !is_marked(core, npri_bytes(key.data, key.size)) &&
+           atomic_load_explicit(&core->grants.voids, memory_order_relaxed) == grant->voids &&
            npri_token_draw(core, grant->base, out_token);
 }

@@ -39,6 +39,7 @@ struct npri_grants {
     atomic_uint_fast64_t answers_until_ns;
     _Atomic(struct npri_grant *) current; /* release: what is in it */
     struct npri_mark *marks;              /* NULL: nobody reads */
+    atomic_uint_fast64_t voids; /* how often leads became void; orders: npri_core_draw() */
     /* The core's. */
     struct npri_retiring *retiring;
     uint64_t known_due_ns; /* for which answers_until_ns was reckoned, */
@@ -51,6 +52,10 @@ void npri_grants_fini(struct npri_core *core);
 
 /* The end of every step: gives or takes back. */
 void npri_grants_flush(struct npri_core *core);
+
+/* Leads are void, and their marks will go, without an epoch of ours that ends: nobody waits for who
+ * has read the grant before.  It gives no leave any more, from before the first mark goes. */
+void npri_grants_on_void(struct npri_core *core);
 
 /* Each raise has its lower: by the key, or by what the raise returned. */
 uint32_t npri_mark_raise(struct npri_core *core, struct npr_bytes key);

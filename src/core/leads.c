@@ -359,6 +359,7 @@ static void void_leads(struct npri_core *core, struct npri_peer *peer, struct np
         return;
     }
     set->peer = NULL;
+    npri_grants_on_void(core);
     npri_list_append(&core->leads.voids, &set->of_void);
     NPRI_LIST_FOREACH (busy, &set->busy) {
         take_waiting(NPRI_CONTAINER_OF(busy, struct npri_lead, of_set), waiting);

@@ -380,12 +380,41 @@ static void a_grab_is_told_to_the_next_owner(void **state)
     host_fini(&bed.host);
 }
 
+/* A thread has read the grant when a peer tells anew: what that peer hosts is void, though no epoch
+ * of ours has ended and nobody waits for a fence.  Would catch: a process beside the one that lives
+ * there. */
+static void an_old_grant_starts_nothing_that_was_led_to(void **state)
+{
+    const struct npri_grant *grant;
+    struct npri_told_view view;
+    uint64_t token = 0;
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    host_with_natives(&bed.host, "b");
+    host_mark(&bed.host, "b");
+    host_told(&bed.host, "b", "{push,7,100,[{ka,<b@h.5.0>,9}]}");
+    grant = npri_core_grant(bed.host.core, host_atom("ka"));
+    assert_non_null(grant);
+    assert_false(npri_core_draw(bed.host.core, grant, host_atom("ka"), &token));
+    view = bed.host.view;
+    view.ack = bed.host.view.epoch;
+    view.epoch = 8;
+    host_told_view(&bed.host, "b", &view);
+    host_pass(&bed.host, 10 * MS); /* the leads that are void are freed */
+    assert_int_equal(bed.host.core->leads.map.count, 0);
+    assert_false(npri_core_draw(bed.host.core, grant, host_atom("ka"), &token));
+    host_fini(&bed.host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_all_keys_may_be_started),
         cmocka_unit_test(among_natives_the_settled_owner_may),
         cmocka_unit_test(a_change_takes_it_back_until_the_fence),
+        cmocka_unit_test(an_old_grant_starts_nothing_that_was_led_to),
         cmocka_unit_test(a_late_token_is_of_the_view_before),
         cmocka_unit_test(some_nodes_never_may),
         cmocka_unit_test(what_is_under_way_is_marked),
