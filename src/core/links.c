@@ -475,7 +475,8 @@ static bool part(struct npri_core *core)
             peer->chosen = peer->native ? is_of_part(&parting, id) : all_see(&parting, id);
         }
         npri_views_take(core, is_chosen);
-        core->views.joining = false;
+        npri_members_on_parted(core);
+        npri_views_on_parted(core);
     }
     end(&parting);
     return ok;

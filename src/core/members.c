@@ -220,6 +220,29 @@ static void go_on_mending(struct npri_core *core, struct npri_peer *peer)
                    end_ns < core->now_ns + step_ns ? end_ns : core->now_ns + step_ns);
 }
 
+/* Who is met again is waited for until it is in the view, or the graph is parted without it: that
+ * is bounded, too. */
+void npri_member_on_settle_time(struct npri_core *core, struct npri_peer *peer)
+{
+    if (peer->mending && peer->native && peer->seen) {
+        npri_timer_arm(core, &peer->settle_timer,
+                       npri_time_after(core, npri_views_patience_ns(core)));
+    } else {
+        npri_member_settled(core, peer);
+    }
+}
+
+void npri_members_on_parted(struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->mending) {
+            npri_member_settled(core, peer);
+        }
+    }
+}
+
 static void begin_mending(struct npri_core *core, struct npri_peer *peer)
 {
     peer->pause_ns = NPRI_DIAL_PAUSE_NS;

@@ -23,8 +23,9 @@
  * Mending: a native member whose connection was closed, not one that fell silent, is dialled at
  * once, and settling until it is in the view again, or cannot be reached, or suspect_ns have passed
  * in which it did not even connect, or NPRI_MENDING_MAX times that since it was lost.  Likewise one
- * that is being waited for already when its connection breaks.  Meanwhile this node is not agreed:
- * so connections that are reset cost no second process.
+ * that is being waited for already when its connection breaks.  One that is met again is waited for
+ * until it is in the view, or core/links.h has parted the graph without it.  Meanwhile this node is
+ * not agreed: so connections that are reset cost no second process.
  *
  * Names are cheap: whoever is connected can send any number of them.  So only NPRI_NAMED_NODES_MAX
  * peers may be there that are neither connected nor to be joined, and new names hold requests for
@@ -151,6 +152,10 @@ bool npri_members_settling(const struct npri_core *core);
 void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer);
 void npri_member_on_answer(struct npri_core *core, struct npri_peer *peer);
 void npri_member_settled(struct npri_core *core, struct npri_peer *peer);
+void npri_member_on_settle_time(struct npri_core *core, struct npri_peer *peer);
+
+/* It is decided who is in the view: nobody is waited for any more. */
+void npri_members_on_parted(struct npri_core *core);
 
 /* Events.  The first three return false when out of memory. */
 bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *event);

@@ -31,7 +31,7 @@ static void run(struct npri_core *core, struct npri_timer *timer)
         npri_dial_on_time(core, NPRI_CONTAINER_OF(timer, struct npri_peer, dial_timer));
         return;
     case NPRI_TIMER_SETTLE:
-        npri_member_settled(core, NPRI_CONTAINER_OF(timer, struct npri_peer, settle_timer));
+        npri_member_on_settle_time(core, NPRI_CONTAINER_OF(timer, struct npri_peer, settle_timer));
         return;
     case NPRI_TIMER_OPERATION:
         npri_operation_on_time(core, NPRI_CONTAINER_OF(timer, struct npri_operation, timer));

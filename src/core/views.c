@@ -173,7 +173,14 @@ static void follow_members(struct npri_core *core)
     } else if (!views->alone) {
         views->alone = true;
         views->alone_ns = core->now_ns;
+        views->saw_natives = false; /* Those that it sees are met anew, unless it was parted. */
     }
+}
+
+void npri_views_on_parted(struct npri_core *core)
+{
+    core->views.joining = false;
+    core->views.saw_natives = true;
 }
 
 void npri_views_take(struct npri_core *core, bool (*wanted)(const struct npri_peer *peer))

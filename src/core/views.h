@@ -156,6 +156,9 @@ void npri_views_flush(struct npri_core *core);
 /* The view becomes those seen nodes that are wanted, and this one. */
 void npri_views_take(struct npri_core *core, bool (*wanted)(const struct npri_peer *peer));
 
+/* That was decided by core/links.h: this node stands alone if it is. */
+void npri_views_on_parted(struct npri_core *core);
+
 /* How long a graph, or a lack of agreement, must last to be acted on. */
 uint64_t npri_views_patience_ns(const struct npri_core *core);
 

@@ -290,6 +290,31 @@ static void a_node_that_is_cut_off_again_is_awaited_on(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a node that was cut off, is back, and sees what others do not yet see: taken for
+ * gone after a while, and its keys started here. */
+static void a_node_that_is_back_is_awaited_until_it_is_in_or_parted(void **state)
+{
+    struct npri_told_view view;
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b");
+    host_disconnected(&host, "b");
+    connect_native(&host, "b");
+    view = host.view;
+    view.ack = 0;
+    view.sees_hash = 1; /* somebody whom we have not met */
+    host_told_view(&host, "b", &view);
+    host_pass(&host, 2500 * MS);
+    CHECK_VIEW(&host, "a");
+    assert_false(agreed(&host));
+    host_pass(&host, 1000 * MS);
+    CHECK_VIEW(&host, "a");
+    assert_true(agreed(&host)); /* by decision */
+    host_fini(&host);
+}
+
 /* ---- The fence. */
 
 /* Would catch: anything of a new epoch that is told while threads may act on the old one. */
@@ -751,6 +776,7 @@ int main(void)
         cmocka_unit_test(an_old_acknowledgement_does_not_count),
         cmocka_unit_test(another_incarnation_is_another_member),
         cmocka_unit_test(a_node_that_is_cut_off_again_is_awaited_on),
+        cmocka_unit_test(a_node_that_is_back_is_awaited_until_it_is_in_or_parted),
         cmocka_unit_test(nothing_is_told_before_the_fence_has_passed),
         cmocka_unit_test(a_draining_node_owns_nothing_once_all_know),
         cmocka_unit_test(bases_grow_and_are_shared),
