@@ -38,7 +38,7 @@ struct npr_command {
     char *const *argv;
 
     uint32_t children_max; /* that live at once; a start beyond fails */
-    uint32_t start_ms;     /* it must have answered its start within */
+    uint32_t start_ms;     /* once it runs it must have answered its start within */
     uint32_t kill_ms;      /* between SIGTERM, or its own wish to end, and SIGKILL */
     uint32_t calls_max;    /* calls that it has not answered; beyond, the oldest one fails */
 

@@ -40,6 +40,7 @@
 #define NPRI_TOKEN_BASE_MAX        (UINT64_C(1) << 59) /* what tokens may be counted from */
 #define NPRI_TOKEN_RANGE           (UINT64_C(1) << 24) /* tokens that a node may give in one view */
 #define NPRI_RESTARTS_MAX          1000u               /* of one key within its window */
+#define NPRI_START_NS_MAX          (UINT64_C(60000000000)) /* without a report: it is given up */
 #define NPRI_NAMED_NODES_MAX                                                                       \
     256u /* of them, those that have only been named, or only written to                           \
           */
@@ -72,6 +73,7 @@
 /* Commands. */
 #define NPRI_COMMAND_ARGS_MAX      256u
 #define NPRI_COMMAND_STARTING_MAX  32u         /* children of one command that have not answered */
+#define NPRI_COMMAND_TURN_MS       45000u      /* that a start waits until so few are left */
 #define NPRI_COMMAND_OUTPUT_BYTES  (64u << 10) /* of a child, read and not acted on */
 #define NPRI_COMMAND_ERRORS_BYTES  (64u << 10) /* of a child's standard error, each 100 ms */
 #define NPRI_COMMAND_LINE_BYTES    400u        /* of a line of it in the log */
@@ -82,5 +84,7 @@ _Static_assert(NPRI_EPMD_MESSAGE_MAX <= 0xffff, "epmd requests have 2-byte lengt
 _Static_assert(NPRI_KEY_BYTES_MAX < NPRI_TERM_BYTES_MAX, "a key is a term");
 _Static_assert(4 * NPRI_KEY_BYTES_MAX <= NPRI_FEED_WINDOW_BYTES, "any entry fits an open window");
 _Static_assert(4 * NPRI_KEY_BYTES_MAX <= NPRI_PUSH_WINDOW_BYTES, "likewise");
+_Static_assert(UINT64_C(1000000) * NPRI_COMMAND_TURN_MS < NPRI_START_NS_MAX,
+               "whoever waits for a turn is told before the start is given up");
 
 #endif /* NPRI_BASE_LIMITS_H */

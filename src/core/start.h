@@ -6,7 +6,9 @@
  *                  +--nothing--> STARTING --STARTED ok--> entry, monitor, all who wait get the pid
  *                                    |--STARTED failed--> all who wait get the reason
  *                                    +--NPRI_START_NS_MAX--> given up; a pid that comes after that
- *                                                            is discarded
+ *                                                            is discarded (the node below reports
+ *                                                            on every start that it can; this is
+ *                                                            for what it cannot see)
  *
  * A restart (core/restart.h) begins with STARTING: it takes the place of a process that was here.
  * When it fails it is tried again, as long as its rule admits it.
@@ -23,14 +25,11 @@
 #ifndef NPRI_CORE_START_H
 #define NPRI_CORE_START_H
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "core/drain.h"
 #include "core/lookup.h"
 #include "core/operations.h"
-
-/* A start that nobody reports on for that long is given up, so that its key can be started again.
- * (The node below reports on every start that it can; this is for what it cannot see.) */
-#define NPRI_START_NS_MAX (UINT64_C(60) * 1000 * 1000 * 1000)
 
 struct npri_request;
 

@@ -191,7 +191,7 @@ static void tell_gone(struct npri_command_run *run)
     run->timer = NULL;
     npri_child_close(run->child);
     run->child = NULL;
-    npri_list_remove(&run->link); /* of those that are throttled */
+    npri_list_remove(&run->link); /* of those that wait for their turn, or are throttled */
     npri_command_run_lock(run);
     run->gone = true;
     npri_command_run_nudge(run);
@@ -214,11 +214,29 @@ static void on_exited(void *user, const struct npri_exec_end *end)
     tell_gone(run);
 }
 
-/* SIGTERM has not helped, or the start takes too long. */
+/* There is no child, and there will be none. */
+static void tell_failed(struct npri_command_run *run, const struct npr_error *error)
+{
+    npri_command_run_lock(run);
+    run->failed = true;
+    run->error = *error;
+    npri_command_run_unlock(run);
+    tell_gone(run);
+}
+
+/* Its turn has not come, the start takes too long, or SIGTERM has not helped. */
 static void on_timer(void *user)
 {
     struct npri_command_run *run = user;
 
+    if (run->child == NULL) {
+        struct npr_error error;
+
+        (void)npri_fail(&error, NPR_ETIMEDOUT, "its turn to start has not come in %u ms",
+                        (unsigned)run->command->all->turn_ms);
+        tell_failed(run, &error);
+        return;
+    }
     if (run->stopping == NPRI_COMMAND_RUNS) {
         npri_command_run_lock(run);
         run->late = !run->answered;
@@ -248,10 +266,6 @@ static npr_status start_child(struct npri_command_run *run, struct npr_error *er
         return npri_fail(err, NPR_EFULL, "%u children of %s:%s live already",
                          (unsigned)run->command->children, options->module, options->function);
     }
-    run->timer = npri_timer_create(all->node->loop, on_timer, run);
-    if (run->timer == NULL) {
-        return npri_fail(err, NPR_ENOMEM, "out of memory");
-    }
     status = npri_child_start(all->node->loop, &program, &events, run, &run->child, err);
     if (status != NPR_OK) {
         return status;
@@ -268,17 +282,14 @@ static void start_run(struct npri_command_run *run)
     struct npr_error error = {.status = NPR_OK};
     const npr_status status = start_child(run, &error);
 
-    npri_command_run_lock(run);
-    if (status == NPR_OK) {
-        run->os_pid = npri_child_pid(run->child);
-        npri_command_run_post(run); /* for the input that waits */
-        npri_command_run_unlock(run);
+    if (status != NPR_OK) {
+        tell_failed(run, &error);
         return;
     }
-    run->failed = true;
-    run->error = error;
+    npri_command_run_lock(run);
+    run->os_pid = npri_child_pid(run->child);
+    npri_command_run_post(run); /* for the input that waits */
     npri_command_run_unlock(run);
-    tell_gone(run);
 }
 
 static bool may_start(const struct npri_command *command)
@@ -313,6 +324,25 @@ static void start_waiting(struct npri_commands *all)
             npri_loop_post(all->node->loop, &all->next_start);
         }
     }
+}
+
+/* Not for ever: a start that nobody reports on is given up (NPRI_START_NS_MAX), and then its child
+ * would be started for nobody, while others wait behind it. */
+static void wait_for_turn(struct npri_command_run *run)
+{
+    struct npri_commands *all = run->command->all;
+
+    run->timer = npri_timer_create(all->node->loop, on_timer, run);
+    if (run->timer == NULL) {
+        struct npr_error error;
+
+        (void)npri_fail(&error, NPR_ENOMEM, "out of memory");
+        tell_failed(run, &error);
+        return;
+    }
+    npri_timer_set(run->timer, now_ns(run) + all->turn_ms * NS_PER_MS);
+    npri_list_append(&run->command->waiting, &run->link);
+    start_waiting(all);
 }
 
 /* ---- What the process wants. */
@@ -405,8 +435,7 @@ static void act_before_start(struct npri_command_run *run)
         tell_gone(run);
     } else if (!run->begun) {
         run->begun = true;
-        npri_list_append(&run->command->waiting, &run->link);
-        start_waiting(run->command->all);
+        wait_for_turn(run);
     }
 }
 

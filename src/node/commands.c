@@ -206,6 +206,7 @@ npr_status npri_commands_create(struct npr_node *node,
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     commands->node = node;
+    commands->turn_ms = NPRI_COMMAND_TURN_MS;
     npri_list_init(&commands->throttled);
     commands->envp = copy_environment();
     commands->commands = npri_alloc_zeroed(count + 1, sizeof(struct npri_command *));

@@ -53,7 +53,8 @@ struct npri_commands {
     struct npr_node *node;
     struct npri_command **commands;
     size_t count;
-    char **envp; /* in one block with its texts */
+    char **envp;      /* in one block with its texts */
+    uint32_t turn_ms; /* NPRI_COMMAND_TURN_MS; a test has less */
     /* The loop thread's. */
     struct npri_task next_start; /* starts go on in a later turn */
     bool next_posted;
