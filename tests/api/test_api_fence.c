@@ -268,6 +268,17 @@ static void without_the_grace_period_a_key_has_two(void **state)
 
 /* ---- One start that goes on, while ownership goes. */
 
+/* Whether b has been told all, and need not ask. */
+static bool is_settled(void *user)
+{
+    struct npr_node *node = nodes[1];
+    const struct npri_reading reading = npri_readers_enter(&node->reads.readers);
+    const bool granted = npri_core_grant(node->registry.core, *(struct npr_term *)user) != NULL;
+
+    npri_readers_leave(reading);
+    return granted;
+}
+
 static unsigned give_up_while_one_starts(bool fenced)
 {
     struct npr_builder *builder = npr_builder_create();
@@ -287,6 +298,7 @@ static unsigned give_up_while_one_starts(bool fenced)
 
     nodes[1] = start_node("b@127.0.0.1", true);
     nodes_wait_for_view(nodes[1], 2);
+    nodes_wait(is_settled, &key);
     getter_begin(&there, nodes[1], key);
     early = is_answered(&there, fenced ? WRONG_MS : RIGHT_MS);
     assert_int_equal(sem_post(&init_goes_on), 0);
