@@ -273,6 +273,19 @@ static void tokens_of_strangers_need_not_grow(void **state)
     assert_faults(0);
 }
 
+/* Both native nodes began anew; the original, which stayed, knows nothing. */
+static void originals_carry_no_tokens_on(void **state)
+{
+    (void)state;
+    started(0, 10, 1, 7);
+    book_run_ends(book, 0, 15 * MS);
+    book_run_ends(book, 1, 15 * MS);
+    book_run_begins(book, 1, 2, 16 * MS);
+    book_settled(book, 17 * MS);
+    assert_true(book_node_line(book, 1, 2, "start 20000000 b@h.1.0.2 5 6 0"));
+    assert_faults(0);
+}
+
 /* b was in the first one's side, and is in the second one's. */
 static void tokens_grow_over_who_stayed(void **state)
 {
@@ -482,6 +495,7 @@ int main(void)
         CASE(beats_excuse_nobody),
         CASE(a_token_that_comes_again_is_a_fault),
         CASE(tokens_of_strangers_need_not_grow),
+        CASE(originals_carry_no_tokens_on),
         CASE(tokens_grow_over_who_stayed),
         CASE(what_was_answered_was_done),
         CASE(an_answer_without_the_deed_is_a_fault),

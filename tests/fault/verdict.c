@@ -123,8 +123,8 @@ static void judge_pair(struct book *book,
 
 /* ---- Tokens. */
 
-/* Some node, in the same run, was in one settled side with the first when it was started, and with
- * the second. */
+/* Some native node (originals know no tokens), in the same run, was in one settled side with the
+ * first when it was started, and with the second. */
 static bool have_witness(const struct book *book,
                          const struct life *first,
                          const struct life *second)
@@ -134,7 +134,7 @@ static bool have_witness(const struct book *book,
     const uint32_t both = then->together[first->node] & later->together[second->node];
 
     for (unsigned node = 0; node < BOOK_NODES_MAX; node++) {
-        if ((both & 1U << node) != 0 && then->runs[node] != 0 &&
+        if (!book->original[node] && (both & 1U << node) != 0 && then->runs[node] != 0 &&
             then->runs[node] == later->runs[node]) {
             return true;
         }
