@@ -62,7 +62,7 @@ static void check_single(struct sim *sim, uint32_t process)
             before(born->begun_ns < other->registered_ns ? born->begun_ns : other->registered_ns,
                    sim_touch_bound_ns(sim));
 
-        if (is_excused(sim, other) || is_excused(sim, born)) {
+        if (other->handing || is_excused(sim, other) || is_excused(sim, born)) {
             continue;
         }
         if (born->node == other->node ||
@@ -87,7 +87,7 @@ void sim_check_doubles(struct sim *sim)
             const struct sim_process *a = &sim->processes[key->living[0]];
             const struct sim_process *b = &sim->processes[key->living[i]];
 
-            if (!is_excused(sim, a) && !is_excused(sim, b) &&
+            if (!a->handing && !b->handing && !is_excused(sim, a) && !is_excused(sim, b) &&
                 sim_touch_is_whole(sim, a->node, b->node, before(sim->now_ns, bound_ns))) {
                 sim_fail(sim, "single", "key %u: both %s and %s have lived for %u s", k,
                          sim_trace_process(sim, key->living[0]),

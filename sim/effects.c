@@ -140,6 +140,40 @@ static void conflict(struct sim *sim,
     sim_later(sim, message, sim_random_below(&sim->random, 20 * SIM_MS));
 }
 
+/* Its state is wanted: the process does nothing from now on. */
+static void hand_over(struct sim *sim,
+                      const struct sim_node *node,
+                      const struct npri_core_effect *effect)
+{
+    const uint32_t process = sim_process_of(sim, effect->term);
+    struct sim_message *message = sim_message(sim, SIM_HANDED, node->index, node->index);
+
+    NPRI_ASSERT(process != SIM_NOBODY);
+    SIM_TRACE(sim, node->index, "asks %s for its state", sim_trace_process(sim, process));
+    sim->processes[process].handing = true;
+    message->operation = effect->operation;
+    message->process = process;
+    message->key = sim_key_of(effect->key);
+    sim_later(sim, message, sim_random_below(&sim->random, 30 * SIM_MS));
+}
+
+static void moved(struct sim *sim,
+                  const struct sim_node *node,
+                  const struct npri_core_effect *effect)
+{
+    const uint32_t process = sim_process_of(sim, effect->term);
+    const uint32_t successor = sim_process_of(sim, effect->old);
+
+    NPRI_ASSERT(process != SIM_NOBODY);
+    SIM_TRACE(sim, node->index, "%s %s", sim_trace_process(sim, process),
+              successor == SIM_NOBODY ? "goes on" : "has moved");
+    sim->processes[process].handing = false;
+    if (successor != SIM_NOBODY) {
+        sim->counts.moved++;
+        sim_process_on_unregistered(sim, process); /* It lives on, and passes on what comes. */
+    }
+}
+
 static void log_line(const struct sim *sim,
                      const struct sim_node *node,
                      const struct npri_core_effect *effect)
@@ -201,6 +235,12 @@ void sim_effect_carry_out(struct sim *sim,
         return;
     case NPRI_EFFECT_CONFLICT:
         conflict(sim, node, effect);
+        return;
+    case NPRI_EFFECT_HANDOVER:
+        hand_over(sim, node, effect);
+        return;
+    case NPRI_EFFECT_MOVED:
+        moved(sim, node, effect);
         return;
     case NPRI_EFFECT_LOG:
         log_line(sim, node, effect);

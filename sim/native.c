@@ -251,6 +251,33 @@ static void on_process_down(struct sim *sim,
     (void)sim_native_step(sim, node, &event);
 }
 
+/* The state is given; or there is none, and the process ends; or it cannot give any. */
+static void on_handed(struct sim *sim, struct sim_node *node, const struct sim_message *message)
+{
+    const uint64_t roll = sim_random_below(&sim->random, 10);
+    struct sim_process *process = &sim->processes[message->process];
+    uint8_t room[SIM_KEY_BYTES];
+    struct npri_core_event event = {.kind = NPRI_EVENT_HANDED, .operation = message->operation};
+
+    if (process->died_ns != UINT64_MAX) {
+        return;
+    }
+    if (roll < 6) {
+        event.term = sim_key_term(message->key, room);
+        event.function = event.term;
+    } else if (roll < 9) {
+        sim_process_on_unregistered(sim, message->process);
+    } else {
+        process->handing = false;
+        event.status = NPR_EREFUSED;
+        event.text = npr_bytes_of("it cannot say what it has");
+    }
+    (void)sim_native_step(sim, node, &event);
+    if (roll >= 6 && roll < 9) {
+        sim_process_kill(sim, message->process);
+    }
+}
+
 static void on_told(struct sim *sim, struct sim_node *node, const struct sim_message *message)
 {
     struct npri_core_event event = {.kind = NPRI_EVENT_TOLD,
@@ -335,6 +362,9 @@ void sim_native_handle(struct sim *sim, struct sim_node *node, struct sim_messag
         return;
     case SIM_UNANSWERED:
         on_unanswered(sim, node, message);
+        return;
+    case SIM_HANDED:
+        on_handed(sim, node, message);
         return;
     case SIM_CONFLICTED:
         sim_process_kill(sim, message->process);

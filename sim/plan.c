@@ -18,7 +18,8 @@ enum mend {
     MEND_CUT,
     MEND_PARTITION,
     MEND_SLOW,
-    MEND_STOP, /* the end of a node that is closing */
+    MEND_DRAINED, /* the end of a node that was drained */
+    MEND_STOP,    /* the end of a node that is closing */
 };
 
 static uint64_t pack(enum mend what, uint32_t a, uint32_t b, uint32_t creation)
@@ -74,6 +75,20 @@ static void leave(struct sim *sim, uint32_t node)
         (void)sim_native_step(sim, &sim->nodes[node],
                               &(struct npri_core_event){.kind = NPRI_EVENT_CLOSING});
         mend_later(sim, pack(MEND_STOP, node, 0, sim->nodes[node].creation), 0, 50 * SIM_MS);
+    }
+}
+
+/* Its keys are to go elsewhere; then it leaves. */
+static void drain(struct sim *sim, uint32_t node)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_DRAIN,
+                                    .deadline_ns = sim->now_ns + 5 * SIM_SECOND};
+
+    if (sim->nodes[node].native && !sim->nodes[node].drained) {
+        SIM_TRACE(sim, node, "is drained");
+        sim->nodes[node].drained = sim_native_step(sim, &sim->nodes[node], &event) == NPR_OK;
+        mend_later(sim, pack(MEND_DRAINED, node, 0, sim->nodes[node].creation), SIM_SECOND,
+                   8 * SIM_SECOND);
     }
 }
 
@@ -152,6 +167,9 @@ static void hurt_node(struct sim *sim, enum sim_class which, uint32_t node)
     case SIM_CLASS_POWER:
         end_node(sim, node, true);
         return;
+    case SIM_CLASS_DRAINS:
+        drain(sim, node);
+        return;
     case SIM_CLASS_PAUSES:
     case SIM_CLASS_LONG_PAUSES:
         pause_node(sim, node, which == SIM_CLASS_LONG_PAUSES);
@@ -182,7 +200,9 @@ static void hurt_pair(struct sim *sim, enum sim_class which, uint32_t a, uint32_
 
 static bool is_fault(enum sim_class which)
 {
-    return which >= SIM_CLASS_LEAVES && which <= SIM_CLASS_PARTITIONS && which != SIM_CLASS_CLOCKS;
+    return which == SIM_CLASS_DRAINS ||
+           (which >= SIM_CLASS_LEAVES && which <= SIM_CLASS_PARTITIONS &&
+            which != SIM_CLASS_CLOCKS);
 }
 
 static void hurt(struct sim *sim)
@@ -209,7 +229,7 @@ static void hurt(struct sim *sim)
     }
     if (which == SIM_CLASS_PARTITIONS) {
         part(sim);
-    } else if (which >= SIM_CLASS_SLOW_LINKS) {
+    } else if (which >= SIM_CLASS_SLOW_LINKS && which != SIM_CLASS_DRAINS) {
         hurt_pair(sim, which, a, b);
     } else if (count_alive(sim) > 1) {
         hurt_node(sim, which, a);
@@ -238,6 +258,11 @@ static void mend(struct sim *sim, uint64_t operation)
     case MEND_RESUME:
         if (is_same_life(sim, a, operation) && sim->nodes[a].paused) {
             sim_resume(sim, a);
+        }
+        return;
+    case MEND_DRAINED:
+        if (is_same_life(sim, a, operation) && !sim->nodes[a].paused) {
+            leave(sim, a);
         }
         return;
     case MEND_STOP:
@@ -276,7 +301,7 @@ void sim_plan_mend_all(struct sim *sim)
         }
     }
     for (uint32_t node = 0; node < sim->nodes_count && !sim->failed; node++) {
-        if (sim->nodes[node].alive && sim->nodes[node].leaving) {
+        if (sim->nodes[node].alive && (sim->nodes[node].leaving || sim->nodes[node].drained)) {
             sim_kill(sim, node, false);
         }
         if (sim->nodes[node].alive && sim->nodes[node].paused) {

@@ -113,8 +113,7 @@ static void look_open(struct sim *sim, uint32_t from, uint32_t to)
     const struct sim_pair *pair = sim_pair(sim, from, to);
     struct sim_lane *lane = sim_lane(sim, from, to);
     const bool open = both_live(sim, from, to) && pair->up && lane->known == pair->number &&
-                      sim_lane(sim, to, from)->known == pair->number && !lane->cut &&
-                      !sim->nodes[from].paused && !sim->nodes[to].paused;
+                      sim_lane(sim, to, from)->known == pair->number && !lane->cut;
 
     if (lane->open && !open) {
         lane->open_ns = sim->now_ns;
@@ -290,9 +289,12 @@ uint32_t sim_touch_reach(const struct sim *sim, uint32_t node, uint64_t within_n
 
     for (uint32_t peer = 0; peer < sim->options.natives; peer++) {
         const struct sim_lane *lane = sim_lane(sim, node, peer);
+        uint64_t since_ns = lane->open ? sim->now_ns : lane->open_ns;
 
-        if (peer != node &&
-            (lane->open || (lane->open_ns != 0 && sim->now_ns - lane->open_ns <= within_ns))) {
+        if (sim->nodes[peer].paused && sim->nodes[peer].paused_ns < since_ns) {
+            since_ns = sim->nodes[peer].paused_ns; /* It reads what came later when it goes on. */
+        }
+        if (peer != node && since_ns != 0 && sim->now_ns - since_ns <= within_ns) {
             count++;
         }
     }

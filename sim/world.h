@@ -150,6 +150,7 @@ struct sim_process {
     uint32_t key; /* under which it lives, or was to live */
     bool registered;
     bool uncertain; /* being unregistered, or replaced */
+    bool handing;   /* it has given its state, or is about to, and does nothing */
     bool by_hand;   /* registered, not started */
     bool restart;
     bool foreign; /* by the rules of an original node */

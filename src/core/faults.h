@@ -10,12 +10,10 @@
 #define NPRI_FAULTS(X)                                                                             \
     X(AGREEMENT_IGNORED, "every node takes itself for agreed, always")                             \
     X(ACK_OF_ANY_EPOCH, "an acknowledgement of an earlier epoch counts")                           \
-    X(ACK_OF_ANY_VIEW, "an epoch is acknowledged from within another view")                        \
     X(MARKER_EARLY, "the marker is told before the entries")                                       \
     X(MARKER_KEPT, "a marker outlives the epoch that it was told for")                             \
     X(LEADS_KEPT, "what a node has told in an earlier epoch is believed on")                       \
     X(NO_SECOND_LOOK, "nobody is asked before a start")                                            \
-    X(LOOK_KEPT, "what was asked before a change counts after it")                                 \
     X(BUSY_IGNORED, "nobody is told that a start is under way")                                    \
     X(LATE_GONE, "the end of an old process erases the new one's entry")                           \
     X(NO_TOO_FINAL, "an owner that does not know all says a final no")                             \

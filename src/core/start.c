@@ -318,7 +318,7 @@ void npri_starts_look_again(struct npri_core *core)
         struct npri_start *start = NPRI_MAP_AT(at, struct npri_start, node);
 
         next = at->next;
-        if (start->operation == NULL && !NPRI_FAULT(LOOK_KEPT)) {
+        if (start->operation == NULL) {
             npri_list_splice(&again, &start->waiting);
             end(core, start);
         }

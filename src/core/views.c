@@ -347,8 +347,7 @@ static const struct npri_peer *find_awaited(const struct npri_core *core)
  * other would be agreed without the one that is waited for. */
 static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *peer)
 {
-    if (!peer->in_view || !peer->told.is ||
-        (peer->told.view_hash != view_hash(core) && !NPRI_FAULT(ACK_OF_ANY_VIEW))) {
+    if (!peer->in_view || !peer->told.is || peer->told.view_hash != view_hash(core)) {
         return 0;
     }
     if (find_awaited(core) != NULL && peer->said.ack != peer->told.epoch) {
