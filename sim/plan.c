@@ -303,6 +303,7 @@ void sim_plan_mend_all(struct sim *sim)
     for (uint32_t node = 0; node < sim->nodes_count && !sim->failed; node++) {
         if (sim->nodes[node].alive && (sim->nodes[node].leaving || sim->nodes[node].drained)) {
             sim_kill(sim, node, false);
+            sim->break_ns = sim->now_ns; /* Several at once: nobody may be left who knows. */
         }
         if (sim->nodes[node].alive && sim->nodes[node].paused) {
             sim_resume(sim, node);
