@@ -303,6 +303,19 @@ void npri_handover_on_handed(struct npri_core *core, const struct npri_core_even
     }
 }
 
+bool npri_handover_is_given(const struct npri_core *core, struct npr_term pid)
+{
+    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
+        const struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
+
+        if (handover->state == NPRI_HANDOVER_GIVEN &&
+            npr_term_equal(npri_shared_term(handover->pid), pid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void npri_handover_on_down(struct npri_core *core, struct npr_term pid)
 {
     struct npri_link *next;

@@ -42,6 +42,9 @@ void npri_handover_fail(struct npri_core *core,
                         struct npr_bytes why);
 void npri_handover_end(struct npri_core *core, struct npri_handover *handover);
 
+/* Whether the successor of that process is being started: then nothing else takes its place. */
+bool npri_handover_is_given(const struct npri_core *core, struct npr_term pid);
+
 /* What comes of it. */
 void npri_handover_on_handed(struct npri_core *core, const struct npri_core_event *event);
 void npri_handover_on_down(struct npri_core *core, struct npr_term pid);

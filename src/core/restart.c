@@ -178,6 +178,10 @@ void npri_restart_on_down(struct npri_core *core, struct npr_term pid, struct np
         entry = npri_directory_take(&core->directory, pid, gone);
         NPRI_ASSERT(entry == first);
         restart = npri_entry_take_restart(entry);
+        if (restart != NULL && npri_handover_is_given(core, pid)) {
+            npri_restart_destroy(restart);
+            restart = NULL;
+        }
         if (restart != NULL) {
             end_of_key(core, restart, (struct npr_term){.data = key.data, .size = key.size},
                        reason);
