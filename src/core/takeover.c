@@ -68,12 +68,35 @@ void npri_takeover_failed(struct npri_core *core, struct npri_taking *taking, st
     }
 }
 
+/* Whether somebody has the key whom it was not told of by `peer` as the process `pid`: one that was
+ * put over that while its state was on its way. */
+static bool is_anothers(const struct npri_core *core,
+                        const struct npri_peer *peer,
+                        struct npr_bytes key,
+                        struct npr_term pid)
+{
+    const struct npri_lead *lead = npri_lead_find(core, key);
+    struct npr_pid told;
+    struct npr_pid moves;
+
+    if (lead == NULL) {
+        return false;
+    }
+    if (lead->busy) {
+        return lead->set->peer != peer;
+    }
+    return lead->set->peer != peer || !npr_term_get_pid(pid, &moves) ||
+           !npr_term_get_pid(npri_lead_activation(lead).pid, &told) ||
+           !npr_pid_equal(&told, &moves);
+}
+
 /* Whether this node may take the key, which is closed, now; else the teller has been told why not.
  */
 static bool may_take(struct npri_core *core,
                      struct npri_peer *peer,
                      uint64_t ref,
-                     struct npr_bytes key)
+                     struct npr_bytes key,
+                     struct npr_term pid)
 {
     const struct npr_term term = {.data = key.data, .size = key.size};
     const struct npri_peer *owner = npri_core_place(core, term, NULL);
@@ -86,7 +109,7 @@ static bool may_take(struct npri_core *core,
         tell_not(core, peer, ref, "moved", npr_bytes_of("not the owner, or not now"));
         return false;
     }
-    if (npri_directory_find(&core->directory, key, &own)) {
+    if (npri_directory_find(&core->directory, key, &own) || is_anothers(core, peer, key, pid)) {
         tell_not(core, peer, ref, "failed", npr_bytes_of("its owner has another process for it"));
         return false;
     }
@@ -125,7 +148,7 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
         tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
         return true;
     }
-    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed))) {
+    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed), elements[2])) {
         npri_start_take_over(core, npri_shared_bytes(closed), elements[3], elements[4], &taking);
     }
     npri_start_open(core, closed);
@@ -168,7 +191,7 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
         tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
         return true;
     }
-    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed))) {
+    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed), elements[2])) {
         put_adopted(core, peer, &taking, npri_shared_bytes(closed), &living);
     }
     npri_start_open(core, closed);
