@@ -273,6 +273,9 @@ void npri_lead_on_entry(struct npri_core *core,
         lead->token = living->token;
         return;
     }
+    if (lead != NULL && !lead->busy && living->token != 0 && living->token < lead->token) {
+        return; /* Told before it heard of what it has been granted since. */
+    }
     mark = npri_mark_raise(core, key); /* own entry that loses goes before the lead comes */
     if (!npri_conflict_on_entry(core, peer, key, living)) {
         put(core, peer, key, living);
