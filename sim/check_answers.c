@@ -62,7 +62,8 @@ static void check_absence(struct sim *sim, const struct sim_request *request)
     for (uint32_t i = 0; i < key->living_count; i++) {
         const struct sim_process *process = &sim->processes[key->living[i]];
 
-        if (process->foreign || process->handing || process->told_ns >= request->asked_ns) {
+        if (process->foreign || process->handing || process->registered_ns >= request->asked_ns ||
+            process->told_ns >= request->asked_ns) {
             continue;
         }
         if (sim_touch_is_whole(sim, request->node, process->node,

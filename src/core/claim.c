@@ -680,6 +680,13 @@ bool npri_claim_on_told_claimed(struct npri_core *core,
     return true;
 }
 
+static bool lives_here(const struct npri_core *core, struct npr_term term)
+{
+    struct npr_pid pid;
+
+    return npr_term_get_pid(term, &pid) && npr_node_name_equal(&pid.node, &core->options.self);
+}
+
 bool npri_claim_on_told_taken(struct npri_core *core,
                               struct npri_peer *peer,
                               const struct npr_term *elements)
@@ -695,7 +702,9 @@ bool npri_claim_on_told_taken(struct npri_core *core,
     }
     living.token = npri_token_on_seen(core, living.token);
     claim = take_asked(core, peer, ref);
-    if (claim != NULL) {
+    if (claim != NULL && is_claimed(claim, living.pid) && lives_here(core, living.pid)) {
+        put_own(core, claim->request, living.token); /* By a consent that did not reach us. */
+    } else if (claim != NULL) {
         npri_request_answer_claim(core, claim->request,
                                   is_claimed(claim, living.pid) ? NPR_OK : NPR_EEXIST, &living);
     }
