@@ -57,7 +57,8 @@ static void the_owner_is_asked(void **state)
     host_fini(&host);
 }
 
-/* And may refuse, naming who has it; the very pid is as good as registered. */
+/* And may refuse, naming who has it; the very pid has it by a consent that did not arrive.  Would
+ * catch: a process that its owner believes in, and that no table has. */
 static void the_owner_refuses(void **state)
 {
     struct core_host host;
@@ -71,9 +72,10 @@ static void the_owner_refuses(void **state)
     claim(&host, 3, "yb", "a.1", true);
     host_told(&host, "b", "{unclaimed,3,erefused,<<\"quorum: no\">>}");
     CHECK_TRACE(&host, "TELL b {claim,1,kb,<a@h.1.0>,true,5000}\nANSWER 1 EEXIST c.5\n"
-                       "TELL b {claim,2,xb,<a@h.1.0>,true,5000}\nANSWER 2 OK a.1\n"
+                       "TELL b {claim,2,xb,<a@h.1.0>,true,5000}\nMONITOR a.1\n"
+                       "TELL b {push,2,150,[{xb,<a@h.1.0>,9}]}\nANSWER 2 OK a.1\n"
                        "TELL b {claim,3,yb,<a@h.1.0>,true,5000}\nANSWER 3 EREFUSED quorum: no\n");
-    assert_int_equal(npri_core_entries_count(host.core), 0);
+    assert_int_equal(npri_core_entries_count(host.core), 1);
     host_fini(&host);
 }
 
@@ -404,12 +406,13 @@ static void a_drop_of_another_process_is_corrected(void **state)
     host_put_entry(&host, host_atom("kb"), host_pid_term("a.1"));
     host_forget_trace(&host);
     host_told(&host, "b", "{drop,kb,<a@h.9.0>}");
-    CHECK_TRACE(&host, "TELL b {push,2,236,[{kb,<a@h.1.0>,0}]}\n");
+    CHECK_TRACE(&host, "TELL b {busy,2,218,kb}\n" /* The older one may be taken for late news. */
+                       "TELL b {push,2,304,[{kb,<a@h.1.0>,0}]}\n");
     host_told(&host, "b", "{drop,kb,<a@h.1.0>}");
-    CHECK_TRACE(&host, "TELL b {free,2,322,kb,<a@h.1.0>}\n"
+    CHECK_TRACE(&host, "TELL b {free,2,390,kb,<a@h.1.0>}\n"
                        "DEMONITOR a.1\n");
     host_told(&host, "b", "{drop,kb,<a@h.1.0>}");
-    CHECK_TRACE(&host, "TELL b {free,2,408,kb,<a@h.1.0>}\n");
+    CHECK_TRACE(&host, "TELL b {free,2,476,kb,<a@h.1.0>}\n");
     host_fini(&host);
 }
 
