@@ -273,7 +273,7 @@ void npri_lead_on_entry(struct npri_core *core,
         lead->token = living->token;
         return;
     }
-    if (lead != NULL && !lead->busy && living->token != 0 && living->token < lead->token) {
+    if (lead != NULL && living->token != 0 && living->token < lead->token) {
         return; /* Told before it heard of what it has been granted since. */
     }
     mark = npri_mark_raise(core, key); /* own entry that loses goes before the lead comes */
