@@ -9,7 +9,6 @@
 /* Its name, and what is wrong with it. */
 #define NPRI_FAULTS(X)                                                                             \
     X(AGREEMENT_IGNORED, "every node takes itself for agreed, always")                             \
-    X(ACK_OF_ANY_EPOCH, "an acknowledgement of an earlier epoch counts")                           \
     X(MARKER_EARLY, "the marker is told before the entries")                                       \
     X(MARKER_KEPT, "a marker outlives the epoch that it was told for")                             \
     X(LEADS_KEPT, "what a node has told in an earlier epoch is believed on")                       \

@@ -448,7 +448,7 @@ static const struct npri_peer *find_dissenter(const struct npri_core *core, cons
             return peer;
         }
         if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||
-            (told->ack != core->views.epoch && !(NPRI_FAULT(ACK_OF_ANY_EPOCH) && told->ack != 0))) {
+            told->ack != core->views.epoch) {
             *out_why = " has not acknowledged the view of this node";
             return peer;
         }
