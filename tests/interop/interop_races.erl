@@ -33,6 +33,7 @@ raced_keys(Count) ->
 
 race(Count, MakeFun) ->
     Keys = raced_keys(Count),
+    ?EVENTUALLY(0, native_processes()), %% what the cluster's beginning took has ended
     Before = {entries(), native_processes()},
     Answers = ask(interop_cluster:members(), Keys, MakeFun),
     ?EQUAL(element(2, Before) + Count, native_processes()),
