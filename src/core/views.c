@@ -392,6 +392,7 @@ static void tell(struct npri_core *core, struct npri_peer *peer)
     npri_put_atom(message, view.draining ? "true" : "false");
     if (!npri_tell_end(core, peer)) {
         core->out_of_memory = true;
+        core->views.untold = true;
         return;
     }
     peer->said = view;
@@ -400,6 +401,7 @@ static void tell(struct npri_core *core, struct npri_peer *peer)
 
 static void tell_all(struct npri_core *core)
 {
+    core->views.untold = false;
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
         struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
 
@@ -617,7 +619,7 @@ void npri_views_flush(struct npri_core *core)
         }
         npri_requests_release_held(core);
     }
-    if (views->fence_unmade) {
+    if (views->fence_unmade || views->untold) {
         views->look = true; /* at the next step */
     }
 }

@@ -70,6 +70,7 @@ struct npri_views {
     uint64_t fences_begun;
     uint64_t fence;       /* the operation that is out; 0: it has passed */
     bool fence_unmade;    /* there was no memory for it */
+    bool untold;          /* nor to tell somebody of our view */
     bool changed;         /* in this step: the epoch is about to grow */
     bool members_changed; /* and because of the view, not of the base */
     bool look;            /* something was seen or told in this step */
