@@ -62,6 +62,11 @@ static void tick_peer(struct npri_core *core, struct npri_peer *peer)
     if (!peer->connected) {
         return;
     }
+    /* One that has not told its view may not know that we are native: a greeting gets lost when
+     * memory runs out, here or there. */
+    if (core->options.member && peer->native && !peer->told.is) {
+        npri_chatter_greet(core, peer);
+    }
     if (npri_beats_watch(core, peer)) {
         npri_manner_on_tick(core, peer);
         if (core->views.trouble) {
