@@ -85,31 +85,47 @@ static npr_status apply(struct npr_node *node,
 
 /* ---- Membership. */
 
-static void greet(struct npr_node *node, const struct npri_core_effect *effect)
+/* Between cores.  What cannot be sent is lost with the connection, or for lack of memory (`message`
+ * is none then, too): then the connection goes, since the other core counts on hearing everything
+ * in order. */
+static void tell(struct npr_node *node, const struct npr_node_name *to, struct npr_term message)
 {
     struct npri_buffer name;
     struct npri_buffer peer;
+    bool sent = false;
+
+    if (npri_connections_find(node->connections, to) == NULL) {
+        return; /* The core is about to hear that it is gone. */
+    }
+    npri_buffer_init(&name, 0);
+    npri_buffer_init(&peer, 0);
+    npri_put_atom(&name, NPRI_NATIVE_NAME);
+    npri_put_node(&peer, to);
+    if (!name.failed && !peer.failed) {
+        sent = npri_router_send(
+            node, &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
+                                        .node = npri_buffer_term(&peer),
+                                        .from = npri_service_pid(node, NPRI_SERVICE_NATIVE),
+                                        .to = npri_buffer_term(&name),
+                                        .payload = message});
+    }
+    if (!sent) {
+        npri_connections_disconnect(node->connections, to, "no memory to tell it");
+    }
+    npri_buffer_fini(&name);
+    npri_buffer_fini(&peer);
+}
+
+static void greet(struct npr_node *node, const struct npri_core_effect *effect)
+{
     struct npri_buffer hello;
 
     if (node->client) {
         return; /* It enters no ring. */
     }
-    npri_buffer_init(&name, 0);
-    npri_buffer_init(&peer, 0);
     npri_buffer_init(&hello, 0);
-    npri_put_atom(&name, NPRI_NATIVE_NAME);
-    npri_put_node(&peer, &effect->node);
     npri_native_put_hello(node, &effect->greeting, &hello);
-    if (!name.failed && !peer.failed && !hello.failed) {
-        (void)npri_router_send(
-            node, &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
-                                        .node = npri_buffer_term(&peer),
-                                        .from = npri_service_pid(node, NPRI_SERVICE_NATIVE),
-                                        .to = npri_buffer_term(&name),
-                                        .payload = npri_buffer_term(&hello)});
-    }
-    npri_buffer_fini(&name);
-    npri_buffer_fini(&peer);
+    tell(node, &effect->node, hello.failed ? no_term : npri_buffer_term(&hello));
     npri_buffer_fini(&hello);
 }
 
@@ -399,36 +415,6 @@ static void discard(struct npr_node *node, struct npr_term pid)
     npri_buffer_fini(&reason);
 }
 
-/* Between cores.  What cannot be sent is lost with the connection, or for lack of memory: then the
- * connection goes, too, since the other core counts on hearing everything in order. */
-static void tell(struct npr_node *node, const struct npri_core_effect *effect)
-{
-    struct npri_buffer name;
-    struct npri_buffer peer;
-    bool sent = false;
-
-    if (npri_connections_find(node->connections, &effect->node) == NULL) {
-        return; /* The core is about to hear that it is gone. */
-    }
-    npri_buffer_init(&name, 0);
-    npri_buffer_init(&peer, 0);
-    npri_put_atom(&name, NPRI_NATIVE_NAME);
-    npri_put_node(&peer, &effect->node);
-    if (!name.failed && !peer.failed) {
-        sent = npri_router_send(
-            node, &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
-                                        .node = npri_buffer_term(&peer),
-                                        .from = npri_service_pid(node, NPRI_SERVICE_NATIVE),
-                                        .to = npri_buffer_term(&name),
-                                        .payload = effect->term});
-    }
-    if (!sent) {
-        npri_connections_disconnect(node->connections, &effect->node, "no memory to tell it");
-    }
-    npri_buffer_fini(&name);
-    npri_buffer_fini(&peer);
-}
-
 static void disconnect(struct npr_node *node, const struct npri_core_effect *effect)
 {
     char why[NPR_ERROR_TEXT_BYTES];
@@ -496,7 +482,7 @@ void npri_effect_carry_out(struct npr_node *node, const struct npri_core_effect 
         npri_registry_answer(node, effect);
         return;
     case NPRI_EFFECT_TELL:
-        tell(node, effect);
+        tell(node, &effect->node, effect->term);
         return;
     case NPRI_EFFECT_NEWS:
         npri_watching_on_news(node, effect);

@@ -317,5 +317,9 @@ void npri_router_received(struct npr_node *node,
         !npr_node_name_equal(&name, &node->name)) {
         return;
     }
-    (void)deliver_here(node, &signal);
+    if (!deliver_here(node, &signal)) {
+        /* As Erlang has it: what is sent arrives, or the connection is lost. */
+        name = peer->name;
+        npri_connections_disconnect(node->connections, &name, "no memory for a message");
+    }
 }

@@ -108,11 +108,12 @@ void npri_service_native_handle(struct npr_node *node, const struct npri_signal 
     }
     event.creation = creation_of(signal->from);
     if (read_hello(signal->payload, &named, &event.greeting)) {
-        if (npr_node_name_equal(&named, &event.node)) { /* A node speaks for itself only. */
-            event.kind = NPRI_EVENT_GREETED;
-            (void)npri_registry_step(node, &event);
+        if (!npr_node_name_equal(&named, &event.node)) {
+            return; /* A node speaks for itself only. */
         }
-    } else if (npri_registry_step(node, &event) != NPR_OK) {
+        event.kind = NPRI_EVENT_GREETED;
+    }
+    if (npri_registry_step(node, &event) != NPR_OK) {
         npri_connections_disconnect(node->connections, &event.node, "no memory to hear it");
     }
 }

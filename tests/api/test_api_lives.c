@@ -275,7 +275,56 @@ static void a_start_without_memory_fails_cleanly(void **state)
     npr_node_stop(node);
 }
 
-/* Memory that runs out at any point from the start of a node to the last call. */
+/* As counters_get(), until the nodes answer each other.  One that has lost a question for want of
+ * memory is silent to who asked, a second later suspect to him, and no more once it answers another
+ * question: in between the truth is "not known" and nothing else. */
+static npr_status get_in_the_end(struct npr_node *node,
+                                 int64_t number,
+                                 bool starts,
+                                 struct npr_found *out)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    npr_status status = counters_get(node, number, starts, out);
+
+    for (unsigned i = 0; status == NPR_ETIMEDOUT && i < 2000; i++) {
+        (void)nanosleep(&pause, NULL);
+        status = counters_get(node, number, starts, out);
+    }
+    return status;
+}
+
+/* Memory that runs out at any point of a get, in both nodes at once and until the get has failed or
+ * not: every call comes back, nothing breaks, and with memory again all works. */
+static void nodes_survive_without_memory(void **state)
+{
+    struct npr_found here;
+    struct npr_found there;
+
+    (void)state;
+    counters_start(2);
+    for (uint64_t count = 1; count < 120; count++) {
+        struct npr_builder *builder = npr_builder_create();
+        struct npr_term key;
+        npr_status status;
+
+        npr_build_uint(builder, count);
+        assert_int_equal(npr_builder_finish(builder, &key, NULL), NPR_OK);
+        npri_alloc_fail_after(count);
+        status = npr_get_pid(nodes[count % 2], key, "counter", "start", 20, &here, NULL);
+        npri_alloc_fail_after(0);
+        assert_int_not_equal(status, NPR_ENOTFOUND);
+        npr_builder_destroy(builder);
+    }
+    nodes_wait_for_view(nodes[0], 2);
+    nodes_wait_for_view(nodes[1], 2);
+    for (int64_t key = 500; key < 520; key++) {
+        assert_int_equal(get_in_the_end(nodes[0], key, true, &here), NPR_OK);
+        assert_int_equal(get_in_the_end(nodes[1], key, false, &there), NPR_OK);
+        assert_true(npr_pid_equal(&here.pid, &there.pid));
+    }
+}
+
+/* The same from the start of a node to the last call. */
 static void a_node_lacks_memory_at_any_moment(void **state)
 {
     const struct npr_node_options options = counters_options("a@127.0.0.1");
@@ -323,6 +372,7 @@ int main(void)
         cmocka_unit_test_teardown(wrong_options_are_named, nodes_stop),
         cmocka_unit_test_teardown(a_taken_port_is_said_to_be_taken, nodes_stop),
         cmocka_unit_test_teardown(a_start_without_memory_fails_cleanly, nodes_stop),
+        cmocka_unit_test_teardown(nodes_survive_without_memory, nodes_stop),
         cmocka_unit_test_teardown(a_node_lacks_memory_at_any_moment, nodes_stop),
     };
 
