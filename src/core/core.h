@@ -14,7 +14,8 @@
  * Who does what inside:
  *     members    whom we know and see: chatter, polling, expiry          (core/members.h)
  *     beats      which native nodes live; whether this one did           (core/beats.h)
- *     views      who is in the view, and that others agree               (core/views.h)
+ *     views      who is in the view, and what others are told of it      (core/views.h)
+ *     agreement  whether the native nodes of the view agree on it        (core/agreement.h)
  *     links      how views are parted that could overlap                 (core/links.h)
  *     placement  which member a key hashes to                            (core/placement.h)
  *     directory  key -> pid of the entries that this node holds          (core/directory.h)

@@ -1,0 +1,217 @@
+#include "core/agreement.h"
+
+#include "core/faults.h"
+#include "core/state.h"
+#include "term/write.h"
+
+const struct npri_peer *npri_agreement_find_awaited(const struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->mending || (peer->join && peer->settling && !peer->was_member)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* The first native member of the view that has not agreed with us, and why not. */
+static const struct npri_peer *find_dissenter(const struct npri_core *core, const char **out_why)
+{
+    const uint64_t hash = npri_views_hash(core);
+
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        const struct npri_peer *peer = core->members.view[i];
+        const struct npri_told_view *told = &peer->told;
+
+        if (peer->self || !peer->native) {
+            continue;
+        }
+        if (!told->is || told->view_hash != hash) {
+            *out_why =
+                peer->manner_known && peer->otp != core->manner.otp
+                    ? " places keys as another release of Erlang does: all nodes need the same "
+                      "--otp"
+                    : " has another view of the cluster";
+            return peer;
+        }
+        if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||
+            told->ack != core->views.epoch) {
+            *out_why = " has not acknowledged the view of this node";
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* A node that meets others soon after it began, or was left alone. */
+static void look_joining(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    bool sees_natives = false;
+
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        sees_natives |= npri_views_tells(core, NPRI_MAP_AT(at, struct npri_peer, node));
+    }
+    if (!sees_natives || !views->alone) {
+        views->joining = false;
+    } else if (!views->saw_natives &&
+               core->now_ns - views->alone_ns < npri_views_patience_ns(core)) {
+        views->joining = !NPRI_FAULT(JOINING_LEFT_OUT);
+    }
+    views->saw_natives = sees_natives;
+}
+
+static void look_stalled(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    const char *why;
+
+    if (!views->stalled || views->fence != 0) {
+        return;
+    }
+    if (core->now_ns - views->stalled_ns >= npri_views_patience_ns(core) ||
+        (find_dissenter(core, &why) == NULL && npri_agreement_find_awaited(core) == NULL)) {
+        views->stalled = false;
+    }
+}
+
+static bool tell_epoch(struct npri_core *core,
+                       const struct npri_peer *peer,
+                       const char *word,
+                       uint64_t epoch)
+{
+    npri_put_uint(npri_tell_begin(core, 2, word), epoch);
+    return npri_tell_end(core, peer);
+}
+
+/* Whether all native nodes of the view have heard what we hold, and decided on it. */
+static bool all_probed(struct npri_core *core)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        struct npri_peer *peer = core->members.view[i];
+
+        if (!peer->native || peer->probed == core->views.epoch) {
+            continue;
+        }
+        all = false;
+        if (peer->pushing.state == NPRI_PUSH_LIVE && peer->probe_told != core->views.epoch &&
+            tell_epoch(core, peer, "probe", core->views.epoch)) {
+            peer->probe_told = core->views.epoch;
+        }
+    }
+    return all;
+}
+
+static void look_hushed(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    struct npri_text text = {0};
+    bool over;
+
+    if (!views->hushed || views->stalled) {
+        return;
+    }
+    over = views->agreed && all_probed(core) && npri_leads_settled(core);
+    if (over || core->now_ns - views->stalled_ns >= 2 * npri_views_patience_ns(core)) {
+        views->hushed = false;
+        npri_text_add(&text, "stall_over");
+        npri_core_log(core, NPRI_LOG_INFO, &text);
+    }
+}
+
+/* What others have asked us is true as soon as we are agreed: we have decided on what they told. */
+static void answer_probes(struct npri_core *core)
+{
+    for (uint32_t i = 0; core->views.agreed && i < core->members.view_count; i++) {
+        struct npri_peer *peer = core->members.view[i];
+
+        if (peer->probe_due != 0 && tell_epoch(core, peer, "probed", peer->probe_due)) {
+            peer->probe_due = 0;
+        }
+    }
+}
+
+static void look_agreed(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    const char *why;
+
+    look_joining(core);
+    look_stalled(core);
+    views->agreed = !views->changed && views->fence == 0 && !views->stalled && !views->joining &&
+                    npri_agreement_find_awaited(core) == NULL && find_dissenter(core, &why) == NULL;
+    if (views->agreed) {
+        views->unagreed_ns = 0;
+    } else if (views->unagreed_ns == 0) {
+        views->unagreed_ns = core->now_ns;
+    }
+}
+
+void npri_agreement_look(struct npri_core *core)
+{
+    look_agreed(core);
+    look_hushed(core);
+    answer_probes(core);
+}
+
+/* ---- What others ask. */
+
+bool npri_views_agreed(const struct npri_core *core)
+{
+    return core->views.agreed || NPRI_FAULT(AGREEMENT_IGNORED);
+}
+
+bool npri_views_same(const struct npri_core *core, const struct npri_peer *peer)
+{
+    return peer->in_view && peer->native && peer->told.is &&
+           peer->told.view_hash == npri_views_hash(core);
+}
+
+bool npri_views_stalled(const struct npri_core *core)
+{
+    return core->views.stalled || core->views.hushed;
+}
+
+void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text)
+{
+    const char *why = NULL;
+    const struct npri_peer *awaited = npri_agreement_find_awaited(core);
+    const struct npri_peer *peer = find_dissenter(core, &why);
+
+    if (awaited != NULL) {
+        npri_text_add(text, "this node waits for ");
+        npri_text_add_node(text, &awaited->name);
+        npri_text_add(text, ", to which it was connected or is to be");
+    } else if (core->views.stalled) {
+        npri_text_add(text, "this node was asleep, and others may have taken it for lost");
+    } else if (core->views.joining) {
+        npri_text_add(text, "this node is about to join others");
+    } else if (peer != NULL) {
+        npri_text_add_node(text, &peer->name);
+        npri_text_add(text, why);
+    } else {
+        npri_text_add(text, "the view of this node has just changed");
+    }
+}
+
+/* ---- Messages. */
+
+bool npri_views_on_told_probe(struct npri_core *core,
+                              struct npri_peer *peer,
+                              const struct npr_term *elements)
+{
+    core->views.look = true;
+    return npr_term_get_uint64(elements[0], &peer->probe_due);
+}
+
+bool npri_views_on_told_probed(struct npri_core *core,
+                               struct npri_peer *peer,
+                               const struct npr_term *elements)
+{
+    core->views.look = true;
+    return npr_term_get_uint64(elements[0], &peer->probed);
+}

@@ -1,0 +1,30 @@
+/* core/agreement.h - whether the native nodes of the view have agreed on it with this one.  Pure.
+ *
+ * Not before all have told the same view and base and have acknowledged our epoch; and not while
+ * this node is joining, has slept, or waits for somebody: core/views.h has the words.  What parts
+ * of the core act on (npri_views_agreed() and the like) is declared there, too. */
+#ifndef NPRI_CORE_AGREEMENT_H
+#define NPRI_CORE_AGREEMENT_H
+
+#include "core/views.h"
+
+/* Whether somebody may be about to enter the view of whom others cannot know: a member that was cut
+ * off, or a node that this one was to join when it began. */
+const struct npri_peer *npri_agreement_find_awaited(const struct npri_core *core);
+
+/* Something was seen or told: what follows from it, and who is told so. */
+void npri_agreement_look(struct npri_core *core);
+
+/* ---- core/views.c and core/views_wire.c: what they share. */
+
+/* What others must have told to have our view: the members, and how owners are chosen among them.
+ */
+uint64_t npri_views_hash(const struct npri_core *core);
+
+/* Whether it is told our view: it is a native node that we see. */
+bool npri_views_tells(const struct npri_core *core, const struct npri_peer *peer);
+
+void npri_views_tell_all(struct npri_core *core);
+void npri_views_tell_lost(struct npri_core *core, const struct npri_peer *lost);
+
+#endif /* NPRI_CORE_AGREEMENT_H */
