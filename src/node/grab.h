@@ -10,6 +10,9 @@
 
 #define NPRI_GRAB_NAME_BYTES 128u
 
+/* For key and function; what is longer gets memory of its own. */
+#define NPRI_GRAB_ROOM 256u
+
 enum npri_grab_state {
     NPRI_GRAB_STARTING,
     NPRI_GRAB_LIVES,
@@ -20,14 +23,15 @@ struct npri_grab {
     /* Constant once it is noted. */
     struct npr_node *node;
     const struct npr_behaviour *behaviour;
-    bool certain; /* it has no init: it lives as soon as it is made */
+    bool is_spare_size; /* of NPRI_GRAB_ROOM */
+    bool certain;       /* it has no init: it lives as soon as it is made */
     uint64_t token;
     uint32_t key_size;
     uint32_t function_size;
     char name[NPRI_GRAB_NAME_BYTES];
     /* Under the lock of its shard. */
-    struct npri_grab *next;
-    unsigned holders; /* the table, and who waits; the last one frees it */
+    struct npri_grab *next; /* in the shard, or of the spares */
+    unsigned holders;       /* the table, and who waits; the last one frees it */
     enum npri_grab_state state;
     bool has_pid;
     struct npr_pid pid;

@@ -16,7 +16,14 @@
 #define NS_PER_S  UINT64_C(1000000000)
 
 /* So many starts may be ahead of the loop thread; the next ones wait for it. */
-#define AHEAD_MAX             4096u
+#define AHEAD_MAX 256u
+
+/* The address sanitizer is to see each one's life. */
+#if defined(__SANITIZE_ADDRESS__)
+#define KEEPS_SPARES false
+#else
+#define KEEPS_SPARES true
+#endif
 
 #define REASON_TEXT_BYTES_MAX 160u
 
@@ -45,11 +52,64 @@ static void destroy(struct npri_grab *grab)
     npri_free(grab);
 }
 
+static void give_back(struct npri_grab *grab)
+{
+    struct npri_grabs *grabs = &grab->node->grabs;
+    bool kept = false;
+
+    NPRI_ASSERT(pthread_mutex_lock(&grabs->spares_lock) == 0);
+    if (KEEPS_SPARES && grab->is_spare_size && grabs->spares_count < AHEAD_MAX &&
+        !npri_alloc_is_counted()) {
+        grab->next = grabs->spares;
+        grabs->spares = grab;
+        grabs->spares_count++;
+        kept = true;
+    }
+    NPRI_ASSERT(pthread_mutex_unlock(&grabs->spares_lock) == 0);
+    if (!kept) {
+        destroy(grab);
+    }
+}
+
+/* With room for so many bytes, and a signal that kills; nothing else is set.  NULL: no memory. */
+static struct npri_grab *take(struct npr_node *node, size_t bytes)
+{
+    struct npri_grabs *grabs = &node->grabs;
+    const bool is_spare_size = bytes <= NPRI_GRAB_ROOM;
+    struct npri_grab *grab = NULL;
+
+    if (is_spare_size && !npri_alloc_is_counted()) {
+        NPRI_ASSERT(pthread_mutex_lock(&grabs->spares_lock) == 0);
+        grab = grabs->spares;
+        if (grab != NULL) {
+            grabs->spares = grab->next;
+            grabs->spares_count--;
+        }
+        NPRI_ASSERT(pthread_mutex_unlock(&grabs->spares_lock) == 0);
+    }
+    if (grab == NULL) {
+        grab = npri_alloc(sizeof(*grab) + (is_spare_size ? NPRI_GRAB_ROOM : bytes));
+        if (grab == NULL) {
+            return NULL;
+        }
+        grab->kill = NULL;
+        grab->is_spare_size = is_spare_size;
+    }
+    if (grab->kill == NULL) { /* new, or its signal was needed */
+        grab->kill = npri_launch_create_kill(node);
+    }
+    if (grab->kill == NULL) {
+        npri_free(grab);
+        return NULL;
+    }
+    return grab;
+}
+
 void npri_grab_release(struct npri_grab *grab)
 {
     NPRI_ASSERT(grab->holders > 0);
     if (--grab->holders == 0) {
-        destroy(grab);
+        give_back(grab);
     }
 }
 
@@ -65,6 +125,7 @@ npr_status npri_grabs_start(struct npr_node *node)
         NPRI_ASSERT(pthread_cond_init(&grabs->shards[i].changed, &attributes) == 0);
     }
     NPRI_ASSERT(pthread_condattr_destroy(&attributes) == 0);
+    NPRI_ASSERT(pthread_mutex_init(&grabs->spares_lock, NULL) == 0);
     return npri_grabs_loop_start(node);
 }
 
@@ -97,6 +158,13 @@ void npri_grabs_fini(struct npr_node *node)
         (void)pthread_cond_destroy(&grabs->shards[i].changed);
         (void)pthread_mutex_destroy(&grabs->shards[i].lock);
     }
+    while (grabs->spares != NULL) {
+        struct npri_grab *first = grabs->spares;
+
+        grabs->spares = first->next;
+        destroy(first);
+    }
+    (void)pthread_mutex_destroy(&grabs->spares_lock);
     npri_grabs_loop_fini(node);
 }
 
@@ -221,26 +289,23 @@ static struct npri_grab *create(struct npr_node *node, const struct npri_grabs_r
     npri_behaviour_complete(function->behaviour, &complete);
     npri_buffer_init(&term, 0);
     if (npri_startable_put(&term, request->start, NULL) == NPR_OK) {
-        grab = npri_alloc(sizeof(*grab) + request->key.size + term.size);
+        grab = take(node, request->key.size + term.size);
     }
     if (grab != NULL) {
         *grab = (struct npri_grab){.node = node,
+                                   .is_spare_size = grab->is_spare_size,
                                    .behaviour = function->behaviour,
                                    .certain = complete.init == NULL && complete.run == NULL,
                                    .key_size = (uint32_t)request->key.size,
                                    .function_size = (uint32_t)term.size,
                                    .holders = 3, /* the table, its init, and who made it */
-                                   .kill = npri_launch_create_kill(node)};
+                                   .kill = grab->kill};
         (void)snprintf(grab->name, sizeof(grab->name), "%s:%s/%u", request->start->module,
                        request->start->function, (unsigned)function->arity);
         memcpy(grab->bytes, request->key.data, request->key.size);
         memcpy(grab->bytes + request->key.size, term.data, term.size);
     }
     npri_buffer_fini(&term);
-    if (grab != NULL && grab->kill == NULL) {
-        destroy(grab);
-        return NULL;
-    }
     return grab;
 }
 
@@ -385,7 +450,7 @@ static bool get(struct npr_node *node,
         *out_status = wait_for(shard, grab, &inner);
     }
     if (made != NULL && noted != NOTED) {
-        destroy(made);
+        give_back(made);
     }
     if (noted == IS_THE_LOOPS || (*out_status == NPR_OK && !is_good(node))) {
         return false;

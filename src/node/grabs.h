@@ -55,7 +55,12 @@ struct npri_grabs_shard {
 struct npri_grabs {
     struct npri_grabs_shard shards[NPRI_GRABS_SHARDS];
     struct npri_core_grabs hooks; /* the core's */
-    atomic_size_t count;          /* relaxed: a limit that need not be exact */
+    /* Memory for the next ones, under a lock of its own that is taken last.  The C library would
+     * put a process beside each, and keep what is left of it when that is all that stays. */
+    pthread_mutex_t spares_lock;
+    struct npri_grab *spares;
+    unsigned spares_count;
+    atomic_size_t count; /* relaxed: a limit that need not be exact */
     /* Any thread pushes, the loop takes all: release, acquire. */
     _Atomic(struct npri_grab *) ended; /* linked, newest first */
     atomic_bool posted;                /* the task is with the loop; acq_rel, as in node/inbox.c */

@@ -93,9 +93,17 @@ static void take_out(struct npri_grab *grab)
         at = &(*at)->next;
     }
     *at = grab->next;
-    npri_grab_release(grab);
     npri_grabs_unlock(shard);
     (void)atomic_fetch_sub_explicit(&grabs->count, 1, memory_order_relaxed);
+}
+
+static void release(struct npri_grab *grab)
+{
+    struct npri_grabs_shard *shard = npri_grabs_shard_of(grab->node, npri_grab_key(grab));
+
+    npri_grabs_lock(shard);
+    npri_grab_release(grab);
+    npri_grabs_unlock(shard);
 }
 
 static void tell_core(struct npr_node *node, struct npri_grab *grab)
@@ -139,8 +147,9 @@ static void end(struct npr_node *node, struct npri_grab *grab)
     tell_core(node, grab);
     take_out(grab);
     npri_registry_pump(node);
-    npri_signal_destroy(registry->kill);
+    grab->kill = registry->kill; /* unless it was needed */
     registry->kill = kill_before;
+    release(grab);
 }
 
 void npri_grabs_drain(struct npr_node *node)
