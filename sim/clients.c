@@ -143,6 +143,7 @@ static void change_by_hand(struct sim *sim,
     } else {
         request.process = sim_process_create(sim, node, key);
         sim->processes[request.process].by_hand = true;
+        sim->processes[request.process].replaces = kind == SIM_REQUEST_REPLACE;
         sim->processes[request.process].foreign = sim->options.originals > 0;
         event.term = sim_process_pid(sim, request.process, pid);
     }

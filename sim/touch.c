@@ -151,6 +151,7 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
         return;
     }
     if (pair->changed_ns == UINT64_MAX) { /* Now both are there. */
+        pair->gap_ns = sim->now_ns;
         pair->changed_ns = sim->now_ns;
         pair->apart = false;
         pair->silent = false;
@@ -159,7 +160,9 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
         if (!in_touch && pair->silent && !silent) {
             pair->apart = is_unrest(sim, pair);
             pair->silent = false; /* What was silence becomes a lost connection: that is shorter */
-            pair->changed_ns = sim->now_ns; /* borne, from now on. */
+            if (!pair->brief) {   /* borne, from now on. */
+                pair->changed_ns = sim->now_ns;
+            }
         }
         return;
     }
@@ -173,7 +176,7 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
         pair->apart = false;
         pair->silent = silent;
         pair->brief = sim->now_ns - pair->changed_ns < bridged_ns(sim);
-        if (!silent || pair->gap_ns == 0 || sim->now_ns - pair->changed_ns > bridged_ns(sim)) {
+        if (pair->gap_ns == 0 || sim->now_ns - pair->changed_ns > bridged_ns(sim)) {
             pair->gap_ns = sim->now_ns;
         }
     }

@@ -151,6 +151,7 @@ struct sim_process {
     bool registered;
     bool uncertain; /* being unregistered, or replaced */
     bool handing;   /* it has given its state, or is about to, and does nothing */
+    bool replaces;  /* registered over whatever there was, a start under way included */
     bool by_hand;   /* registered, not started */
     bool restart;
     bool foreign; /* by the rules of an original node */
