@@ -13,8 +13,8 @@ static uint64_t before(uint64_t at_ns, uint64_t by_ns)
 static uint64_t news_ns(const struct sim *sim)
 {
     const struct sim_options *options = &sim->options;
-    const uint64_t way_ns =
-        3 * (options->delay_ns_max + options->slow_ns_max) + 10 * SIM_MS + options->fence_ns_max;
+    const uint64_t way_ns = 3 * (options->delay_ns_max + options->slow_ns_max) + 10 * SIM_MS +
+                            2 * options->fence_ns_max; /* one epoch, and another */
 
     if (sim_options_separate(options) || sim_has(options, SIM_CLASS_POWER) ||
         sim_has(options, SIM_CLASS_PAUSES)) {

@@ -238,12 +238,28 @@ void sim_boot(struct sim *sim, uint32_t index)
     }
 }
 
+/* Whether anybody else has been in a view with it, and knows its tokens. */
+static bool is_survived(const struct sim *sim, uint32_t index)
+{
+    for (uint32_t peer = 0; peer < sim->options.natives; peer++) {
+        const struct sim_node *node = &sim->nodes[peer];
+
+        if (peer != index && node->alive && node->epoch != 0 && (node->view >> index & 1) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sim_kill(struct sim *sim, uint32_t index, bool power)
 {
     struct sim_node *node = &sim->nodes[index];
 
     NPRI_ASSERT(node->alive && !node->stepped);
     SIM_TRACE(sim, index, "%s", power ? "loses its power" : "is killed");
+    if (node->native && sim->nodes_count <= SIM_SWARM_MAX && !is_survived(sim, index)) {
+        sim->break_ns = sim->now_ns;
+    }
     sim_network_on_end(sim, index, power);
     node->alive = false;
     node->paused = false;
