@@ -1,4 +1,5 @@
-/* core/claim.h - registering and unregistering with the consent of the key's owner.  Pure.
+/* core/claim.h - registering and unregistering with the consent of the key's owner: a claim, and
+ * what it comes to.  Pure.
  *
  *     REGISTER here --> own table, else the owner's word:
  *         the owner is this node: DECIDED here
@@ -17,7 +18,10 @@
  *
  * A claim is a request (core/requests.h) with this beside it, held, routed and ended as any other.
  * It holds for one epoch of its node: with the next one it is asked anew, and an answer to the old
- * one means nothing. */
+ * one means nothing.
+ *
+ * core/register.h is the side of the node that registers, core/consent.h that of the owner; the
+ * first calls the second when it is the owner itself, and both end their claims here. */
 #ifndef NPRI_CORE_CLAIM_H
 #define NPRI_CORE_CLAIM_H
 
@@ -44,55 +48,54 @@ struct npri_claim {
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };
 
-/* REGISTER and UNREGISTER came: NPR_OK (an answer follows, unless `request` is 0), NPR_ENOMEM. */
-NPR_NODISCARD npr_status npri_claim_accept(struct npri_core *core,
-                                           const struct npri_core_event *event);
+/* What registers `pid` (or, when that has no data, a release).  NULL: no memory. */
+struct npri_claim *npri_claim_create(struct npr_term pid, bool keep);
 
-/* The request of a claim finds its way. */
-void npri_claim_route(struct npri_core *core, struct npri_request *request);
+/* Its request ends.  Accepts NULL. */
+void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim);
+
+/* The answer of the owner that was asked, if any, means nothing any more. */
+void npri_claim_forget_owner(struct npri_core *core, struct npri_claim *claim);
+
+/* The pid that is claimed (of a release: that is being dropped, or an empty term). */
+struct npr_term npri_claim_pid(const struct npri_claim *claim);
+bool npri_claim_is_of(const struct npri_claim *claim, struct npr_term pid);
+
+/* ---- What it comes to: each ends the request, or has it wait for what is in the way. */
+
+/* It is so: `living` has the key, or nothing when it was released. */
+void npri_claim_succeed(struct npri_core *core,
+                        struct npri_request *request,
+                        const struct npri_activation *living);
+
+/* Another process has the key. */
+void npri_claim_refuse_taken(struct npri_core *core,
+                             struct npri_request *request,
+                             const struct npri_activation *living);
+
+/* This node's own claim: its entry is made, with `token`. */
+void npri_claim_put_own(struct npri_core *core, struct npri_request *request, uint64_t token);
+
+/* A peer's claim: it makes the entry, with `token`. */
+void npri_claim_tell_claimed(struct npri_core *core, struct npri_request *request, uint64_t token);
 
 /* Somebody has the key: what its request was waiting for has ended with that. */
 void npri_claim_on_found(struct npri_core *core,
                          struct npri_request *request,
                          const struct npri_activation *found);
 
-/* Nobody has; the lookup of an owner that is not settled. */
-void npri_claim_on_looked(struct npri_core *core, struct npri_request *request);
+/* ---- The answer to a peer's claim that came to nothing.  The request goes on. */
 
-/* The answer to a peer's claim that came to nothing. */
 void npri_claim_tell_failed(struct npri_core *core,
                             const struct npri_claim *claim,
                             npr_status status,
                             struct npr_bytes text);
+void npri_claim_tell_unclaimed(struct npri_core *core,
+                               const struct npri_claim *claim,
+                               const char *status,
+                               struct npr_bytes text);
 
-/* Its request ends.  Accepts NULL. */
-void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim);
-
-/* What the peer has claimed here is void: it asks anew, or is gone. */
-void npri_claims_on_peer_epoch(struct npri_core *core, struct npri_peer *peer);
-
-/* What was asked of others in the epoch before, or of one that is lost, is asked anew. */
-void npri_claims_on_view(struct npri_core *core);
-void npri_claims_on_owner_lost(struct npri_core *core, const struct npri_peer *owner);
-
-/* Messages: false when they are none. */
-bool npri_claim_on_told_claim(struct npri_core *core,
-                              struct npri_peer *peer,
-                              const struct npr_term *elements);
-bool npri_claim_on_told_release(struct npri_core *core,
-                                struct npri_peer *peer,
-                                const struct npr_term *elements);
-bool npri_claim_on_told_claimed(struct npri_core *core,
-                                struct npri_peer *peer,
-                                const struct npr_term *elements);
-bool npri_claim_on_told_taken(struct npri_core *core,
-                              struct npri_peer *peer,
-                              const struct npr_term *elements);
-bool npri_claim_on_told_unclaimed(struct npri_core *core,
-                                  struct npri_peer *peer,
-                                  const struct npr_term *elements);
-bool npri_claim_on_told_released(struct npri_core *core,
-                                 struct npri_peer *peer,
-                                 const struct npr_term *elements);
+/* The status that such an answer names. */
+npr_status npri_claim_read_status(struct npr_term name);
 
 #endif /* NPRI_CORE_CLAIM_H */

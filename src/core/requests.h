@@ -1,5 +1,8 @@
 /* core/requests.h - what the outside wants: each is answered exactly once.  Pure.
  *
+ * Three files: here requests are made, put to wait and answered; core/route.h decides which way
+ * each goes; core/waiting.h takes them up again when what they wait for has come, or will not.
+ *
  *     accept --> own table, or a lead: answered
  *        |
  *        +--> routed by what is wanted and whose the key is:
@@ -8,14 +11,11 @@
  *                STARTING    waits for the start of its key on this node      (core/start.h)
  *                DELEGATED   waits for the owner to have it, or to start it   (core/delegate.h)
  *                BUSY        waits for the word of the node that starts it    (core/leads.h)
- *                CLAIMING    registers: waits for the owner's consent         (core/claim.h)
+ *                CLAIMING    registers: waits for the owner's consent         (core/register.h)
  *
  * Whatever it waits for may be lost, or turn out to be another node's affair: then it is routed
  * anew, as long as its deadline is not past.  A request carries its answer from the beginning, so
- * that answering cannot fail, and its deadline ends it in every state.
- *
- * What an owner says: it is settled when every native node of its view has told what it holds. Then
- * its "no" is final, one round trip for whoever asks.  Else it is not, and the others are asked. */
+ * that answering cannot fail, and its deadline ends it in every state. */
 #ifndef NPRI_CORE_REQUESTS_H
 #define NPRI_CORE_REQUESTS_H
 
@@ -71,57 +71,20 @@ struct npri_request {
     struct npri_effect *answer;
 };
 
-/* A GET or a START came.  Returns NPR_OK (an answer follows) or NPR_ENOMEM (none does). */
-NPR_NODISCARD npr_status npri_request_accept(struct npri_core *core,
-                                             const struct npri_core_event *event);
+/* In core->requests from now on, with its timer, but without key and claim.  NULL: no memory. */
+struct npri_request *npri_request_create(struct npri_core *core,
+                                         const struct npri_core_event *event);
 
-/* REGISTER and UNREGISTER.  Takes `claim` over, also on failure.  NPR_OK or NPR_ENOMEM. */
-NPR_NODISCARD npr_status npri_request_accept_claim(struct npri_core *core,
-                                                   const struct npri_core_event *event,
-                                                   struct npri_claim *claim);
+/* Ends it without an answer: there was no memory, or a peer's claim was answered, or is void. */
+void npri_request_end(struct npri_core *core, struct npri_request *request);
 
-/* The answer to an event that is no request.  NPR_OK or NPR_ENOMEM. */
-NPR_NODISCARD npr_status npri_request_refuse(struct npri_core *core,
-                                             const struct npri_core_event *event,
-                                             npr_status status,
-                                             const char *text);
+/* Frees all, unanswered: the core is going. */
+void npri_requests_fini(struct npri_core *core);
 
-/* Routes all that are held for nodes or agreement: what they were held for may be over. */
-void npri_requests_release_held(struct npri_core *core);
+void npri_requests_check(const struct npri_core *core);
 
-/* What they waited for will not come: each finds its way anew. */
-void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting);
+/* ---- Answering.  Each ends the request. */
 
-/* The same, in a moment, or with the next view. */
-void npri_requests_hold_all(struct npri_core *core, struct npri_link *waiting);
-
-/* Nobody can own its key. */
-void npri_request_fail_ownerless(struct npri_core *core, struct npri_request *request);
-
-/* ---- The view. */
-
-/* A marker has come. */
-void npri_requests_on_marker(struct npri_core *core);
-
-/* What some node has told is void: what rests on that begins anew. */
-void npri_requests_look_again(struct npri_core *core);
-
-/* Our epoch is another: what rests on the one before begins anew. */
-void npri_requests_on_view(struct npri_core *core);
-
-/* ---- Waiting. */
-
-void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why);
-void npri_request_look(struct npri_core *core,
-                       struct npri_request *request,
-                       struct npri_peer *first,
-                       enum npri_lookup_scope scope);
-void npri_request_wait_for_lead(struct npri_core *core,
-                                struct npri_request *request,
-                                struct npri_lead *lead);
-void npri_request_wait_for_owner(struct npri_core *core, struct npri_request *request);
-
-/* Ends the request. */
 void npri_request_answer_pid(struct npri_core *core,
                              struct npri_request *request,
                              const struct npri_activation *activation,
@@ -137,29 +100,21 @@ void npri_request_answer_claim(struct npri_core *core,
                                npr_status status,
                                const struct npri_activation *living);
 
-/* A peer's claim was answered, or is void. */
-void npri_request_end_told(struct npri_core *core, struct npri_request *request);
-
-/* Its lookup ended; `found` is NULL when nobody has the key. */
-void npri_request_on_looked(struct npri_core *core,
-                            struct npri_request *request,
-                            const struct npri_activation *found);
-
+/* Its time is up: the answer says for whom or what it was waiting. */
 void npri_request_on_deadline(struct npri_core *core, struct npri_request *request);
-void npri_request_on_held(struct npri_core *core, struct npri_request *request);
 
-/* Answers all in the list. */
-void npri_requests_answer_all(struct npri_core *core,
-                              struct npri_link *waiting,
-                              const struct npri_activation *activation);
-void npri_requests_fail_all(struct npri_core *core,
-                            struct npri_link *waiting,
-                            npr_status status,
-                            struct npr_bytes text);
+/* The answer to an event that is no request.  NPR_OK or NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_request_refuse(struct npri_core *core,
+                                             const struct npri_core_event *event,
+                                             npr_status status,
+                                             const char *text);
 
-/* Frees all, unanswered: the core is going. */
-void npri_requests_fini(struct npri_core *core);
+/* ---- Putting to wait. */
 
-void npri_requests_check(const struct npri_core *core);
+void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why);
+void npri_request_wait_for_lead(struct npri_core *core,
+                                struct npri_request *request,
+                                struct npri_lead *lead);
+void npri_request_wait_for_owner(struct npri_core *core, struct npri_request *request);
 
 #endif /* NPRI_CORE_REQUESTS_H */

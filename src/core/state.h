@@ -7,6 +7,7 @@
 #include "core/beats.h"
 #include "core/claim.h"
 #include "core/conflicts.h"
+#include "core/consent.h"
 #include "core/core.h"
 #include "core/delegate.h"
 #include "core/directory.h"
@@ -22,12 +23,15 @@
 #include "core/operations.h"
 #include "core/push.h"
 #include "core/quorum.h"
+#include "core/register.h"
 #include "core/requests.h"
 #include "core/restart.h"
+#include "core/route.h"
 #include "core/start.h"
 #include "core/timers.h"
 #include "core/token.h"
 #include "core/views.h"
+#include "core/waiting.h"
 #include "core/watch.h"
 
 /* Room to write keys in, reserved when the core is made, so that looking at a key never allocates.

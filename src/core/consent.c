@@ -1,0 +1,247 @@
+#include "core/consent.h"
+
+#include "base/limits.h"
+#include "core/faults.h"
+#include "core/native.h"
+#include "core/state.h"
+
+/* ---- Deciding: this node is the agreed owner. */
+
+/* The peer may have it.  The lead is there before it hears of it, and it hears of it before anybody
+ * who has waited may take it away again. */
+static void grant_peer(struct npri_core *core, struct npri_request *request, uint64_t token)
+{
+    const struct npri_claim *claim = request->claim;
+    const struct npr_bytes key = npri_shared_bytes(request->key);
+    const struct npri_activation living = {.pid = npri_claim_pid(claim), .token = token};
+    struct npri_activation own;
+    struct npri_link waiting;
+
+    if (!npri_lead_put(core, claim->peer, key, &living, &waiting)) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
+        return;
+    }
+    if (npri_directory_find(&core->directory, key, &own)) {
+        (void)npri_directory_remove(&core->directory, key); /* The claim does not keep it. */
+    }
+    npri_claim_tell_claimed(core, request, token);
+    npri_requests_route_all(core, &waiting);
+}
+
+static void grant(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_text why = {0};
+    uint64_t token;
+
+    if (!npri_quorum_permits(core, &why)) {
+        npri_request_answer_failed(core, request, NPR_EREFUSED, npri_text_bytes(&why));
+        return;
+    }
+    token = npri_token_next(core);
+    if (request->claim->peer == NULL) {
+        npri_claim_put_own(core, request, token);
+    } else {
+        grant_peer(core, request, token);
+    }
+}
+
+/* The entry of another process, at another host, is in the way. */
+static void drop_lead(struct npri_core *core, struct npri_request *request, struct npri_lead *lead)
+{
+    const struct npr_term pid = npri_lead_activation(lead).pid;
+    struct npri_claim *claim = request->claim;
+
+    if (!npri_tell_drop(core, lead->set->peer, npri_shared_bytes(request->key), pid)) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
+        return;
+    }
+    if (claim->release) {
+        claim->pid_size = (uint32_t)pid.size;
+        memcpy(claim->pid, pid.data, pid.size);
+    }
+    npri_lead_set_busy(lead);
+    npri_request_wait_for_lead(core, request, lead);
+}
+
+static void decide_on_lead(struct npri_core *core,
+                           struct npri_request *request,
+                           struct npri_lead *lead)
+{
+    const struct npri_claim *claim = request->claim;
+    struct npri_activation living;
+
+    if (lead->set->peer == claim->peer && !claim->release && !claim->keep) {
+        grant(core, request); /* The host itself puts another over it. */
+        return;
+    }
+    if (lead->busy) {
+        npri_request_wait_for_lead(core, request, lead);
+        return;
+    }
+    living = npri_lead_activation(lead);
+    if (claim->release && claim->pid_size > 0 && !npri_claim_is_of(claim, living.pid)) {
+        npri_claim_succeed(core, request, &living); /* Another has come since: that is not meant. */
+    } else if (!claim->release && npri_claim_is_of(claim, living.pid)) {
+        if (lead->set->peer == claim->peer) {
+            npri_claim_tell_claimed(core, request,
+                                    living.token); /* It may have missed our first word. */
+        } else {
+            npri_claim_succeed(core, request, &living);
+        }
+    } else if (claim->keep) {
+        npri_claim_refuse_taken(core, request, &living);
+    } else if (!npri_views_agreed(core)) {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    } else {
+        drop_lead(core, request, lead);
+    }
+}
+
+/* False: there is none. */
+static bool decide_on_own(struct npri_core *core, struct npri_request *request)
+{
+    const struct npr_bytes key = npri_shared_bytes(request->key);
+    const struct npri_claim *claim = request->claim;
+    struct npri_activation own;
+
+    if (!npri_directory_find(&core->directory, key, &own)) {
+        return false;
+    }
+    if (claim->release) {
+        if (claim->pid_size == 0) { /* else another has come since */
+            (void)npri_directory_remove(&core->directory, key);
+        }
+        npri_claim_succeed(core, request, &own);
+    } else if (npri_claim_is_of(claim, own.pid)) {
+        npri_claim_succeed(core, request, &own);
+    } else if (claim->keep) {
+        npri_claim_refuse_taken(core, request, &own);
+    } else {
+        grant(core, request);
+    }
+    return true;
+}
+
+/* Whether all that may have the key have told, or were asked in this epoch. */
+static bool is_known(const struct npri_core *core, const struct npri_claim *claim)
+{
+    return NPRI_FAULT(CLAIM_UNASKED) || npri_leads_know_all(core) ||
+           (claim->looked && claim->epoch == npri_views_epoch(core));
+}
+
+void npri_claim_decide(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_claim *claim = request->claim;
+    struct npri_lead *lead = npri_lead_find(core, npri_shared_bytes(request->key));
+    const struct npri_activation nothing = {0};
+
+    if (decide_on_own(core, request)) {
+        return;
+    }
+    if (npri_start_find(core, request->key) != NULL && (claim->keep || claim->peer != NULL)) {
+        npri_start_wait(core, request); /* What is put over it here is put at once. */
+    } else if (lead != NULL) {
+        decide_on_lead(core, request, lead);
+    } else if (claim->release) {
+        npri_claim_succeed(core, request, &nothing);
+    } else if (npri_members_settling(core) && !request->held_enough) {
+        npri_request_hold(core, request, NPRI_HOLD_SETTLING);
+    } else if (!npri_views_agreed(core)) {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    } else if (is_known(core, claim) || (!claim->keep && npri_leads_settled(core))) {
+        grant(core, request); /* An original's entry cannot be taken from it. */
+    } else {
+        claim->epoch = npri_views_epoch(core);
+        npri_request_look(core, request, NULL, NPRI_LOOKUP_UNMARKED);
+    }
+}
+
+/* ---- A peer's claims. */
+
+void npri_claim_route_of_peer(struct npri_core *core, struct npri_request *request)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    if (!npri_views_agreed(core) || !npri_views_same(core, request->claim->peer)) {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT); /* With the asker, too. */
+    } else if (owner == NULL || !owner->self) {
+        npri_claim_tell_unclaimed(core, request->claim, "moved", (struct npr_bytes){0});
+        npri_request_end(core, request);
+    } else {
+        npri_claim_decide(core, request);
+    }
+}
+
+void npri_claims_on_peer_epoch(struct npri_core *core, struct npri_peer *peer)
+{
+    struct npri_link *at;
+
+    while ((at = npri_list_take(&peer->lending.claims)) != NULL) {
+        npri_request_end(core, NPRI_CONTAINER_OF(at, struct npri_claim, of_peer)->request);
+    }
+}
+
+/* Takes `claim`, which may be NULL for lack of memory, over as one of the peer's. */
+static bool accept(struct npri_core *core,
+                   struct npri_peer *peer,
+                   struct npri_claim *claim,
+                   struct npr_term key,
+                   uint64_t timeout_ms)
+{
+    struct npri_core_event event = {.kind = NPRI_EVENT_REGISTER, .key = key};
+
+    if (claim == NULL) {
+        core->out_of_memory = true;
+        return true;
+    }
+    claim->peer = peer;
+    npri_list_append(&peer->lending.claims, &claim->of_peer);
+    timeout_ms = timeout_ms < NPRI_CLAIM_MS_MAX ? timeout_ms : NPRI_CLAIM_MS_MAX;
+    event.deadline_ns = npri_time_after(core, timeout_ms * UINT64_C(1000000));
+    core->out_of_memory |= npri_request_accept_claim(core, &event, claim) != NPR_OK;
+    return true;
+}
+
+bool npri_claim_on_told_claim(struct npri_core *core,
+                              struct npri_peer *peer,
+                              const struct npr_term *elements)
+{
+    const bool keep = npr_term_is_atom(elements[3], "true");
+    struct npri_claim *claim;
+    struct npr_bytes key;
+    struct npr_term pid;
+    uint64_t timeout_ms;
+    uint64_t ref;
+
+    if ((!keep && !npr_term_is_atom(elements[3], "false")) ||
+        !npr_term_get_uint64(elements[0], &ref) || !npri_core_normal_key(core, elements[1], &key) ||
+        !npri_core_normal_pid(core, elements[2], &pid) ||
+        !npr_term_get_uint64(elements[4], &timeout_ms)) {
+        return false;
+    }
+    claim = npri_claim_create(pid, keep);
+    if (claim != NULL) {
+        claim->peer_ref = ref;
+    }
+    return accept(core, peer, claim, elements[1], timeout_ms);
+}
+
+bool npri_claim_on_told_release(struct npri_core *core,
+                                struct npri_peer *peer,
+                                const struct npr_term *elements)
+{
+    struct npri_claim *claim;
+    struct npr_bytes key;
+    uint64_t timeout_ms;
+    uint64_t ref;
+
+    if (!npr_term_get_uint64(elements[0], &ref) || !npri_core_normal_key(core, elements[1], &key) ||
+        !npr_term_get_uint64(elements[2], &timeout_ms)) {
+        return false;
+    }
+    claim = npri_claim_create((struct npr_term){0}, false);
+    if (claim != NULL) {
+        claim->peer_ref = ref;
+    }
+    return accept(core, peer, claim, elements[1], timeout_ms);
+}

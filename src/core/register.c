@@ -1,0 +1,306 @@
+#include "core/register.h"
+
+#include "core/native.h"
+#include "core/state.h"
+#include "term/write.h"
+
+npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_event *event)
+{
+    const bool registers = event->kind == NPRI_EVENT_REGISTER;
+    struct npr_term pid = {0};
+    struct npri_claim *claim;
+
+    if (registers && !npri_core_normal_pid(core, event->term, &pid)) {
+        return npri_request_refuse(core, event, NPR_EINVAL, "not a pid");
+    }
+    if (registers && !core->options.member) {
+        return npri_request_refuse(core, event, NPR_EINVAL, "a client holds no entries");
+    }
+    claim = npri_claim_create(pid, event->keep);
+    return claim == NULL ? NPR_ENOMEM : npri_request_accept_claim(core, event, claim);
+}
+
+/* ---- Asking the owner. */
+
+static void ask(struct npri_core *core, struct npri_request *request, struct npri_peer *owner)
+{
+    struct npri_claim *claim = request->claim;
+    const uint64_t left_ns = request->deadline_ns - core->now_ns;
+    const uint64_t ref = core->claims_begun + 1;
+    struct npri_buffer *message =
+        npri_tell_begin(core, claim->release ? 4 : 6, claim->release ? "release" : "claim");
+
+    npri_put_uint(message, ref);
+    npri_put_bytes(message, npri_shared_bytes(request->key));
+    if (!claim->release) {
+        npri_put_term(message, npri_claim_pid(claim));
+        npri_put_atom(message, claim->keep ? "true" : "false");
+    }
+    npri_put_uint(message, left_ns / UINT64_C(1000000));
+    if (!npri_tell_end(core, owner)) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM,
+                                   npr_bytes_of("no memory to ask the key's owner"));
+        return;
+    }
+    core->claims_begun = ref;
+    claim->ref = ref;
+    claim->owner = owner;
+    claim->epoch = npri_views_epoch(core);
+    npri_map_insert(&core->claims, &claim->node, npri_bytes(&claim->ref, sizeof(claim->ref)));
+    npri_request_wait_for_owner(core, request);
+}
+
+/* What this node decides alone: what is its own already, and keys that no native node owns.  False:
+ * the owner is to be asked. */
+static bool decide_here(struct npri_core *core,
+                        struct npri_request *request,
+                        const struct npri_peer *owner)
+{
+    const struct npr_bytes key = npri_shared_bytes(request->key);
+    const struct npri_claim *claim = request->claim;
+    const struct npri_activation nothing = {0};
+    struct npri_activation own;
+    const bool is_here = npri_directory_find(&core->directory, key, &own);
+
+    if (claim->release && (is_here || npri_start_restarting(core, key) != NULL)) {
+        (void)npri_directory_remove(&core->directory, key);
+        npri_start_cancel_restart(core, key);
+        npri_claim_succeed(core, request, &nothing);
+    } else if (is_here && npri_claim_is_of(claim, own.pid)) {
+        npri_claim_succeed(core, request, &own);
+    } else if (is_here && claim->keep) {
+        npri_claim_refuse_taken(core, request, &own);
+    } else if (!is_here && claim->keep && npri_start_is_under_way(core, key)) {
+        npri_start_wait(core, request);
+    } else if (owner != NULL && (owner->self || owner->native)) {
+        return false;
+    } else if (claim->release) {
+        npri_claim_succeed(core, request, &nothing);
+    } else if (owner == NULL) {
+        npri_request_fail_ownerless(core, request);
+    } else {
+        npri_claim_put_own(core, request,
+                           0); /* Among originals a registration is its node's own affair. */
+    }
+    return true;
+}
+
+static void route_own(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    if (decide_here(core, request, owner)) {
+        return;
+    }
+    if (owner->self) {
+        npri_claim_decide(core, request);
+    } else if (owner->said.epoch != npri_views_epoch(core)) {
+        /* It would take it for a claim of the epoch before, and forget it with the news. */
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    } else {
+        ask(core, request, owner);
+    }
+}
+
+/* While it is decided no thread of the program may begin to start the key by itself; who has begun
+ * is waited for. */
+void npri_claim_route(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_shared *key = npri_shared_acquire(request->key);
+
+    (void)npri_mark_raise(core, npri_shared_bytes(key));
+    npri_start_meet(core, key);
+    if (npri_start_is_grabbed(core, key)) {
+        npri_start_wait(core, request);
+    } else if (request->claim->peer == NULL) {
+        route_own(core, request);
+    } else {
+        npri_claim_route_of_peer(core, request);
+    }
+    npri_mark_lower(core, npri_shared_bytes(key));
+    npri_shared_release(key);
+}
+
+void npri_claim_on_looked(struct npri_core *core, struct npri_request *request)
+{
+    request->claim->looked = true;
+    npri_claim_route(core, request);
+}
+
+void npri_claims_on_view(struct npri_core *core)
+{
+    struct npri_link waiting;
+
+    npri_list_init(&waiting);
+    npri_list_splice(&waiting, &core->claiming);
+    NPRI_LIST_FOREACH (at, &waiting) {
+        npri_claim_forget_owner(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting)->claim);
+    }
+    npri_requests_route_all(core, &waiting);
+}
+
+void npri_claims_on_owner_lost(struct npri_core *core, const struct npri_peer *owner)
+{
+    struct npri_link *next;
+
+    for (struct npri_link *at = core->claiming.next; at != &core->claiming; at = next) {
+        struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
+
+        next = at->next;
+        if (request->claim->owner == owner) {
+            npri_claim_forget_owner(core, request->claim);
+            npri_list_remove(at);
+            npri_request_hold(core, request, NPRI_HOLD_RETRY);
+        }
+    }
+}
+
+/* ---- The owner's answers. */
+
+/* The claim that `peer` answers; NULL: late, repeated or unknown.  `*out` is its request, which
+ * waits no more. */
+static struct npri_claim *take_asked(struct npri_core *core,
+                                     const struct npri_peer *peer,
+                                     uint64_t ref)
+{
+    struct npri_map_node *at = npri_map_find(&core->claims, npri_bytes(&ref, sizeof(ref)));
+    struct npri_claim *claim = at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_claim, node);
+
+    if (claim == NULL || claim->owner != peer) {
+        return NULL;
+    }
+    npri_claim_forget_owner(core, claim);
+    npri_list_remove(&claim->request->waiting);
+    return claim;
+}
+
+/* The claim of that key and pid that is with its owner, or NULL. */
+static struct npri_claim *find_claiming(const struct npri_core *core,
+                                        struct npr_bytes key,
+                                        struct npr_term pid)
+{
+    NPRI_LIST_FOREACH (at, &core->claiming) {
+        const struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
+
+        if (npri_bytes_equal(npri_shared_bytes(request->key), key) &&
+            npri_claim_is_of(request->claim, pid)) {
+            return request->claim;
+        }
+    }
+    return NULL;
+}
+
+/* The owner has consented to what nobody wants any more, and must not believe that it is here; but
+ * when the same is claimed anew, only what comes of that tells. */
+static void give_back(struct npri_core *core,
+                      struct npri_peer *owner,
+                      struct npr_bytes key,
+                      struct npr_term pid)
+{
+    struct npri_claim *anew = find_claiming(core, key, pid);
+
+    if (anew == NULL) {
+        npri_push_word(core, owner, key, pid);
+    } else {
+        anew->consented = true;
+    }
+}
+
+bool npri_claim_on_told_claimed(struct npri_core *core,
+                                struct npri_peer *peer,
+                                const struct npr_term *elements)
+{
+    struct npri_claim *claim;
+    struct npr_bytes key;
+    struct npr_term pid;
+    uint64_t token;
+    uint64_t ref;
+
+    if (!npr_term_get_uint64(elements[0], &ref) || !npri_core_normal_key(core, elements[1], &key) ||
+        !npri_core_normal_pid(core, elements[2], &pid) ||
+        !npr_term_get_uint64(elements[3], &token)) {
+        return false;
+    }
+    token = npri_token_on_seen(core, token);
+    claim = take_asked(core, peer, ref);
+    if (claim == NULL) {
+        give_back(core, peer, key, pid);
+        return true;
+    }
+    npri_claim_put_own(core, claim->request, token);
+    return true;
+}
+
+static bool lives_here(const struct npri_core *core, struct npr_term term)
+{
+    struct npr_pid pid;
+
+    return npr_term_get_pid(term, &pid) && npr_node_name_equal(&pid.node, &core->options.self);
+}
+
+bool npri_claim_on_told_taken(struct npri_core *core,
+                              struct npri_peer *peer,
+                              const struct npr_term *elements)
+{
+    struct npri_activation living;
+    struct npri_claim *claim;
+    uint64_t ref;
+
+    if (!npr_term_get_uint64(elements[0], &ref) ||
+        !npri_core_normal_pid(core, elements[1], &living.pid) ||
+        !npr_term_get_uint64(elements[2], &living.token)) {
+        return false;
+    }
+    living.token = npri_token_on_seen(core, living.token);
+    claim = take_asked(core, peer, ref);
+    if (claim != NULL && npri_claim_is_of(claim, living.pid) && lives_here(core, living.pid)) {
+        npri_claim_put_own(core, claim->request,
+                           living.token); /* By a consent that did not reach us. */
+    } else if (claim != NULL) {
+        npri_request_answer_claim(core, claim->request,
+                                  npri_claim_is_of(claim, living.pid) ? NPR_OK : NPR_EEXIST,
+                                  &living);
+    }
+    return true;
+}
+
+bool npri_claim_on_told_unclaimed(struct npri_core *core,
+                                  struct npri_peer *peer,
+                                  const struct npr_term *elements)
+{
+    struct npri_claim *claim;
+    struct npr_bytes text;
+    uint64_t ref;
+
+    if (!npr_term_get_uint64(elements[0], &ref) || !npr_term_get_binary(elements[2], &text)) {
+        return false;
+    }
+    claim = take_asked(core, peer, ref);
+    if (claim == NULL) {
+        return true;
+    }
+    if (npr_term_is_atom(elements[1], "moved")) {
+        npri_request_hold(core, claim->request, NPRI_HOLD_RETRY);
+    } else {
+        npri_request_answer_failed(core, claim->request, npri_claim_read_status(elements[1]), text);
+    }
+    return true;
+}
+
+bool npri_claim_on_told_released(struct npri_core *core,
+                                 struct npri_peer *peer,
+                                 const struct npr_term *elements)
+{
+    const struct npri_activation nothing = {0};
+    struct npri_claim *claim;
+    uint64_t ref;
+
+    if (!npr_term_get_uint64(elements[0], &ref)) {
+        return false;
+    }
+    claim = take_asked(core, peer, ref);
+    if (claim != NULL) {
+        npri_request_answer_claim(core, claim->request, NPR_OK, &nothing);
+    }
+    return true;
+}
