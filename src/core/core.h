@@ -30,9 +30,11 @@
  *     conflicts  which of two processes keeps a key                      (core/conflicts.h)
  *     lookup     ask the owner, then the rest in parallel                (core/lookup.h)
  *     start      one start in flight per key, by its agreed owner        (core/start.h)
+ *     starts     the table of those, and who waits for them              (core/starts.h)
  *     restart    processes that are started again in their place         (core/restart.h)
  *     token      numbers that grow with every activation of a key        (core/token.h)
  *     grant      what threads of the program may do by themselves        (core/grant.h)
+ *     grabbed    what they have begun to start                           (core/grabbed.h)
  *     watch      who is told of which entries                            (core/watch.h)
  *     drain      a node that leaves, and hands its keys over             (core/drain.h)
  * What native nodes tell each other is taken apart in core/native.h; core.c stays pure dispatch. */

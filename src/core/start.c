@@ -1,249 +1,7 @@
 #include "core/start.h"
 
-#include "base/alloc.h"
-#include "base/assert.h"
 #include "core/faults.h"
 #include "core/state.h"
-
-static void end(struct npri_core *core, struct npri_start *start)
-{
-    NPRI_ASSERT(npri_list_empty(&start->waiting));
-    npri_lookup_stop(&start->lookup);
-    npri_timer_stop(core, &start->timer);
-    npri_map_remove(&core->starts, &start->node);
-    npri_mark_lower(core, npri_shared_bytes(start->key));
-    if (start->operation != NULL || start->restart != NULL) {
-        npri_push_on_idle(core, npri_shared_bytes(start->key));
-    }
-    npri_shared_release(start->key);
-    npri_shared_release(start->function);
-    npri_shared_release(start->caller);
-    npri_shared_release(start->state);
-    npri_restart_destroy(start->restart);
-    npri_takeover_failed(core, &start->taking,
-                         npr_bytes_of("its next owner has another process for it"));
-    npri_free(start);
-}
-
-/* It is gone, and who has waited is in `waiting`. */
-static void end_into(struct npri_core *core, struct npri_start *start, struct npri_link *waiting)
-{
-    npri_list_init(waiting);
-    npri_list_splice(waiting, &start->waiting);
-    end(core, start);
-}
-
-/* Each finds its way anew: the key may be another node's by now. */
-static void end_routed(struct npri_core *core, struct npri_start *start)
-{
-    struct npri_link waiting;
-
-    end_into(core, start, &waiting);
-    npri_requests_route_all(core, &waiting);
-}
-
-static void end_with_pid(struct npri_core *core,
-                         struct npri_start *start,
-                         const struct npri_activation *activation,
-                         bool started)
-{
-    if (npri_views_stalled(core)) {
-        end_routed(core, start); /* It may not be the one that keeps the key. */
-        return;
-    }
-    if (!started) {
-        NPRI_LIST_FOREACH (at, &start->waiting) {
-            NPRI_CONTAINER_OF(at, struct npri_request, waiting)->initiator = false;
-        }
-    }
-    npri_requests_answer_all(core, &start->waiting, activation);
-    end(core, start);
-}
-
-static void end_failed(struct npri_core *core,
-                       struct npri_start *start,
-                       npr_status status,
-                       struct npr_bytes text)
-{
-    struct npri_link waiting;
-
-    npri_takeover_failed(core, &start->taking, text);
-    end_into(core, start, &waiting);
-    npri_requests_fail_all(core, &waiting, status, text);
-}
-
-/* Some node could not say whether it has it: soon again. */
-static void end_held(struct npri_core *core, struct npri_start *start)
-{
-    struct npri_link waiting;
-
-    end_into(core, start, &waiting);
-    npri_requests_hold_all(core, &waiting);
-}
-
-/* A restart that comes to nothing: who would have been content to find the process finds none. */
-static void end_given_up(struct npri_core *core,
-                         struct npri_start *start,
-                         npr_status status,
-                         struct npr_bytes text)
-{
-    struct npri_link waiting;
-    struct npri_link claims;
-    struct npri_link *at;
-
-    npri_list_init(&claims);
-    end_into(core, start, &waiting);
-    while ((at = npri_list_take(&waiting)) != NULL) {
-        struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
-
-        if (request->claim != NULL) {
-            npri_list_append(&claims, at);
-        } else if (request->function == NULL && status == NPR_EREFUSED) {
-            npri_request_answer_failed(core, request, NPR_ENOTFOUND,
-                                       npr_bytes_of("its process could not be restarted"));
-        } else {
-            npri_request_answer_failed(core, request, status, text);
-        }
-    }
-    npri_requests_route_all(core, &claims);
-}
-
-static void give_up(struct npri_core *core,
-                    struct npri_start *start,
-                    npr_status status,
-                    struct npr_bytes text)
-{
-    if (start->restart == NULL) {
-        end_failed(core, start, status, text);
-        return;
-    }
-    if (!core->closing) {
-        npri_restart_log_end(core, start->restart, npri_shared_term(start->key), text);
-    }
-    end_given_up(core, start, status, text);
-}
-
-struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key)
-{
-    struct npri_map_node *at = npri_map_find(&core->starts, npri_shared_bytes(key));
-
-    return at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_start, node);
-}
-
-static struct npri_start *create(struct npri_core *core,
-                                 struct npri_shared *key,
-                                 struct npri_shared *function,
-                                 struct npri_shared *caller)
-{
-    struct npri_start *start = npri_alloc_zeroed(1, sizeof(*start));
-
-    if (start == NULL) {
-        return NULL;
-    }
-    start->key = npri_shared_acquire(key);
-    start->function = npri_shared_acquire(function);
-    start->caller = npri_shared_acquire(caller);
-    start->lookup.start = start;
-    start->timer.kind = NPRI_TIMER_START;
-    npri_list_init(&start->waiting);
-    npri_map_insert(&core->starts, &start->node, npri_shared_bytes(start->key));
-    (void)npri_mark_raise(core, npri_shared_bytes(start->key));
-    return start;
-}
-
-/* ---- What threads of the program start by themselves (core/grant.h). */
-
-/* `start` is new, or has not begun.  False: no memory. */
-static bool adopt(struct npri_core *core,
-                  struct npri_start *start,
-                  const struct npri_grabbed *grabbed)
-{
-    const struct npri_core_grabs *grabs = core->options.grabs;
-    struct npri_effect *discard = npri_effect_create(NPRI_EFFECT_DISCARD, NPRI_PID_BYTES_MAX);
-    struct npri_shared *function =
-        npri_shared_create(npri_bytes(grabbed->function.data, grabbed->function.size));
-
-    if (discard != NULL && function != NULL) {
-        start->operation = npri_operation_note(core, NPRI_OPERATION_START, NULL);
-    }
-    if (start->operation == NULL) {
-        core->out_of_memory = true;
-        npri_effect_destroy(discard);
-        npri_shared_release(function);
-        return false;
-    }
-    npri_shared_release(start->function);
-    start->function = function;
-    start->token = grabbed->token;
-    npri_token_look(core);
-    start->grabbed = true;
-    start->operation->start = start;
-    start->operation->discard = discard;
-    grabs->adopt(grabs->user, npri_shared_bytes(start->key), start->operation->number);
-    return true;
-}
-
-bool npri_start_is_grabbed(const struct npri_core *core, const struct npri_shared *key)
-{
-    const struct npri_start *start = npri_start_find(core, key);
-
-    return start != NULL && start->grabbed;
-}
-
-static bool find_grab(const struct npri_core *core,
-                      const struct npri_shared *key,
-                      struct npri_grabbed *out)
-{
-    const struct npri_core_grabs *grabs = core->options.grabs;
-
-    return grabs != NULL && grabs->find(grabs->user, npri_shared_bytes(key), out);
-}
-
-void npri_start_meet(struct npri_core *core, struct npri_shared *key)
-{
-    struct npri_grabbed grabbed;
-    struct npri_start *start;
-
-    /* One that there is has marked the key before it looked. */
-    if (npri_start_find(core, key) != NULL || !find_grab(core, key, &grabbed)) {
-        return;
-    }
-    start = create(core, key, NULL, NULL);
-    if (start == NULL) {
-        core->out_of_memory = true;
-    } else if (!adopt(core, start, &grabbed)) {
-        end(core, start);
-    }
-}
-
-struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes key)
-{
-    struct npri_shared *shared = npri_shared_create(key);
-
-    if (shared != NULL) {
-        (void)npri_mark_raise(core, npri_shared_bytes(shared));
-        npri_start_meet(core, shared);
-    }
-    return shared;
-}
-
-void npri_start_open(struct npri_core *core, struct npri_shared *key)
-{
-    npri_mark_lower(core, npri_shared_bytes(key));
-    npri_shared_release(key);
-}
-
-void npri_start_on_grabbed(struct npri_core *core, const struct npri_core_event *event)
-{
-    struct npri_shared *key = npri_shared_create(npri_bytes(event->key.data, event->key.size));
-
-    if (key == NULL) {
-        core->out_of_memory = true;
-        return;
-    }
-    npri_start_meet(core, key);
-    npri_shared_release(key);
-}
 
 /* ---- Starting. */
 
@@ -254,20 +12,11 @@ static void look(struct npri_core *core, struct npri_start *start)
         return;
     }
     if (npri_lookup_begin(core, &start->lookup, start->key, NULL, NPRI_LOOKUP_UNMARKED) != NPR_OK) {
-        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+        npri_start_end_failed(core, start, NPR_ENOMEM,
+                              npr_bytes_of("no memory to ask the other nodes"));
     } else if (!npri_lookup_runs(&start->lookup)) {
         npri_start_on_looked(core, start, NULL);
     }
-}
-
-void npri_start_wait(struct npri_core *core, struct npri_request *request)
-{
-    struct npri_start *start = npri_start_find(core, request->key);
-
-    NPRI_ASSERT(start != NULL);
-    request->initiator = false;
-    request->state = NPRI_REQUEST_STARTING;
-    npri_list_append(&start->waiting, &request->waiting);
 }
 
 void npri_start_join(struct npri_core *core, struct npri_request *request)
@@ -279,7 +28,7 @@ void npri_start_join(struct npri_core *core, struct npri_request *request)
         npri_start_wait(core, request);
         return;
     }
-    start = create(core, request->key, request->function, request->caller);
+    start = npri_start_create(core, request->key, request->function, request->caller);
     if (start == NULL) {
         npri_request_answer_failed(core, request, NPR_ENOMEM,
                                    npr_bytes_of("no memory to start it"));
@@ -289,21 +38,14 @@ void npri_start_join(struct npri_core *core, struct npri_request *request)
     request->initiator = true;
     request->state = NPRI_REQUEST_STARTING;
     npri_list_append(&start->waiting, &request->waiting);
-    if (!find_grab(core, start->key, &grabbed)) { /* now that it is marked */
+    if (!npri_start_find_grab(core, start->key, &grabbed)) { /* now that it is marked */
         look(core, start);
         return;
     }
     request->initiator = false;
-    if (!adopt(core, start, &grabbed)) {
-        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
+    if (!npri_start_adopt(core, start, &grabbed)) {
+        npri_start_end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
     }
-}
-
-bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key)
-{
-    struct npri_map_node *at = npri_map_find(&core->starts, key);
-
-    return at != NULL && NPRI_CONTAINER_OF(at, struct npri_start, node)->operation != NULL;
 }
 
 /* What was looked at before counts no more: neither for those of our keys, nor for those that are
@@ -320,7 +62,7 @@ void npri_starts_look_again(struct npri_core *core)
         next = at->next;
         if (start->operation == NULL) {
             npri_list_splice(&again, &start->waiting);
-            end(core, start);
+            npri_start_end(core, start);
         }
     }
     npri_requests_route_all(core, &again);
@@ -346,7 +88,7 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
     start->operation = npri_operation_begin(core, NPRI_OPERATION_START, NULL, effect);
     if (start->operation == NULL) {
         npri_effect_destroy(discard);
-        give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
+        npri_start_give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
         return;
     }
     start->operation->start = start;
@@ -379,21 +121,23 @@ void npri_start_on_looked(struct npri_core *core,
     struct npri_text why = {0};
 
     if (found != NULL) {
-        end_with_pid(core, start, found, false);
+        npri_start_end_with_pid(core, start, found, false);
     } else if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
-        end_with_pid(core, start, &own, false);
+        npri_start_end_with_pid(core, start, &own, false);
     } else if (start->lookup.no_memory) {
-        end_failed(core, start, NPR_ENOMEM, npr_bytes_of("no memory to ask the other nodes"));
+        npri_start_end_failed(core, start, NPR_ENOMEM,
+                              npr_bytes_of("no memory to ask the other nodes"));
     } else if (npri_list_empty(&start->waiting)) {
-        end(core, start); /* All who wanted it have given up before anything was started. */
+        npri_start_end(core,
+                       start); /* All who wanted it have given up before anything was started. */
     } else if (start->lookup.unsure || start->lookup.broken) {
-        end_held(core, start);
+        npri_start_end_held(core, start);
     } else if (may_start(core, start, &why)) {
         begin_operation(core, start);
     } else if (why.size > 0) {
-        end_failed(core, start, NPR_EREFUSED, npri_text_bytes(&why));
+        npri_start_end_failed(core, start, NPR_EREFUSED, npri_text_bytes(&why));
     } else {
-        end_routed(core, start);
+        npri_start_end_routed(core, start);
     }
 }
 
@@ -408,21 +152,13 @@ static void discard(struct npri_core *core, struct npri_operation *operation, st
 
 /* ---- Restarts. */
 
-struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key)
-{
-    struct npri_map_node *at = npri_map_find(&core->starts, key);
-    struct npri_start *start = at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_start, node);
-
-    return start == NULL || start->restart == NULL ? NULL : start;
-}
-
 void npri_start_again(struct npri_core *core, struct npri_restart *restart, struct npr_term key)
 {
     struct npri_shared *shared = npri_shared_create(npri_bytes(key.data, key.size));
     struct npri_start *start = NULL;
 
     if (shared != NULL && npri_start_find(core, shared) == NULL) {
-        start = create(core, shared, restart->function, NULL);
+        start = npri_start_create(core, shared, restart->function, NULL);
     }
     npri_shared_release(shared);
     if (start == NULL) {
@@ -459,7 +195,7 @@ void npri_start_take_over(struct npri_core *core,
     struct npri_start *start = NULL;
 
     if (shared != NULL && starts != NULL && handed != NULL) {
-        start = create(core, shared, starts, NULL);
+        start = npri_start_create(core, shared, starts, NULL);
     }
     npri_shared_release(shared);
     npri_shared_release(starts);
@@ -483,7 +219,7 @@ void npri_start_cancel_restart(struct npri_core *core, struct npr_bytes key)
         return;
     }
     start->operation->start = NULL; /* what comes of it is discarded */
-    end_into(core, start, &waiting);
+    npri_start_end_into(core, start, &waiting);
     npri_requests_route_all(core, &waiting);
 }
 
@@ -497,12 +233,12 @@ static void on_restart_failed(struct npri_core *core,
     struct npri_text why = {0};
 
     if (npri_directory_find(&core->directory, npri_shared_bytes(start->key), &own)) {
-        end_with_pid(core, start, &own, false); /* somebody else was registered */
+        npri_start_end_with_pid(core, start, &own, false); /* somebody else was registered */
     } else if (!npri_quorum_permits(core, &why)) {
-        give_up(core, start, NPR_EREFUSED, npri_text_bytes(&why));
+        npri_start_give_up(core, start, NPR_EREFUSED, npri_text_bytes(&why));
     } else if (core->closing || status == NPR_ECLOSED ||
                !npri_restart_admit(start->restart, core->now_ns)) {
-        give_up(core, start, status, text);
+        npri_start_give_up(core, start, status, text);
     } else {
         begin_operation(core, start);
     }
@@ -523,7 +259,7 @@ static void on_failed(struct npri_core *core,
                                                     : npr_status_text(event->status));
     }
     if (start->restart == NULL) {
-        end_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
+        npri_start_end_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
     } else {
         on_restart_failed(core, start, passes ? event->status : NPR_EREFUSED, text);
     }
@@ -564,19 +300,19 @@ static void on_alive(struct npri_core *core,
     lead = npri_lead_find(core, key);
     if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
         discard(core, operation, pid);
-        end_with_pid(core, start, &own, false);
+        npri_start_end_with_pid(core, start, &own, false);
     } else if (start->overtaken && !npri_directory_find(&core->directory, key, &own)) {
         discard(core, operation, pid);
-        end_routed(core, start);
+        npri_start_end_routed(core, start);
     } else if (lead != NULL && !lead->busy) {
         own = npri_lead_activation(lead);
         discard(core, operation, pid);
-        end_with_pid(core, start, &own, false);
+        npri_start_end_with_pid(core, start, &own, false);
     } else if (take_restart(start, &event->rule, &restart) &&
                npri_directory_put(&core->directory, key, &started, restart) == NPR_OK) {
         (void)npri_directory_find(&core->directory, key, &own);
         npri_takeover_done(core, &start->taking, &own);
-        end_with_pid(core, start, &own, true);
+        npri_start_end_with_pid(core, start, &own, true);
     } else {
         discard(core, operation, pid);
         if (again) {
@@ -584,7 +320,7 @@ static void on_alive(struct npri_core *core,
         } else {
             npri_restart_destroy(restart);
         }
-        give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));
+        npri_start_give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory for the entry"));
     }
 }
 
@@ -613,14 +349,5 @@ void npri_start_on_started(struct npri_core *core, const struct npri_core_event 
 void npri_start_on_time(struct npri_core *core, struct npri_start *start)
 {
     start->operation->start = NULL;
-    give_up(core, start, NPR_ETIMEDOUT, npr_bytes_of("the start never ended"));
-}
-
-void npri_starts_fini(struct npri_core *core)
-{
-    struct npri_map_node *at;
-
-    while ((at = npri_map_first(&core->starts)) != NULL) {
-        end(core, NPRI_CONTAINER_OF(at, struct npri_start, node));
-    }
+    npri_start_give_up(core, start, NPR_ETIMEDOUT, npr_bytes_of("the start never ended"));
 }

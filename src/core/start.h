@@ -21,67 +21,22 @@
  * that only look as well.
  *
  * The start outlives the requests that wait for it: a process that came too late for all of them
- * lives, and has its entry. */
+ * lives, and has its entry.
+ *
+ * core/starts.h has the table of those in flight; core/grabbed.h those that threads of the program
+ * begin by themselves. */
 #ifndef NPRI_CORE_START_H
 #define NPRI_CORE_START_H
 
-#include "base/limits.h"
-#include "base/map.h"
-#include "core/drain.h"
-#include "core/lookup.h"
-#include "core/operations.h"
-
-struct npri_request;
-
-struct npri_start {
-    struct npri_map_node node; /* by `key` */
-    struct npri_shared *key;
-    struct npri_shared *function;
-    struct npri_shared *caller;
-    uint64_t deadline_ns;         /* of the request that began it */
-    uint64_t token;               /* of the activation that it makes; meaningful once STARTING */
-    struct npri_restart *restart; /* NULL unless this is a restart */
-    bool overtaken;               /* an entry was put under the key meanwhile */
-    struct npri_shared *state;    /* what its predecessor has handed over, or NULL; */
-    struct npri_taking taking;    /* and who has, to be told what comes of it */
-    struct npri_link waiting;
-    struct npri_lookup lookup;
-    struct npri_operation *operation; /* NULL while LOOKING */
-    bool grabbed;                     /* a thread of the program does it (core/grant.h) */
-    struct npri_timer timer;
-};
-
-struct npri_start *npri_start_find(const struct npri_core *core, const struct npri_shared *key);
+#include "core/starts.h"
 
 /* `request` waits for the start that is in flight for its key, or begins one: this node is the
  * agreed owner. */
 void npri_start_join(struct npri_core *core, struct npri_request *request);
 
-/* It waits for the one that is in flight. */
-void npri_start_wait(struct npri_core *core, struct npri_request *request);
-
-/* Whether a process is being started for the key, here and now: no look around any more. */
-bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key);
-
-/* Whether a thread of the program does that: it may have been answered already. */
-bool npri_start_is_grabbed(const struct npri_core *core, const struct npri_shared *key);
-
 /* The view, or what some node holds, is another: starts that are LOOKING begin anew, if the key is
  * ours still. */
 void npri_starts_look_again(struct npri_core *core);
-
-/* A thread of the program may be starting the key by itself: then that is a start in flight from
- * here on, like any other. */
-void npri_start_meet(struct npri_core *core, struct npri_shared *key);
-void npri_start_on_grabbed(struct npri_core *core, const struct npri_core_event *event);
-
-/* From here on none may begin to, until the key is opened again; who has begun is met.  A copy of
- * the key; NULL: no memory. */
-struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes key);
-void npri_start_open(struct npri_core *core, struct npri_shared *key);
-
-/* The restart that is in flight for a key in normal form, or NULL. */
-struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key);
 
 /* The process of that key has ended: it is started again.  Takes `restart` over; without memory the
  * key is let go, with a line in the log. */
@@ -106,7 +61,5 @@ void npri_start_on_looked(struct npri_core *core,
                           const struct npri_activation *found);
 void npri_start_on_started(struct npri_core *core, const struct npri_core_event *event);
 void npri_start_on_time(struct npri_core *core, struct npri_start *start);
-
-void npri_starts_fini(struct npri_core *core);
 
 #endif /* NPRI_CORE_START_H */
