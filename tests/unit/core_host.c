@@ -665,6 +665,14 @@ void host_mark(struct core_host *host, const char *names)
     }
 }
 
+void host_init_settled(struct core_host *host, const char *names)
+{
+    host_init(host);
+    host_with_natives(host, names);
+    host_mark(host, names);
+    host_forget_trace(host);
+}
+
 static struct npr_bytes bytes_of(struct npr_term term)
 {
     return (struct npr_bytes){.data = term.data, .size = term.size};

@@ -112,6 +112,9 @@ void host_pass(struct core_host *host, uint64_t ns);
 void host_with_originals(struct core_host *host, const char *names);
 void host_with_natives(struct core_host *host, const char *names);
 
+/* Node "a", and native peers that have told that they hold nothing of ours. */
+void host_init_settled(struct core_host *host, const char *names);
+
 /* The trace since the last check is exactly `lines`, each ended with a newline. */
 void check_trace(struct core_host *host, const char *lines, const char *file, int line);
 #define CHECK_TRACE(host, lines) check_trace((host), (lines), __FILE__, __LINE__)

@@ -1,0 +1,52 @@
+/* core/native.h: what is no message of a native node. */
+#include "core_host.h"
+
+#include <string.h>
+
+#include "support/check.h"
+
+/* A message that is none ends the connection, with one line. */
+static void nonsense_ends_the_connection(void **state)
+{
+    static const char *const messages[] = {
+        "{push,7,x,[]}",
+        "{push,7,1,nolist}",
+        "{push,7,1,[{ka,b,1}]}",
+        "{push,7,1,[ka]}",
+        "{busy,7,1}",
+        "{free,7,1,ka,here}",
+        "{marker,7}",
+        "{unsure,x,1}",
+        "{pushed,ka}",
+        "{claim,1,ka,b,true,1}",
+        "{claim,1,ka,<b@h.1.0>,maybe,1}",
+        "{claimed,1,ka,<b@h.1.0>,x}",
+        "{taken,1,x,2}",
+        "{unclaimed,1,moved,x}",
+        "{release,x,ka,1}",
+        "{released,x}",
+        "{drop,ka,x}",
+        "{conflict,ka,<b@h.1.0>,1,x,2}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        struct core_host host;
+
+        host_init_settled(&host, "b");
+        host_told(&host, "b", messages[i]);
+        if (strstr(host.trace, "DISCONNECT b") == NULL) {
+            fail_msg("%s", messages[i]);
+        }
+        host_fini(&host);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nonsense_ends_the_connection),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
