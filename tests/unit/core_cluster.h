@@ -58,7 +58,7 @@ void cluster_pause(struct cluster *cluster, unsigned node, bool paused);
 /* A GET at `node`; returns its index.  Time-out 5 s. */
 unsigned cluster_get(struct cluster *cluster, unsigned node, unsigned key, bool starts);
 
-void cluster_kill_process(struct cluster *cluster, int process);
+void cluster_kill_process(struct cluster *cluster, int index);
 
 /* Everything that happens in the next `ns`. */
 void cluster_pass(struct cluster *cluster, uint64_t ns);
