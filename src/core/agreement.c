@@ -4,56 +4,49 @@
 #include "core/state.h"
 #include "term/write.h"
 
-const struct npri_peer *npri_agreement_find_awaited(const struct npri_core *core)
+bool npri_agreement_is_awaited(const struct npri_peer *peer)
 {
-    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+    return peer->mending || (peer->join && peer->settling && !peer->was_member);
+}
 
-        if (peer->mending || (peer->join && peer->settling && !peer->was_member)) {
-            return peer;
-        }
+/* Why a native member of the view has not agreed with us; NULL: it has. */
+static const char *dissent(const struct npri_core *core, const struct npri_peer *peer)
+{
+    const struct npri_told_view *told = &peer->told;
+
+    if (!told->is || told->view_hash != npri_views_hash(core)) {
+        return peer->manner_known && peer->otp != core->manner.otp
+                   ? " places keys as another release of Erlang does: all nodes need the same --otp"
+                   : " has another view of the cluster";
+    }
+    if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||
+        told->ack != core->views.epoch) {
+        return " has not acknowledged the view of this node";
     }
     return NULL;
 }
 
-/* The first native member of the view that has not agreed with us, and why not. */
-static const struct npri_peer *find_dissenter(const struct npri_core *core, const char **out_why)
+bool npri_agreement_dissents(const struct npri_core *core, const struct npri_peer *peer)
 {
-    const uint64_t hash = npri_views_hash(core);
+    return peer->in_view && !peer->self && peer->native && dissent(core, peer) != NULL;
+}
 
-    for (uint32_t i = 0; i < core->members.view_count; i++) {
-        const struct npri_peer *peer = core->members.view[i];
-        const struct npri_told_view *told = &peer->told;
+static bool has_dissenter(const struct npri_core *core)
+{
+    return core->tally.counts[NPRI_TALLY_DISSENTS] > 0;
+}
 
-        if (peer->self || !peer->native) {
-            continue;
-        }
-        if (!told->is || told->view_hash != hash) {
-            *out_why =
-                peer->manner_known && peer->otp != core->manner.otp
-                    ? " places keys as another release of Erlang does: all nodes need the same "
-                      "--otp"
-                    : " has another view of the cluster";
-            return peer;
-        }
-        if ((told->base != core->views.base && !NPRI_FAULT(BASE_NOT_SHARED)) ||
-            told->ack != core->views.epoch) {
-            *out_why = " has not acknowledged the view of this node";
-            return peer;
-        }
-    }
-    return NULL;
+static bool has_awaited(const struct npri_core *core)
+{
+    return core->tally.counts[NPRI_TALLY_AWAITED] > 0;
 }
 
 /* A node that meets others soon after it began, or was left alone. */
 static void look_joining(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
-    bool sees_natives = false;
+    const bool sees_natives = core->tally.counts[NPRI_TALLY_TELLING] > 0;
 
-    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        sees_natives |= npri_views_tells(core, NPRI_MAP_AT(at, struct npri_peer, node));
-    }
     if (!sees_natives || !views->alone) {
         views->joining = false;
     } else if (!views->saw_natives &&
@@ -66,13 +59,12 @@ static void look_joining(struct npri_core *core)
 static void look_stalled(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
-    const char *why;
 
     if (!views->stalled || views->fence != 0) {
         return;
     }
     if (core->now_ns - views->stalled_ns >= npri_views_patience_ns(core) ||
-        (find_dissenter(core, &why) == NULL && npri_agreement_find_awaited(core) == NULL)) {
+        (!has_dissenter(core) && !has_awaited(core))) {
         views->stalled = false;
     }
 }
@@ -126,24 +118,30 @@ static void look_hushed(struct npri_core *core)
 /* What others have asked us is true as soon as we are agreed: we have decided on what they told. */
 static void answer_probes(struct npri_core *core)
 {
-    for (uint32_t i = 0; core->views.agreed && i < core->members.view_count; i++) {
+    if (!core->views.agreed || !core->views.probed) {
+        return;
+    }
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
         struct npri_peer *peer = core->members.view[i];
 
         if (peer->probe_due != 0 && tell_epoch(core, peer, "probed", peer->probe_due)) {
             peer->probe_due = 0;
         }
     }
+    core->views.probed = false;
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        core->views.probed |= NPRI_MAP_AT(at, struct npri_peer, node)->probe_due != 0;
+    }
 }
 
 static void look_agreed(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
-    const char *why;
 
     look_joining(core);
     look_stalled(core);
     views->agreed = !views->changed && views->fence == 0 && !views->stalled && !views->joining &&
-                    npri_agreement_find_awaited(core) == NULL && find_dissenter(core, &why) == NULL;
+                    !has_awaited(core) && !has_dissenter(core);
     if (views->agreed) {
         views->unagreed_ns = 0;
     } else if (views->unagreed_ns == 0) {
@@ -176,11 +174,32 @@ bool npri_views_stalled(const struct npri_core *core)
     return core->views.stalled || core->views.hushed;
 }
 
+static const struct npri_peer *find_awaited(const struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (npri_agreement_is_awaited(peer)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static const struct npri_peer *find_dissenter(const struct npri_core *core)
+{
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        if (npri_agreement_dissents(core, core->members.view[i])) {
+            return core->members.view[i];
+        }
+    }
+    return NULL;
+}
+
 void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text)
 {
-    const char *why = NULL;
-    const struct npri_peer *awaited = npri_agreement_find_awaited(core);
-    const struct npri_peer *peer = find_dissenter(core, &why);
+    const struct npri_peer *awaited = find_awaited(core);
+    const struct npri_peer *peer = find_dissenter(core);
 
     if (awaited != NULL) {
         npri_text_add(text, "this node waits for ");
@@ -192,7 +211,7 @@ void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text
         npri_text_add(text, "this node is about to join others");
     } else if (peer != NULL) {
         npri_text_add_node(text, &peer->name);
-        npri_text_add(text, why);
+        npri_text_add(text, dissent(core, peer));
     } else {
         npri_text_add(text, "the view of this node has just changed");
     }
@@ -205,6 +224,7 @@ bool npri_views_on_told_probe(struct npri_core *core,
                               const struct npr_term *elements)
 {
     core->views.look = true;
+    core->views.probed = true;
     return npr_term_get_uint64(elements[0], &peer->probe_due);
 }
 

@@ -8,9 +8,12 @@
 
 #include "core/views.h"
 
-/* Whether somebody may be about to enter the view of whom others cannot know: a member that was cut
+/* Whether it may be about to enter the view, and others cannot know that: a member that was cut
  * off, or a node that this one was to join when it began. */
-const struct npri_peer *npri_agreement_find_awaited(const struct npri_core *core);
+bool npri_agreement_is_awaited(const struct npri_peer *peer);
+
+/* Whether it is a native member of the view that has not agreed with us. */
+bool npri_agreement_dissents(const struct npri_core *core, const struct npri_peer *peer);
 
 /* Something was seen or told: what follows from it, and who is told so. */
 void npri_agreement_look(struct npri_core *core);
@@ -24,6 +27,7 @@ uint64_t npri_views_hash(const struct npri_core *core);
 /* Whether it is told our view: it is a native node that we see. */
 bool npri_views_tells(const struct npri_core *core, const struct npri_peer *peer);
 
+void npri_views_tell(struct npri_core *core, struct npri_peer *peer);
 void npri_views_tell_all(struct npri_core *core);
 void npri_views_tell_lost(struct npri_core *core, const struct npri_peer *lost);
 

@@ -320,32 +320,18 @@ void npri_lead_on_gone(struct npri_core *core,
 void npri_leads_on_marker(struct npri_core *core, struct npri_peer *peer)
 {
     peer->lending.marked = true;
+    npri_tally(core, peer);
     npri_requests_on_marker(core);
 }
 
 bool npri_leads_settled(const struct npri_core *core)
 {
-    if (!npri_views_agreed(core)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < core->members.view_count; i++) {
-        const struct npri_peer *peer = core->members.view[i];
-
-        if (!peer->self && peer->native && !peer->lending.marked) {
-            return false;
-        }
-    }
-    return true;
+    return npri_views_agreed(core) && core->tally.counts[NPRI_TALLY_UNMARKED] == 0;
 }
 
 bool npri_leads_know_all(const struct npri_core *core)
 {
-    for (uint32_t i = 0; i < core->members.view_count; i++) {
-        if (!core->members.view[i]->self && !core->members.view[i]->native) {
-            return false;
-        }
-    }
-    return npri_leads_settled(core);
+    return core->tally.counts[NPRI_TALLY_ORIGINAL] == 0 && npri_leads_settled(core);
 }
 
 /* ---- The end of a peer's word. */
@@ -357,6 +343,7 @@ static void void_leads(struct npri_core *core, struct npri_peer *peer, struct np
     struct npri_link *at;
 
     peer->lending.marked = peer->lending.marked && NPRI_FAULT(MARKER_KEPT);
+    npri_tally(core, peer);
     peer->lending.set = NULL;
     if (set == NULL) {
         return;

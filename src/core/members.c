@@ -149,6 +149,7 @@ void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
     NPRI_ASSERT(npri_list_empty(&peer->operations) && !peer->in_view && peer->counted);
     core->members.named_count--;
     npri_member_settled(core, peer);
+    npri_tally_forget(core, peer);
     npri_map_remove(&core->members.peers, &peer->node);
     npri_free(peer);
 }
@@ -165,6 +166,7 @@ static void begin_settling(struct npri_core *core, struct npri_peer *peer)
     if (!peer->settling) {
         peer->settling = true;
         core->members.settling_count++;
+        npri_tally(core, peer);
     }
     npri_timer_arm(core, &peer->settle_timer, npri_time_after(core, core->options.suspect_ns));
 }
@@ -196,6 +198,7 @@ void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
         core->views.look = true; /* Held requests go on in the view that has come of it. */
         npri_watch_on_settled(core);
     }
+    npri_tally(core, peer);
 }
 
 /* See "Mending".  A node that has slept waits longer: until it knows whether it was missed.  So
@@ -250,6 +253,7 @@ static void begin_mending(struct npri_core *core, struct npri_peer *peer)
         begin_settling(core, peer);
         peer->mending = true;
         peer->mending_ns = core->now_ns;
+        npri_tally(core, peer);
     }
     go_on_mending(core, peer);
     npri_dial_now(core, peer);
@@ -327,6 +331,7 @@ bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *
         return !no_memory;
     }
     peer->join = true;
+    npri_tally(core, peer);
     count_named(&core->members, peer);
     if (!peer->connected && !peer->dialling) {
         begin_settling(core, peer);
@@ -371,6 +376,7 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
     peer->connected = false;
     count_named(&core->members, peer);
     forget_told(peer);
+    npri_tally(core, peer);
     entries_count = npri_directory_on_node_down(&core->directory, &peer->name);
     if (entries_count > 0) {
         struct npri_text text = {0};
@@ -560,6 +566,8 @@ void npri_members_on_greeted(struct npri_core *core, const struct npri_core_even
     }
     peer->native = true;
     if (!known) {
+        npri_tally(core, peer);
+        core->views.look = true;
         npri_beats_begin(core, peer);
         npri_operations_on_native(core, peer);
     }
@@ -596,4 +604,5 @@ void npri_members_check(const struct npri_core *core)
     NPRI_ASSERT(named == members->named_count);
     NPRI_ASSERT(settling == members->settling_count);
     NPRI_ASSERT(members->peers.count + 1 <= members->view_capacity);
+    npri_tally_check(core);
 }

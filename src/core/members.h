@@ -93,8 +93,9 @@ struct npri_peer {
     bool in_view;
     bool view_draining; /* as the view has it */
     bool suspect;
-    bool doubted; /* an original that others have lost: silence is enough */
-    bool chosen;  /* for the view, while it is parted (core/links.c) */
+    bool doubted;     /* an original that others have lost: silence is enough */
+    unsigned tallied; /* core/tally.h */
+    bool chosen;      /* for the view, while it is parted (core/links.c) */
     bool settings_warned;
     bool release_asked;
     bool manner_known;

@@ -30,6 +30,7 @@
 #include "core/route.h"
 #include "core/start.h"
 #include "core/starts.h"
+#include "core/tally.h"
 #include "core/timers.h"
 #include "core/token.h"
 #include "core/views.h"
@@ -54,6 +55,7 @@ struct npri_core {
     struct npri_heap timers;
     struct npri_manner manner;
     struct npri_members members;
+    struct npri_tally tally;
     struct npri_beats beats;
     struct npri_views views;
     struct npri_links links;

@@ -105,6 +105,7 @@ static void enter(struct npri_core *core, struct npri_peer *peer)
     members->view_count++;
     peer->in_view = true;
     peer->was_member = true;
+    npri_tally(core, peer);
     core->views.members_changed = true;
     note_change(core);
     npri_core_log_node(core, NPRI_LOG_INFO, "node_joined", &peer->name, NULL);
@@ -120,6 +121,7 @@ static void leave(struct npri_core *core, struct npri_peer *peer, const char *re
     memmove(&members->view[index], &members->view[index + 1],
             (members->view_count - index) * sizeof(struct npri_peer *));
     peer->in_view = false;
+    npri_tally(core, peer);
     core->views.members_changed = true;
     note_change(core);
     npri_core_log_node(core, NPRI_LOG_INFO, "node_left", &peer->name, reason);
@@ -211,15 +213,7 @@ bool npri_views_tells(const struct npri_core *core, const struct npri_peer *peer
 /* Whether all native nodes that we see have told that they see the same. */
 static bool all_see_the_same(const struct npri_core *core)
 {
-    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
-
-        if (npri_views_tells(core, peer) &&
-            (!peer->told.is || peer->told.sees_hash != core->views.sees_hash)) {
-            return false;
-        }
-    }
-    return true;
+    return core->tally.counts[NPRI_TALLY_DIFFERS] == 0;
 }
 
 /* ---- Epochs. */
@@ -352,13 +346,35 @@ void npri_views_on_trouble_time(struct npri_core *core)
     npri_links_work(core);
 }
 
-static void look_others(struct npri_core *core)
+/* Something is another here: the view may follow, and all may have to be told. */
+static void look(struct npri_core *core)
 {
-    if (core->views.fence == 0) {
+    struct npri_views *views = &core->views;
+
+    npri_tally_all(core);
+    views->followed = !core->options.member || all_see_the_same(core);
+    if (views->followed) {
+        npri_views_take(core, any);
+    }
+    if (views->changed || views->fence_unmade) {
+        begin_epoch(core);
+        npri_tally_all(core);
+    }
+    if (views->fence == 0 && core->options.member) {
         npri_views_tell_all(core);
     }
-    npri_agreement_look(core);
-    look_trouble(core);
+}
+
+/* Another node has told something new, and that is all: nobody but that one may have to be told.
+ * With n nodes n of these come for each change of the view: this must not take time in n. */
+static void look_at_teller(struct npri_core *core, struct npri_peer *teller)
+{
+    npri_tally(core, teller);
+    if (!core->views.followed && all_see_the_same(core)) {
+        look(core);
+    } else if (core->views.fence == 0) {
+        npri_views_tell(core, teller);
+    }
 }
 
 void npri_views_flush(struct npri_core *core)
@@ -366,18 +382,21 @@ void npri_views_flush(struct npri_core *core)
     struct npri_views *views = &core->views;
 
     views->look |= views->hushed; /* What it waits for may have been told. */
-    while (views->look) {
+    while (views->look || views->teller != NULL) {
+        struct npri_peer *teller = views->look ? NULL : views->teller;
+
         views->look = false;
-        if (!core->options.member || all_see_the_same(core)) {
-            npri_views_take(core, any);
-        }
-        if (views->changed || views->fence_unmade) {
-            begin_epoch(core);
+        views->teller = NULL;
+        if (teller == NULL) {
+            look(core);
+        } else {
+            look_at_teller(core, teller);
         }
         if (!core->options.member) {
             views->agreed = true;
         } else {
-            look_others(core);
+            npri_agreement_look(core);
+            look_trouble(core);
         }
         npri_requests_release_held(core);
     }
@@ -424,6 +443,7 @@ void npri_views_on_seen(struct npri_core *core, struct npri_peer *peer)
     peer->seen = true;
     peer->seen_id = id;
     core->views.sees_hash += id;
+    npri_tally(core, peer);
     core->views.look = true;
     npri_links_on_seen(core);
 }
@@ -435,6 +455,7 @@ void npri_views_on_unseen(struct npri_core *core, struct npri_peer *peer, const 
     }
     core->views.sees_hash -= peer->seen_id;
     peer->seen = false;
+    npri_tally(core, peer);
     core->views.look = true;
     npri_links_on_seen(core);
     if (peer->in_view) {

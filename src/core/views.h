@@ -68,14 +68,17 @@ struct npri_views {
     uint64_t members_hash; /* of the view, as a set */
     uint64_t sees_hash;
     uint64_t fences_begun;
-    uint64_t fence;       /* the operation that is out; 0: it has passed */
-    bool fence_unmade;    /* there was no memory for it */
-    bool untold;          /* nor to tell somebody of our view */
-    bool changed;         /* in this step: the epoch is about to grow */
-    bool members_changed; /* and because of the view, not of the base */
-    bool look;            /* something was seen or told in this step */
-    bool range_ends;      /* the tokens of this base are soon used up */
-    bool acked;           /* somebody has been acknowledged in this view */
+    uint64_t fence;           /* the operation that is out; 0: it has passed */
+    bool fence_unmade;        /* there was no memory for it */
+    bool untold;              /* nor to tell somebody of our view */
+    bool changed;             /* in this step: the epoch is about to grow */
+    bool members_changed;     /* and because of the view, not of the base */
+    bool look;                /* something was seen in this step, or is another here */
+    bool followed;            /* when it was last looked, the view became what is seen */
+    struct npri_peer *teller; /* has told another view in this step; NULL: nobody */
+    bool probed;              /* somebody has a probe_due */
+    bool range_ends;          /* the tokens of this base are soon used up */
+    bool acked;               /* somebody has been acknowledged in this view */
     bool agreed;
     bool draining;
     bool joining;

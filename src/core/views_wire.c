@@ -14,7 +14,7 @@ static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *pe
     if (!peer->in_view || !peer->told.is || peer->told.view_hash != npri_views_hash(core)) {
         return 0;
     }
-    if (npri_agreement_find_awaited(core) != NULL && peer->said.ack != peer->told.epoch) {
+    if (core->tally.counts[NPRI_TALLY_AWAITED] > 0 && peer->said.ack != peer->told.epoch) {
         return 0;
     }
     return peer->told.epoch;
@@ -39,12 +39,12 @@ static bool equal(const struct npri_told_view *a, const struct npri_told_view *b
            a->base == b->base;
 }
 
-static void tell(struct npri_core *core, struct npri_peer *peer)
+void npri_views_tell(struct npri_core *core, struct npri_peer *peer)
 {
     const struct npri_told_view view = view_for(core, peer);
     struct npri_buffer *message;
 
-    if (equal(&view, &peer->said)) {
+    if (!npri_views_tells(core, peer) || equal(&view, &peer->said)) {
         return;
     }
     message = npri_tell_begin(core, 7, "view");
@@ -67,11 +67,7 @@ void npri_views_tell_all(struct npri_core *core)
 {
     core->views.untold = false;
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
-
-        if (npri_views_tells(core, peer)) {
-            tell(core, peer);
-        }
+        npri_views_tell(core, NPRI_MAP_AT(at, struct npri_peer, node));
     }
 }
 
@@ -111,7 +107,7 @@ bool npri_views_on_told(struct npri_core *core,
     }
     tells_anew = !peer->told.is || peer->told.epoch != view.epoch;
     peer->told = view;
-    core->views.look = true;
+    core->views.teller = peer;
     core->views.agreed = false; /* until this has been looked at */
     if (tells_anew) {
         npri_leads_on_peer_epoch(core, peer);
