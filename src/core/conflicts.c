@@ -227,6 +227,10 @@ static bool decide(struct npri_core *core,
     if (is_of_original(core, key)) {
         return there->host != NULL;
     }
+    if (there->host == NULL &&
+        npri_takeover_is_predecessor(comes->host, comes->living.token, there->living.pid)) {
+        return true; /* Its host has yet to hear that it has moved here. */
+    }
     if (wins(core, there, comes)) {
         if (tell_conflict(core, key, comes, there)) {
             note(core, key, comes, there);
@@ -285,7 +289,8 @@ bool npri_conflict_on_told(struct npri_core *core,
     }
     winner.living.token = npri_token_on_seen(core, winner.living.token);
     if (npri_directory_find(&core->directory, key, &loser.living) &&
-        npr_term_get_pid(loser.living.pid, &own) && npr_pid_equal(&own, &pid)) {
+        npr_term_get_pid(loser.living.pid, &own) && npr_pid_equal(&own, &pid) &&
+        !npri_handover_on_lost(core, loser.living.pid)) {
         (void)lose_here(core, key, &loser, &winner);
     }
     return true;

@@ -36,6 +36,15 @@ void npri_drain_look_again(struct npri_core *core)
     npri_timer_arm(core, &core->drain.timer, npri_time_after(core, 1));
 }
 
+/* Before anything else is given: who was given more than it has answered is to be asked of that
+ * first (struct npri_takeovers). */
+static void resolve_all(struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
+        npri_handover_resolve(core, NPRI_CONTAINER_OF(at, struct npri_handover, link));
+    }
+}
+
 static void give_all(struct npri_core *core)
 {
     struct npri_link *next;
@@ -212,9 +221,10 @@ static void work(struct npri_core *core)
 }
 
 /* Its deadline has come: those whose state is here and nowhere else go on. */
-void npri_drain_give_back(struct npri_core *core)
+static void give_back(struct npri_core *core)
 {
     struct npri_link *next;
+    bool doubts = false;
 
     for (struct npri_link *at = core->drain.handovers.next; at != &core->drain.handovers;
          at = next) {
@@ -223,7 +233,12 @@ void npri_drain_give_back(struct npri_core *core)
         next = at->next;
         if (handover->state == NPRI_HANDOVER_READY) {
             npri_handover_fail(core, handover, npr_bytes_of("the deadline has passed"));
+        } else {
+            doubts |= handover->state == NPRI_HANDOVER_DOUBTED;
         }
+    }
+    if (doubts) {
+        npri_timer_arm(core, &core->drain.timer, npri_time_after(core, RETRY_NS));
     }
 }
 
@@ -231,16 +246,16 @@ void npri_drain_on_time(struct npri_core *core)
 {
     struct npri_drain *drain = &core->drain;
 
-    if (drain->state != NPRI_DRAIN_WAITS && drain->state != NPRI_DRAIN_RUNS) {
-        return;
-    }
-    if (core->now_ns < drain->deadline_ns) {
+    resolve_all(core);
+    if (npri_drain_is_over(core)) {
+        give_back(core);
+    } else if (core->now_ns < drain->deadline_ns) {
         work(core);
     } else if (is_empty(core)) {
         finish(core, NPRI_DRAIN_DONE);
     } else {
         finish(core, NPRI_DRAIN_LATE);
-        npri_drain_give_back(core);
+        give_back(core);
     }
 }
 
@@ -297,6 +312,7 @@ void npri_drain_check(const struct npri_core *core)
             const struct npri_handover *second =
                 NPRI_CONTAINER_OF(other, struct npri_handover, link);
 
+            NPRI_ASSERT(handover == second || handover->ref == 0 || handover->ref != second->ref);
             NPRI_ASSERT(handover == second || !npri_bytes_equal(npri_shared_bytes(handover->key),
                                                                 npri_shared_bytes(second->key)));
         }

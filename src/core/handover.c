@@ -19,12 +19,12 @@ void npri_handover_end(struct npri_core *core, struct npri_handover *handover)
     npri_free(handover);
 }
 
-static struct npri_handover *find(const struct npri_core *core, uint64_t number)
+static struct npri_handover *find_asked(const struct npri_core *core, uint64_t number)
 {
     NPRI_LIST_FOREACH (at, &core->drain.handovers) {
         struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
 
-        if (handover->number == number) {
+        if (handover->state == NPRI_HANDOVER_ASKED && handover->number == number) {
             return handover;
         }
     }
@@ -87,6 +87,9 @@ void npri_handover_fail(struct npri_core *core,
     if (handover->term != NULL) {
         tell_moved(core, handover, (struct npr_term){0});
     }
+    if (handover->contested) {
+        npri_push_correct(core, npri_shared_bytes(handover->key), npri_shared_term(handover->pid));
+    }
     npri_handover_end(core, handover);
     npri_drain_look_again(core);
 }
@@ -102,7 +105,7 @@ static bool tell_owner(struct npri_core *core,
     struct npri_buffer *message =
         npri_tell_begin(core, adopts ? 5 : 7, adopts ? "adopt" : "handover");
 
-    npri_put_uint(message, handover->number);
+    npri_put_uint(message, handover->ref);
     npri_put_bytes(message, npri_shared_bytes(handover->key));
     npri_put_bytes(message, npri_shared_bytes(handover->pid));
     if (!adopts) {
@@ -148,6 +151,20 @@ static struct npri_peer *find_heir(const struct npri_core *core,
     return owner;
 }
 
+/* Whether `heir` has yet to be asked what it has done with another one. */
+static bool is_doubted(const struct npri_core *core, const struct npri_peer *heir)
+{
+    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
+        const struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
+
+        if (handover->state == NPRI_HANDOVER_DOUBTED &&
+            npr_node_name_equal(&handover->heir, &heir->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One that is READY goes to who has the key next, or waits for somebody to be there. */
 void npri_handover_give(struct npri_core *core, struct npri_handover *handover)
 {
@@ -157,11 +174,42 @@ void npri_handover_give(struct npri_core *core, struct npri_handover *handover)
     if (never) {
         npri_handover_fail(core, handover,
                            npr_bytes_of("no other native node is there to take it"));
-    } else if (heir != NULL && tell_owner(core, handover, heir)) {
+        return;
+    }
+    if (heir == NULL || is_doubted(core, heir)) {
+        return;
+    }
+    handover->ref = ++core->operations_begun;
+    if (tell_owner(core, handover, heir)) {
         handover->state = NPRI_HANDOVER_GIVEN;
         handover->peer = heir;
-    } else if (heir != NULL) {
+        handover->heir = heir->name;
+        handover->heir_creation = heir->creation;
+    } else {
         npri_handover_fail(core, handover, npr_bytes_of("out of memory"));
+    }
+}
+
+/* Only its heir knows whether the successor lives, or will: nobody else is given it, and its
+ * process does not go on, before the heir has said no, has ended, or is in nobody's view any more.
+ */
+void npri_handover_resolve(struct npri_core *core, struct npri_handover *handover)
+{
+    struct npri_peer *heir;
+
+    if (handover->state != NPRI_HANDOVER_DOUBTED) {
+        return;
+    }
+    heir = npri_member_find(core, &handover->heir);
+    if (heir == NULL || !heir->connected) {
+        if (npri_views_agreed(core)) {
+            handover->state = NPRI_HANDOVER_READY;
+        }
+    } else if (heir->creation != handover->heir_creation) {
+        handover->state = NPRI_HANDOVER_READY;
+    } else if (heir->native && tell_owner(core, handover, heir)) {
+        handover->state = NPRI_HANDOVER_GIVEN;
+        handover->peer = heir;
     }
 }
 
@@ -287,9 +335,9 @@ static void on_state(struct npri_core *core,
 
 void npri_handover_on_handed(struct npri_core *core, const struct npri_core_event *event)
 {
-    struct npri_handover *handover = find(core, event->operation);
+    struct npri_handover *handover = find_asked(core, event->operation);
 
-    if (handover == NULL || handover->state != NPRI_HANDOVER_ASKED) {
+    if (handover == NULL) {
         return;
     }
     if (event->status == NPR_ENOMEM) {
@@ -303,17 +351,37 @@ void npri_handover_on_handed(struct npri_core *core, const struct npri_core_even
     }
 }
 
-bool npri_handover_is_given(const struct npri_core *core, struct npr_term pid)
+static bool is_given(const struct npri_handover *handover)
+{
+    return handover->state == NPRI_HANDOVER_GIVEN || handover->state == NPRI_HANDOVER_DOUBTED;
+}
+
+/* One that was given, of that process, or NULL. */
+static struct npri_handover *find_given_of(const struct npri_core *core, struct npr_term pid)
 {
     NPRI_LIST_FOREACH (at, &core->drain.handovers) {
-        const struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
+        struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
 
-        if (handover->state == NPRI_HANDOVER_GIVEN &&
-            npr_term_equal(npri_shared_term(handover->pid), pid)) {
-            return true;
+        if (is_given(handover) && npr_term_equal(npri_shared_term(handover->pid), pid)) {
+            return handover;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool npri_handover_is_given(const struct npri_core *core, struct npr_term pid)
+{
+    return find_given_of(core, pid) != NULL;
+}
+
+bool npri_handover_on_lost(struct npri_core *core, struct npr_term pid)
+{
+    struct npri_handover *handover = find_given_of(core, pid);
+
+    if (handover != NULL) {
+        handover->contested = true;
+    }
+    return handover != NULL;
 }
 
 void npri_handover_on_down(struct npri_core *core, struct npr_term pid)
@@ -325,8 +393,7 @@ void npri_handover_on_down(struct npri_core *core, struct npr_term pid)
         struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
 
         next = at->next;
-        if (handover->state != NPRI_HANDOVER_GIVEN &&
-            npr_term_equal(npri_shared_term(handover->pid), pid)) {
+        if (!is_given(handover) && npr_term_equal(npri_shared_term(handover->pid), pid)) {
             npri_handover_end(core, handover);
             npri_drain_look_again(core);
         }
@@ -340,28 +407,30 @@ void npri_handover_on_peer_lost(struct npri_core *core, struct npri_peer *peer)
 
         if (handover->peer == peer) {
             handover->peer = NULL;
-            handover->state = NPRI_HANDOVER_READY;
+            handover->state = NPRI_HANDOVER_DOUBTED;
             npri_drain_look_again(core);
         }
     }
-    if (npri_drain_is_over(core)) {
-        npri_drain_give_back(core);
-    }
 }
 
-/* The one that was given to `peer` under that number, or NULL. */
+/* The one that was given to `peer` under that ref, or NULL. */
 static struct npri_handover *find_given(const struct npri_core *core,
                                         const struct npri_peer *peer,
                                         struct npr_term ref)
 {
-    struct npri_handover *handover;
     uint64_t number;
 
     if (!npr_term_get_uint64(ref, &number)) {
         return NULL;
     }
-    handover = find(core, number);
-    return handover == NULL || handover->peer != peer ? NULL : handover;
+    NPRI_LIST_FOREACH (at, &core->drain.handovers) {
+        struct npri_handover *handover = NPRI_CONTAINER_OF(at, struct npri_handover, link);
+
+        if (handover->peer == peer && handover->ref == number) {
+            return handover;
+        }
+    }
+    return NULL;
 }
 
 bool npri_handover_on_told_handed(struct npri_core *core,

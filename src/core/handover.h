@@ -13,18 +13,23 @@ enum npri_handover_state {
     NPRI_HANDOVER_ASKED,
     NPRI_HANDOVER_READY,
     NPRI_HANDOVER_GIVEN,
+    NPRI_HANDOVER_DOUBTED, /* given to one that was lost since: its successor may live there */
 };
 
 struct npri_handover {
     struct npri_link link; /* in core->drain.handovers */
-    uint64_t number;       /* of the HANDOVER, and as Ref */
+    uint64_t number;       /* of the HANDOVER */
     enum npri_handover_state state;
+    bool contested; /* its key's owner has told that another process has won */
     struct npri_shared *key;
     struct npri_shared *pid;
     struct npri_shared *function; /* NULL while ASKED, or of a process of another node, */
     struct npri_shared *term;     /* like its state */
     uint64_t token;
-    struct npri_peer *peer; /* GIVEN */
+    uint64_t ref;              /* of its last giving: no two have the same */
+    struct npri_peer *peer;    /* GIVEN */
+    struct npr_node_name heir; /* GIVEN and DOUBTED: to whom, */
+    uint32_t heir_creation;    /* and which incarnation */
 };
 
 /* Whether one is under way for that key, or that process. */
@@ -42,8 +47,16 @@ void npri_handover_fail(struct npri_core *core,
                         struct npr_bytes why);
 void npri_handover_end(struct npri_core *core, struct npri_handover *handover);
 
-/* Whether the successor of that process is being started: then nothing else takes its place. */
+/* One that is DOUBTED: its heir is asked again, or is gone for good.  Does nothing for others. */
+void npri_handover_resolve(struct npri_core *core, struct npri_handover *handover);
+
+/* Whether the successor of that process is being started, or may live: then nothing else takes its
+ * place. */
 bool npri_handover_is_given(const struct npri_core *core, struct npr_term pid);
+
+/* It has lost a conflict.  True: that counts for nothing before its heir has spoken, since the
+ * winner may be its successor; if it is not, its owner is told of it, and decides, again. */
+bool npri_handover_on_lost(struct npri_core *core, struct npr_term pid);
 
 /* What comes of it. */
 void npri_handover_on_handed(struct npri_core *core, const struct npri_core_event *event);

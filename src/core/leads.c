@@ -127,6 +127,18 @@ struct npri_lead *npri_lead_find(const struct npri_core *core, struct npr_bytes 
     return lead;
 }
 
+struct npri_lead *npri_lead_find_other(const struct npri_core *core,
+                                       const struct npri_peer *peer,
+                                       struct npr_bytes key)
+{
+    struct npri_lead *lead = lead_at(core, key);
+
+    while (lead != NULL && (is_void(lead) || lead->set->peer == peer)) {
+        lead = lead->aside;
+    }
+    return lead;
+}
+
 /* The lead of that host, aside or not; NULL: there is none. */
 static struct npri_lead *find_of(const struct npri_core *core,
                                  const struct npri_peer *peer,

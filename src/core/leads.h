@@ -73,6 +73,11 @@ void npri_leads_fini(struct npri_core *core);
 /* The lead of a key in normal form; NULL: none that is not void. */
 struct npri_lead *npri_lead_find(const struct npri_core *core, struct npr_bytes key);
 
+/* That of another host than `peer`, aside or not; NULL: there is none. */
+struct npri_lead *npri_lead_find_other(const struct npri_core *core,
+                                       const struct npri_peer *peer,
+                                       struct npr_bytes key);
+
 /* What it leads to; not of a busy one. */
 struct npri_activation npri_lead_activation(const struct npri_lead *lead);
 static inline struct npr_bytes npri_lead_key(const struct npri_lead *lead)

@@ -78,6 +78,7 @@ void npri_members_fini(struct npri_core *core)
             npri_operation_end(core, NPRI_CONTAINER_OF(link, struct npri_operation, of_peer));
         }
         npri_map_remove(&members->peers, at);
+        npri_free(peer->takeovers);
         npri_free(peer);
     }
     npri_map_fini(&members->peers);
@@ -151,6 +152,7 @@ void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
     npri_member_settled(core, peer);
     npri_tally_forget(core, peer);
     npri_map_remove(&core->members.peers, &peer->node);
+    npri_free(peer->takeovers);
     npri_free(peer);
 }
 

@@ -121,6 +121,7 @@ struct npri_peer {
     struct npri_feeding feeding;
     struct npri_pushing pushing;
     struct npri_lending lending;
+    struct npri_takeovers *takeovers; /* NULL: none.  Kept beyond the connection (core/drain.h) */
 };
 
 struct npri_members {

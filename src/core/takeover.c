@@ -1,4 +1,8 @@
 /* The other side of a drain (core/drain.h): a key's next owner takes it over. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
 #include "core/drain.h"
 #include "core/leads.h"
 #include "core/native.h"
@@ -33,43 +37,148 @@ static void tell_done(struct npri_core *core,
     core->out_of_memory |= !npri_tell_end(core, peer);
 }
 
-/* Who is to be told, and still there. */
+/* ---- What was done. */
+
+static bool is_of(const struct npri_takeovers *takeovers, uint32_t creation)
+{
+    return takeovers != NULL && takeovers->creation == creation;
+}
+
+/* What of the peer's present incarnation is kept; NULL: no memory. */
+static struct npri_takeovers *keep(struct npri_peer *peer)
+{
+    if (peer->takeovers == NULL) {
+        peer->takeovers = npri_alloc(sizeof(*peer->takeovers));
+    } else if (is_of(peer->takeovers, peer->creation)) {
+        return peer->takeovers;
+    }
+    if (peer->takeovers != NULL) {
+        memset(peer->takeovers, 0, sizeof(*peer->takeovers));
+        peer->takeovers->creation = peer->creation;
+    }
+    return peer->takeovers;
+}
+
+static void note_done(struct npri_peer *peer,
+                      const struct npri_taking *taking,
+                      const struct npri_activation *living)
+{
+    struct npri_takeovers *takeovers = peer->takeovers;
+    struct npri_taken *taken;
+
+    if (!is_of(takeovers, taking->creation)) {
+        return; /* Who has handed it over has ended. */
+    }
+    taken = &takeovers->done[takeovers->next];
+    takeovers->next = (takeovers->next + 1) % NPRI_HANDOVERS_MAX;
+    NPRI_ASSERT(living->pid.size <= sizeof(taken->pid));
+    taken->ref = taking->ref;
+    taken->old_token = taking->token;
+    taken->token = living->token;
+    taken->pid_size = (uint32_t)living->pid.size;
+    memcpy(taken->pid, living->pid.data, living->pid.size);
+}
+
+static struct npri_activation taken_activation(const struct npri_taken *taken)
+{
+    return (struct npri_activation){.pid = {.data = taken->pid, .size = taken->pid_size},
+                                    .token = taken->token};
+}
+
+bool npri_takeover_is_predecessor(const struct npri_peer *peer, uint64_t token, struct npr_term pid)
+{
+    const struct npri_takeovers *takeovers = peer->takeovers;
+
+    for (uint32_t i = 0; is_of(takeovers, peer->creation) && i < NPRI_HANDOVERS_MAX; i++) {
+        const struct npri_taken *taken = &takeovers->done[i];
+
+        if (taken->ref != 0 && taken->old_token == token && token != 0 &&
+            npr_term_equal(taken_activation(taken).pid, pid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who is to be told; it may not be connected, or be another incarnation. */
 static struct npri_peer *find_teller(const struct npri_core *core, const struct npri_taking *taking)
 {
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
         struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
 
-        if (peer->serial == taking->peer_serial && peer->connected && peer->native) {
+        if (taking->peer_serial != 0 && peer->serial == taking->peer_serial) {
             return peer;
         }
     }
     return NULL;
 }
 
+static bool is_there(const struct npri_peer *peer, const struct npri_taking *taking)
+{
+    return peer->connected && peer->native && peer->creation == taking->creation;
+}
+
 void npri_takeover_done(struct npri_core *core,
                         struct npri_taking *taking,
                         const struct npri_activation *living)
 {
-    struct npri_peer *peer = taking->peer_serial == 0 ? NULL : find_teller(core, taking);
+    struct npri_peer *peer = find_teller(core, taking);
 
     taking->peer_serial = 0;
     if (peer != NULL) {
-        tell_done(core, peer, taking->ref, living);
+        note_done(peer, taking, living);
+        if (is_there(peer, taking)) {
+            tell_done(core, peer, taking->ref, living);
+        }
     }
 }
 
+/* Not noted: what is not known is refused, when it is asked of again. */
 void npri_takeover_failed(struct npri_core *core, struct npri_taking *taking, struct npr_bytes text)
 {
-    struct npri_peer *peer = taking->peer_serial == 0 ? NULL : find_teller(core, taking);
+    struct npri_peer *peer = find_teller(core, taking);
 
     taking->peer_serial = 0;
-    if (peer != NULL) {
+    if (peer != NULL && is_there(peer, taking)) {
         tell_not(core, peer, taking->ref, "failed", text);
     }
 }
 
-/* Whether somebody has the key whom it was not told of by `peer` as the process `pid`: one that was
- * put over that while its state was on its way. */
+/* ---- What is asked. */
+
+/* Whether that was asked before, and is being done, or has been answered again.  What is older than
+ * the last, and not known, was not taken, or has failed, and is not wanted any more. */
+static bool answer_again(struct npri_core *core,
+                         struct npri_peer *peer,
+                         const struct npri_shared *key,
+                         uint64_t ref)
+{
+    const struct npri_start *start = npri_start_find(core, key);
+    struct npri_takeovers *takeovers = peer->takeovers;
+
+    if (start != NULL && start->taking.peer_serial == peer->serial &&
+        start->taking.creation == peer->creation && start->taking.ref == ref) {
+        return true;
+    }
+    for (uint32_t i = 0; i < NPRI_HANDOVERS_MAX; i++) {
+        const struct npri_taken *taken = &takeovers->done[i];
+        const struct npri_activation living = taken_activation(taken);
+
+        if (taken->ref == ref) {
+            tell_done(core, peer, ref, &living);
+            return true;
+        }
+    }
+    if (ref <= takeovers->ref_last) {
+        tell_not(core, peer, ref, "moved", npr_bytes_of("it came too late"));
+        return true;
+    }
+    takeovers->ref_last = ref;
+    return false;
+}
+
+/* What the peer has of the key is in the way, unless it is that very process; what others have, or
+ * are starting, is anyway. */
 static bool is_anothers(const struct npri_core *core,
                         const struct npri_peer *peer,
                         struct npr_bytes key,
@@ -79,15 +188,24 @@ static bool is_anothers(const struct npri_core *core,
     struct npr_pid told;
     struct npr_pid moves;
 
-    if (lead == NULL) {
+    if (lead == NULL || lead->busy) {
         return false;
-    }
-    if (lead->busy) {
-        return lead->set->peer != peer;
     }
     return lead->set->peer != peer || !npr_term_get_pid(pid, &moves) ||
            !npr_term_get_pid(npri_lead_activation(lead).pid, &told) ||
            !npr_pid_equal(&told, &moves);
+}
+
+/* Whether something of the key is not decided yet. */
+static bool is_busy(const struct npri_core *core,
+                    const struct npri_peer *peer,
+                    const struct npri_shared *key)
+{
+    const struct npri_lead *lead = npri_lead_find(core, npri_shared_bytes(key));
+    const struct npri_lead *other = npri_lead_find_other(core, peer, npri_shared_bytes(key));
+
+    return npri_start_find(core, key) != NULL || (lead != NULL && lead->busy) ||
+           (other != NULL && other->busy);
 }
 
 /* Whether this node may take the key, which is closed, now; else the teller has been told why not.
@@ -95,21 +213,21 @@ static bool is_anothers(const struct npri_core *core,
 static bool may_take(struct npri_core *core,
                      struct npri_peer *peer,
                      uint64_t ref,
-                     struct npr_bytes key,
+                     const struct npri_shared *key,
                      struct npr_term pid)
 {
-    const struct npr_term term = {.data = key.data, .size = key.size};
-    const struct npri_peer *owner = npri_core_place(core, term, NULL);
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(key), NULL);
     struct npri_activation own;
     struct npri_text text = {0};
 
-    if (!npri_views_agreed(core) || owner == NULL || (!owner->self && owner->native) ||
+    if (!npri_leads_settled(core) || owner == NULL || (!owner->self && owner->native) ||
         core->views.draining || core->closing || !npri_quorum_permits(core, &text) ||
-        npri_start_is_under_way(core, key)) {
+        is_busy(core, peer, key)) {
         tell_not(core, peer, ref, "moved", npr_bytes_of("not the owner, or not now"));
         return false;
     }
-    if (npri_directory_find(&core->directory, key, &own) || is_anothers(core, peer, key, pid)) {
+    if (npri_directory_find(&core->directory, npri_shared_bytes(key), &own) ||
+        is_anothers(core, peer, npri_shared_bytes(key), pid)) {
         tell_not(core, peer, ref, "failed", npr_bytes_of("its owner has another process for it"));
         return false;
     }
@@ -127,28 +245,48 @@ void npri_takeover_forget(struct npri_core *core,
     }
 }
 
+/* What both messages begin with: the key is closed, and in `*out_key`.  False: it was answered. */
+static bool begin(struct npri_core *core,
+                  struct npri_peer *peer,
+                  struct npri_taking *taking,
+                  struct npr_bytes key,
+                  struct npri_shared **out_key)
+{
+    struct npri_shared *closed = keep(peer) == NULL ? NULL : npri_start_close(core, key);
+
+    taking->peer_serial = peer->serial;
+    taking->creation = peer->creation;
+    if (closed == NULL) {
+        tell_not(core, peer, taking->ref, "failed", npr_bytes_of("out of memory"));
+        return false;
+    }
+    if (answer_again(core, peer, closed, taking->ref)) {
+        npri_start_open(core, closed);
+        return false;
+    }
+    *out_key = closed;
+    return true;
+}
+
 /* Ref, Key, Pid, Function, State, Token. */
 bool npri_takeover_on_told_handover(struct npri_core *core,
                                     struct npri_peer *peer,
                                     const struct npr_term *elements)
 {
-    struct npri_taking taking = {.peer_serial = peer->serial};
+    struct npri_taking taking = {0};
     struct npri_shared *closed;
     struct npr_bytes key;
-    uint64_t token;
 
     if (!npr_term_get_uint64(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
         !npri_core_normal_key(core, elements[1], &key) || elements[4].size > NPRI_STATE_BYTES_MAX ||
-        !npr_term_get_uint64(elements[5], &token)) {
+        !npr_term_get_uint64(elements[5], &taking.token)) {
         return false;
     }
-    (void)npri_token_on_seen(core, token);
-    closed = npri_start_close(core, key);
-    if (closed == NULL) {
-        tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
+    (void)npri_token_on_seen(core, taking.token);
+    if (!begin(core, peer, &taking, key, &closed)) {
         return true;
     }
-    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed), elements[2])) {
+    if (may_take(core, peer, taking.ref, closed, elements[2])) {
         npri_start_take_over(core, npri_shared_bytes(closed), elements[3], elements[4], &taking);
     }
     npri_start_open(core, closed);
@@ -156,16 +294,15 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
 }
 
 static void put_adopted(struct npri_core *core,
-                        struct npri_peer *peer,
-                        const struct npri_taking *taking,
+                        struct npri_taking *taking,
                         struct npr_bytes key,
                         const struct npri_activation *living)
 {
     npri_takeover_forget(core, taking, key);
     if (npri_directory_put(&core->directory, key, living, NULL) == NPR_OK) {
-        tell_done(core, peer, taking->ref, living);
+        npri_takeover_done(core, taking, living);
     } else {
-        tell_not(core, peer, taking->ref, "failed", npr_bytes_of("out of memory"));
+        npri_takeover_failed(core, taking, npr_bytes_of("out of memory"));
     }
 }
 
@@ -174,7 +311,7 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
                                  struct npri_peer *peer,
                                  const struct npr_term *elements)
 {
-    struct npri_taking taking = {.peer_serial = peer->serial};
+    struct npri_taking taking = {0};
     struct npri_activation living = {0};
     struct npri_shared *closed;
     struct npr_bytes key;
@@ -186,13 +323,11 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
         return false;
     }
     living.token = npri_token_on_seen(core, living.token);
-    closed = npri_start_close(core, key);
-    if (closed == NULL) {
-        tell_not(core, peer, taking.ref, "failed", npr_bytes_of("out of memory"));
+    if (!begin(core, peer, &taking, key, &closed)) {
         return true;
     }
-    if (may_take(core, peer, taking.ref, npri_shared_bytes(closed), elements[2])) {
-        put_adopted(core, peer, &taking, npri_shared_bytes(closed), &living);
+    if (may_take(core, peer, taking.ref, closed, elements[2])) {
+        put_adopted(core, &taking, npri_shared_bytes(closed), &living);
     }
     npri_start_open(core, closed);
     return true;

@@ -123,9 +123,9 @@ static void keys_go_with_their_state(void **state)
     host_pass(&host, 30 * MS);
     check_moves(&host, "HANDOVER 3 key=ka a.1\n");
     handed(&host, 3, NPR_OK, "total");
-    check_moves(&host, "TELL b {handover,3,ka,<a@h.1.0>,f,total,0}\n");
+    check_moves(&host, "TELL b {handover,4,ka,<a@h.1.0>,f,total,0}\n");
     check_drain(&host, "running 1 1 0 0 0");
-    host_told(&host, "b", "{handed,3,<b@h.9.0>,1000}");
+    host_told(&host, "b", "{handed,4,<b@h.9.0>,1000}");
     check_moves(&host, "DEMONITOR a.1\nMOVED key=ka a.1 -> b.9\n");
     host_pass(&host, 30 * MS);
     check_drain(&host, "done 0 0 1 0 0");
@@ -165,14 +165,14 @@ static void what_fails_is_tried_again(void **state)
     host_pass(&host, 400 * MS);
     check_moves(&host, "HANDOVER 4 key=ka a.1\n");
     handed(&host, 4, NPR_OK, "total");
-    host_told(&host, "b", "{unhanded,4,failed,<<\"its init has failed\">>}");
-    check_moves(&host, "TELL b {handover,4,ka,<a@h.1.0>,f,total,0}\n"
+    host_told(&host, "b", "{unhanded,5,failed,<<\"its init has failed\">>}");
+    check_moves(&host, "TELL b {handover,5,ka,<a@h.1.0>,f,total,0}\n"
                        "MOVED key=ka a.1\n");
     host_pass(&host, 400 * MS);
-    check_moves(&host, "HANDOVER 5 key=ka a.1\n");
+    check_moves(&host, "HANDOVER 6 key=ka a.1\n");
     host_pass(&host, DEADLINE_MS * MS);
     check_drain(&host, "late 1 1 0 0 2");
-    handed(&host, 5, NPR_OK, "total"); /* too late: it goes on here */
+    handed(&host, 6, NPR_OK, "total"); /* too late: it goes on here */
     check_moves(&host, "MOVED key=ka a.1\n");
     host_pass(&host, DEADLINE_MS * MS);
     check_moves(&host, "");
@@ -191,19 +191,19 @@ static void who_cannot_take_it_is_not_the_end(void **state)
     host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
     begin(&host, "b c");
     handed(&host, 3, NPR_OK, "total");
-    host_told(&host, "b", "{unhanded,3,moved,<<\"not now\">>}");
+    host_told(&host, "b", "{unhanded,4,moved,<<\"not now\">>}");
     host_forget_trace(&host);
     host_pass(&host, 30 * MS);
-    check_moves(&host, "TELL b {handover,3,ka,<a@h.1.0>,f,total,0}\n");
+    check_moves(&host, "TELL b {handover,5,ka,<a@h.1.0>,f,total,0}\n");
     host_disconnected(&host, "b");
     host_disconnected(&host, "b"); /* nor can it be dialled */
     host_agree(&host, "c");
     host_mark(&host, "c");
     host_forget_trace(&host);
     host_pass(&host, 30 * MS);
-    assert_non_null(strstr(host.trace, "TELL c {handover,3,ka,<a@h.1.0>,f,total,0}\n"));
-    host_told(&host, "c", "{handed,3,<c@h.9.0>,1000}");
-    host_told(&host, "c", "{handed,3,<c@h.9.0>,1000}"); /* once more: of nothing */
+    assert_non_null(strstr(host.trace, "TELL c {handover,6,ka,<a@h.1.0>,f,total,0}\n"));
+    host_told(&host, "c", "{handed,6,<c@h.9.0>,1000}");
+    host_told(&host, "c", "{handed,6,<c@h.9.0>,1000}"); /* once more: of nothing */
     assert_int_equal(npri_core_entries_count(host.core), 0);
     host_fini(&host);
 }
@@ -233,8 +233,8 @@ static void entries_of_other_nodes_are_adopted(void **state)
     open_with(&host, "b c");
     host_put_entry(&host, host_atom("ka"), host_pid_term("c.7"));
     begin(&host, "b c");
-    check_moves(&host, "TELL b {adopt,3,ka,<c@h.7.0>,0}\n");
-    host_told(&host, "b", "{handed,3,<c@h.7.0>,5}");
+    check_moves(&host, "TELL b {adopt,4,ka,<c@h.7.0>,0}\n");
+    host_told(&host, "b", "{handed,4,<c@h.7.0>,5}");
     check_moves(&host, "DEMONITOR c.7\n");
     host_pass(&host, 30 * MS);
     check_drain(&host, "done 0 0 1 0 0");
