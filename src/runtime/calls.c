@@ -14,26 +14,6 @@ static bool pid_is_sound(const struct npr_pid *pid)
     return pid_is_valid(pid) && npri_atom_is_possible(npri_bytes(pid->node.text, pid->node.size));
 }
 
-bool npri_runtime_is_local(const struct npri_runtime *runtime,
-                           const struct npr_pid *pid,
-                           struct npri_local *out)
-{
-    if (pid->creation != runtime->options.creation ||
-        !npr_node_name_equal(&pid->node, &runtime->options.node)) {
-        return false;
-    }
-    *out = (struct npri_local){.id = pid->id, .serial = pid->serial};
-    return true;
-}
-
-bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
-{
-    struct npri_local local;
-
-    return npri_runtime_is_local(self->origin->runtime, pid, &local) &&
-           local.id == self->local.id && local.serial == self->local.serial;
-}
-
 void npri_process_note_peer(struct npr_process *self, const struct npr_pid *peer)
 {
     if (!npr_node_name_equal(&peer->node, &self->origin->runtime->options.node)) {

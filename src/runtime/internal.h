@@ -24,6 +24,7 @@
 
 #include "runtime/alarms.h"
 #include "runtime/ends.h"
+#include "runtime/identity.h"
 #include "runtime/lookout.h"
 #include "runtime/mailbox.h"
 #include "runtime/names.h"
@@ -32,13 +33,7 @@
 #include "runtime/scheduler.h"
 #include "runtime/thread.h"
 
-/* Bytes of the largest pid or reference that this program writes (a node name of 255 bytes). */
-#define NPRI_IDENTITY_BYTES_MAX 320u
-
-#define NPRI_SERVICES_MAX       64u
-
-/* The end of a reference of ours. */
-#define NPRI_REF_WORDS_BYTES 12u
+#define NPRI_SERVICES_MAX 64u
 
 /* Process ids are 1..NPRI_PROCESS_ID_MAX (services have the first ones), then the serial grows. */
 #define NPRI_PROCESS_ID_MAX ((1u << 28) - 1)
@@ -216,38 +211,6 @@ struct npri_runtime {
     bool stopped; /* of who calls stop */
 };
 
-/* ---- Identity (runtime.c). */
-
-/* The pid of a process of this node, written to `out`. */
-struct npr_term npri_local_pid(const struct npri_runtime *runtime,
-                               struct npri_local local,
-                               uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
-struct npr_term npri_pid_term(const struct npr_pid *pid, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
-struct npr_term npri_ref_term(const struct npr_ref *ref, uint8_t out[NPRI_IDENTITY_BYTES_MAX]);
-
-struct npr_pid npri_runtime_pid(const struct npri_runtime *runtime, struct npri_local local);
-
-/* One that no process has or will have. */
-struct npri_local npri_runtime_new_local(struct npri_runtime *runtime);
-
-/* References of ours are numbers in disguise. */
-uint64_t npri_runtime_new_number(struct npri_runtime *runtime);
-struct npr_ref npri_runtime_number_ref(const struct npri_runtime *runtime, uint64_t number);
-/* False: it is none of this node and incarnation. */
-bool npri_runtime_ref_number(const struct npri_runtime *runtime,
-                             const struct npr_ref *ref,
-                             uint64_t *out);
-
-enum npri_place {
-    NPRI_PLACE_NONE,  /* no pid */
-    NPRI_PLACE_HERE,  /* this node and incarnation: `*out` */
-    NPRI_PLACE_STALE, /* this node before it was restarted: dead */
-    NPRI_PLACE_AWAY,
-};
-enum npri_place npri_pid_place(const struct npri_runtime *runtime,
-                               struct npr_term term,
-                               struct npri_local *out);
-
 /* ---- Running (process.c). */
 
 enum npri_verdict {
@@ -282,7 +245,7 @@ enum npri_verdict npri_process_after(struct npr_process *process, npr_status sta
 enum npri_verdict npri_process_on_message(struct npr_process *process, struct npri_signal *signal);
 enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npri_signal *signal);
 
-/* Gives `signal` to a process of this node, which may be dead (runtime.c).  `remote`: it may make a
+/* Gives `signal` to a process of this node, which may be dead (deliver.c).  `remote`: it may make a
  * relation to another node. */
 void npri_runtime_push(struct npri_runtime *runtime,
                        struct npri_local local,
@@ -295,13 +258,8 @@ static inline bool npri_local_may_be_service(struct npri_local local)
     return local.serial == 0 && local.id != 0 && local.id <= NPRI_SERVICES_MAX;
 }
 
-/* Whether `pid` is one of this node and incarnation: then `*out` (calls.c). */
-bool npri_runtime_is_local(const struct npri_runtime *runtime,
-                           const struct npr_pid *pid,
-                           struct npri_local *out);
-
 /* Gives a message, the bytes of `parts` in order, from one process here to another.  NPR_OK, also
- * when there is no such process, or NPR_ENOMEM (runtime.c). */
+ * when there is no such process, or NPR_ENOMEM (deliver.c). */
 NPR_NODISCARD npr_status npri_runtime_send_local(struct npri_runtime *runtime,
                                                  struct npri_local from,
                                                  struct npri_local to,
@@ -321,9 +279,6 @@ static inline bool npri_process_is_here(const struct npr_process *self)
 {
     return self != NULL && self == npri_process_here;
 }
-
-/* Whether `pid` is the process's own (calls.c). */
-bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
 
 /* Messages that wait; from any thread it is a figure. */
 uint32_t npri_process_waiting(struct npr_process *process);

@@ -1,4 +1,4 @@
-/* One runtime: made, ended, and the way that every signal takes through it. */
+/* One runtime: made and ended; its services, and what it says of its processes. */
 #include "runtime/runtime.h"
 
 #include <string.h>
@@ -6,147 +6,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/fail.h"
-#include "runtime/call.h"
 #include "runtime/internal.h"
-#include "runtime/words.h"
 #include "term/write.h"
-
-#define PID_NUMBERS_BYTES 12u /* id, serial, creation: the end of a pid */
-
-/* ---- Identity. */
-
-/* Writes to memory that is large enough by NPRI_IDENTITY_BYTES_MAX, and so never allocates. */
-static struct npri_buffer buffer_over(uint8_t out[NPRI_IDENTITY_BYTES_MAX])
-{
-    return (struct npri_buffer){
-        .data = out, .capacity = NPRI_IDENTITY_BYTES_MAX, .size_max = NPRI_IDENTITY_BYTES_MAX};
-}
-
-static struct npr_term buffer_term(const struct npri_buffer *buffer)
-{
-    NPRI_ASSERT(!buffer->failed);
-    return (struct npr_term){.data = buffer->data, .size = buffer->size};
-}
-
-struct npr_term npri_pid_term(const struct npr_pid *pid, uint8_t out[NPRI_IDENTITY_BYTES_MAX])
-{
-    struct npri_buffer buffer = buffer_over(out);
-
-    npri_put_pid(&buffer, pid);
-    return buffer_term(&buffer);
-}
-
-struct npr_term npri_ref_term(const struct npr_ref *ref, uint8_t out[NPRI_IDENTITY_BYTES_MAX])
-{
-    struct npri_buffer buffer = buffer_over(out);
-
-    npri_put_ref(&buffer, ref);
-    return buffer_term(&buffer);
-}
-
-struct npr_term npri_local_pid(const struct npri_runtime *runtime,
-                               struct npri_local local,
-                               uint8_t out[NPRI_IDENTITY_BYTES_MAX])
-{
-    struct npri_buffer buffer = buffer_over(out);
-
-    npri_put_bytes(&buffer, npri_bytes(runtime->pid_prefix, runtime->pid_prefix_bytes));
-    npri_put_u32(&buffer, local.id);
-    npri_put_u32(&buffer, local.serial);
-    npri_put_u32(&buffer, runtime->options.creation);
-    return buffer_term(&buffer);
-}
-
-enum npri_place npri_pid_place(const struct npri_runtime *runtime,
-                               struct npr_term term,
-                               struct npri_local *out)
-{
-    struct npr_pid pid;
-
-    /* Nearly all pids of ours come in the encoding that we write. */
-    if (term.size == runtime->pid_prefix_bytes + PID_NUMBERS_BYTES &&
-        memcmp(term.data, runtime->pid_prefix, runtime->pid_prefix_bytes) == 0) {
-        const uint8_t *numbers = term.data + runtime->pid_prefix_bytes;
-
-        *out =
-            (struct npri_local){.id = npri_get_u32(numbers), .serial = npri_get_u32(numbers + 4)};
-        return npri_get_u32(numbers + 8) == runtime->options.creation ? NPRI_PLACE_HERE
-                                                                      : NPRI_PLACE_STALE;
-    }
-    if (!npr_term_get_pid(term, &pid)) {
-        return NPRI_PLACE_NONE;
-    }
-    if (!npr_node_name_equal(&pid.node, &runtime->options.node)) {
-        return NPRI_PLACE_AWAY;
-    }
-    *out = (struct npri_local){.id = pid.id, .serial = pid.serial};
-    return pid.creation == runtime->options.creation ? NPRI_PLACE_HERE : NPRI_PLACE_STALE;
-}
-
-struct npri_local npri_runtime_new_local(struct npri_runtime *runtime)
-{
-    struct npri_local local;
-
-    do {
-        /* relaxed: a number. */
-        const uint64_t number =
-            atomic_fetch_add_explicit(&runtime->next_process, 1, memory_order_relaxed);
-
-        local.id = (uint32_t)(number & NPRI_PROCESS_ID_MAX);
-        local.serial = (uint32_t)(number >> 28);
-    } while (local.id <= NPRI_SERVICES_MAX); /* and never 0 */
-    return local;
-}
-
-struct npr_pid npri_runtime_pid(const struct npri_runtime *runtime, struct npri_local local)
-{
-    return (struct npr_pid){
-        .node = runtime->options.node,
-        .id = local.id,
-        .serial = local.serial,
-        .creation = runtime->options.creation,
-    };
-}
-
-struct npr_pid npri_runtime_new_pid(struct npri_runtime *runtime)
-{
-    return npri_runtime_pid(runtime, npri_runtime_new_local(runtime));
-}
-
-uint64_t npri_runtime_new_number(struct npri_runtime *runtime)
-{
-    /* relaxed: a number. */
-    return atomic_fetch_add_explicit(&runtime->next_ref, 1, memory_order_relaxed);
-}
-
-struct npr_ref npri_runtime_number_ref(const struct npri_runtime *runtime, uint64_t number)
-{
-    return (struct npr_ref){
-        .node = runtime->options.node,
-        .creation = runtime->options.creation,
-        .words_count = 3,
-        /* Of the first word, Erlang nodes keep 18 bits. */
-        .words = {(uint32_t)(number & 0x3ffff), (uint32_t)(number >> 18), (uint32_t)(number >> 50)},
-    };
-}
-
-bool npri_runtime_ref_number(const struct npri_runtime *runtime,
-                             const struct npr_ref *ref,
-                             uint64_t *out)
-{
-    if (ref->words_count != 3 || ref->words[2] >> 14 != 0 ||
-        ref->creation != runtime->options.creation ||
-        !npr_node_name_equal(&ref->node, &runtime->options.node)) {
-        return false;
-    }
-    *out = (uint64_t)ref->words[2] << 50 | (uint64_t)ref->words[1] << 18 | ref->words[0];
-    return true;
-}
-
-struct npr_ref npri_runtime_new_ref(struct npri_runtime *runtime)
-{
-    return npri_runtime_number_ref(runtime, npri_runtime_new_number(runtime));
-}
 
 /* ---- Create, stop, destroy. */
 
@@ -167,7 +28,8 @@ static void runtime_write_errors(struct npri_runtime *runtime)
         npri_put_tuple(&buffer, 2);
         npri_put_atom(&buffer, "error");
         npri_put_atom(&buffer, name);
-        runtime->error_reasons[i] = buffer_term(&buffer);
+        NPRI_ASSERT(!buffer.failed);
+        runtime->error_reasons[i] = (struct npr_term){.data = buffer.data, .size = buffer.size};
     }
 }
 
@@ -176,9 +38,6 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
                                struct npr_error *err)
 {
     struct npri_runtime *runtime = npri_alloc_zeroed(1, sizeof(*runtime));
-    uint8_t bytes[NPRI_IDENTITY_BYTES_MAX];
-    struct npr_pid pid;
-    struct npr_ref ref;
     npr_status status;
 
     NPRI_ASSERT(options->route != NULL && options->node.size != 0);
@@ -186,12 +45,7 @@ npr_status npri_runtime_create(const struct npri_runtime_options *options,
         return npri_fail(err, NPR_ENOMEM, "no memory for a runtime");
     }
     runtime->options = *options;
-    pid = npri_runtime_pid(runtime, (struct npri_local){0});
-    runtime->pid_prefix_bytes = npri_pid_term(&pid, bytes).size - PID_NUMBERS_BYTES;
-    memcpy(runtime->pid_prefix, bytes, runtime->pid_prefix_bytes);
-    ref = npri_runtime_number_ref(runtime, 0);
-    runtime->ref_prefix_bytes = npri_ref_term(&ref, bytes).size - NPRI_REF_WORDS_BYTES;
-    memcpy(runtime->ref_prefix, bytes, runtime->ref_prefix_bytes);
+    npri_runtime_write_prefixes(runtime);
     runtime_write_errors(runtime);
     npri_names_init(&runtime->names);
     npri_ends_init(&runtime->ends);
@@ -278,200 +132,14 @@ void npri_runtime_destroy(struct npri_runtime *runtime)
     npri_free(runtime);
 }
 
-/* ---- Delivery. */
-
-/* For a process that does not exist, or no longer. */
-static void runtime_answer_dead(struct npri_runtime *runtime, struct npri_signal *signal)
-{
-    if (signal->kind == NPRI_SIGNAL_CALL) {
-        npri_call_fail(runtime, signal, NPRI_WORD_NOPROC);
-    } else if (npri_signal_answer_dead(signal)) {
-        npri_runtime_deliver(runtime, signal);
-    } else {
-        npri_signal_destroy(signal);
-    }
-}
-
-static bool signal_makes_remote_relation(const struct npri_runtime *runtime,
-                                         const struct npri_signal *signal)
-{
-    struct npri_local local;
-
-    return (signal->kind == NPRI_SIGNAL_LINK || signal->kind == NPRI_SIGNAL_MONITOR) &&
-           npri_pid_place(runtime, signal->from, &local) == NPRI_PLACE_AWAY;
-}
-
-void npri_runtime_push(struct npri_runtime *runtime,
-                       struct npri_local local,
-                       struct npri_signal *signal,
-                       bool remote)
-{
-    struct npri_worker *worker = npri_scheduler_worker(&runtime->scheduler);
-    struct npr_process *wake;
-    enum npri_push outcome;
-
-    if (worker != NULL) {
-        npri_batch_send(runtime, &worker->batch); /* in the order of sending */
-    }
-    outcome = npri_table_push(&runtime->table, local, signal, remote, &wake);
-    switch (outcome) {
-    case NPRI_PUSH_DONE:
-    case NPRI_PUSH_OPENS:
-        if (outcome == NPRI_PUSH_OPENS && worker != NULL) {
-            npri_batch_open(&worker->batch, local);
-        }
-        if (wake != NULL) {
-            npri_scheduler_add(&runtime->scheduler, wake);
-        }
-        return;
-    case NPRI_PUSH_NOBODY:
-        runtime_answer_dead(runtime, signal);
-        return;
-    case NPRI_PUSH_REFUSED:
-        npri_runtime_refuse(runtime, local, signal);
-        return;
-    case NPRI_PUSH_DROPPED:
-        npri_signal_destroy(signal);
-        return;
-    }
-}
-
-static void runtime_deliver_local(struct npri_runtime *runtime,
-                                  struct npri_local local,
-                                  struct npri_signal *signal)
-{
-    if (npri_local_may_be_service(local)) {
-        const struct npri_service *service = &runtime->services[local.id - 1];
-
-        /* acquire: pairs with the release in npri_runtime_add_service(). */
-        if (local.id > atomic_load_explicit(&runtime->services_count, memory_order_acquire) ||
-            signal->kind == NPRI_SIGNAL_UNLINK) {
-            runtime_answer_dead(runtime, signal);
-        } else {
-            service->deliver(service->user, signal);
-        }
-        return;
-    }
-    npri_runtime_push(runtime, local, signal, signal_makes_remote_relation(runtime, signal));
-}
-
-npr_status npri_runtime_send_local(struct npri_runtime *runtime,
-                                   struct npri_local from,
-                                   struct npri_local to,
-                                   const struct npr_term *parts,
-                                   size_t parts_count)
-{
-    uint8_t pids[2][NPRI_IDENTITY_BYTES_MAX];
-    struct npri_signal *signal;
-
-    if (npri_local_may_be_service(to)) {
-        /* A service is shown all that a node would be. */
-        signal = npri_signal_create_parts(
-            &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE,
-                                  .from = npri_local_pid(runtime, from, pids[0]),
-                                  .to = npri_local_pid(runtime, to, pids[1])},
-            parts, parts_count);
-        if (signal != NULL) {
-            runtime_deliver_local(runtime, to, signal);
-        }
-    } else {
-        signal = npri_signal_create_short(NPRI_SIGNAL_PLAIN, parts, parts_count);
-        if (signal != NULL) {
-            npri_runtime_push(runtime, to, signal, false);
-        }
-    }
-    return signal == NULL ? NPR_ENOMEM : NPR_OK;
-}
-
-/* Whether `atom` names another node; none is this one. */
-static bool node_is_away(const struct npri_runtime *runtime, struct npr_term atom)
-{
-    const struct npr_node_name *node = &runtime->options.node;
-    struct npr_bytes name;
-
-    return npr_term_get_atom(atom, &name) &&
-           !npri_bytes_equal(name, npri_bytes(node->text, node->size));
-}
-
-static void runtime_deliver_named(struct npri_runtime *runtime, struct npri_signal *signal)
-{
-    struct npr_bytes name;
-    struct npri_local local;
-
-    if (node_is_away(runtime, signal->node)) {
-        runtime->options.route(runtime->options.user, signal);
-    } else if (npr_term_get_atom(signal->to, &name) &&
-               npri_names_find(&runtime->names, name, &local)) {
-        runtime_deliver_local(runtime, local, signal);
-    } else {
-        runtime_answer_dead(runtime, signal);
-    }
-}
-
-static void runtime_deliver_alias(struct npri_runtime *runtime, struct npri_signal *signal)
-{
-    struct npri_local caller;
-    struct npr_ref ref;
-
-    const bool is_ref = npr_term_get_ref(signal->to, &ref);
-
-    if (is_ref && !npr_node_name_equal(&ref.node, &runtime->options.node)) {
-        runtime->options.route(runtime->options.user, signal);
-    } else if (is_ref && npri_call_from_alias(runtime, signal, &caller)) {
-        npri_runtime_push(runtime, caller, signal, false);
-    } else if (is_ref && ref.creation == runtime->options.creation &&
-               runtime->options.alias != NULL) {
-        runtime->options.alias(runtime->options.user, signal);
-    } else {
-        npri_signal_destroy(signal); /* a term that nothing can be sent to, or an old reference */
-    }
-}
-
-void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *signal)
-{
-    struct npri_worker *worker = npri_scheduler_worker(&runtime->scheduler);
-    struct npri_local local;
-
-    if (worker != NULL) {
-        npri_batch_send(runtime, &worker->batch); /* before what may go to another node */
-    }
-    if (signal->to.data == NULL) {
-        /* A request to a node itself, e.g. to spawn. */
-        if (node_is_away(runtime, signal->node)) {
-            runtime->options.route(runtime->options.user, signal);
-        } else {
-            npri_signal_destroy(signal);
-        }
-        return;
-    }
-    switch (npri_pid_place(runtime, signal->to, &local)) {
-    case NPRI_PLACE_HERE:
-        runtime_deliver_local(runtime, local, signal);
-        return;
-    case NPRI_PLACE_STALE:
-        runtime_answer_dead(runtime, signal);
-        return;
-    case NPRI_PLACE_AWAY:
-        runtime->options.route(runtime->options.user, signal);
-        return;
-    case NPRI_PLACE_NONE:
-        break;
-    }
-    if (npr_term_kind(signal->to) == NPR_TERM_ATOM) {
-        runtime_deliver_named(runtime, signal);
-    } else {
-        runtime_deliver_alias(runtime, signal);
-    }
-}
+/* ---- Telling many. */
 
 npr_status npri_runtime_node_down(struct npri_runtime *runtime, const struct npr_node_name *node)
 {
     uint8_t bytes[NPRI_IDENTITY_BYTES_MAX];
-    struct npri_buffer buffer = buffer_over(bytes);
-    struct npri_signal draft = {.kind = NPRI_SIGNAL_NODE_DOWN};
+    const struct npri_signal draft = {.kind = NPRI_SIGNAL_NODE_DOWN,
+                                      .payload = npri_node_term(node, bytes)};
 
-    npri_put_node(&buffer, node);
-    draft.payload = buffer_term(&buffer);
     return npri_table_tell_remote(&runtime->table, &draft, runtime_wake, runtime) ? NPR_OK
                                                                                   : NPR_ENOMEM;
 }
@@ -532,18 +200,6 @@ static bool local_is_service(struct npri_runtime *runtime, struct npri_local loc
     /* acquire: as in runtime_deliver_local(). */
     return local.serial == 0 && local.id != 0 &&
            local.id <= atomic_load_explicit(&runtime->services_count, memory_order_acquire);
-}
-
-void npri_runtime_deliver_to(struct npri_runtime *runtime,
-                             const struct npr_pid *to,
-                             struct npri_signal *signal)
-{
-    if (runtime_owns(runtime, to)) {
-        runtime_deliver_local(runtime, (struct npri_local){.id = to->id, .serial = to->serial},
-                              signal);
-    } else {
-        npri_signal_destroy(signal);
-    }
 }
 
 enum npri_watch npri_runtime_watch(struct npri_runtime *runtime, const struct npr_pid *pid)
