@@ -221,7 +221,13 @@ enum npri_verdict {
 };
 
 void npri_process_run(struct npri_worker *worker, struct npr_process *process);
-void npri_process_free(struct npr_process *process);
+
+/* ---- Callbacks (callbacks.c). */
+
+/* Runs init, if there is one.  After END the caller of started() is told when the process has left
+ * the table: by the second. */
+enum npri_verdict npri_process_begin(struct npr_process *process);
+void npri_process_tell_started(struct npr_process *process, npr_status status);
 
 /* Ends with a reason; `block`, which may be NULL, owns its bytes and is taken over.  What the
  * process had for an earlier end is freed. */
@@ -237,8 +243,35 @@ enum npri_verdict npri_process_call(struct npr_process *process,
                                     struct npr_term request);
 enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message);
 
+/* What it has asked for with npr_continue(): the first of that. */
+enum npri_verdict npri_process_resume(struct npr_process *process);
+
+/* What became of a call (call.c). */
+enum npri_verdict npri_process_answered(struct npr_process *process,
+                                        const struct npr_answer *answer);
+
 /* What becomes of it after a callback that returned `status`. */
 enum npri_verdict npri_process_after(struct npr_process *process, npr_status status);
+
+/* ---- Ending (ending.c).  True, but for the last: it is freed. */
+
+/* `end_reason` and `end_block` are set: terminate, and all that follows; or as far as that goes
+ * while it lingers, and then a turn of it. */
+bool npri_process_end(struct npr_process *process);
+void npri_process_close(struct npri_worker *worker, struct npr_process *process);
+
+/* Out of the table and the names; the registry, then links and monitors are told. */
+bool npri_process_depart(struct npr_process *process);
+
+/* The last of that, or once more for lack of memory. */
+bool npri_process_finish(struct npr_process *process);
+
+void npri_process_free(struct npr_process *process);
+
+/* Tells links and monitors of the end (exits.c).  False: no memory, some are left. */
+bool npri_process_announce_end(struct npr_process *process);
+
+/* ---- Signals, and what else it does in its turn. */
 
 /* Acts on a MESSAGE (messages.c) and on anything else (exits.c).  Neither frees the signal; it may
  * have become end_block. */
@@ -329,9 +362,6 @@ enum npri_closing npri_process_closing(struct npr_process *process);
 
 /* ---- Calls between processes (call.c). */
 
-/* What became of a call: runs the callback (process.c). */
-enum npri_verdict npri_process_answered(struct npr_process *process,
-                                        const struct npr_answer *answer);
 enum npri_verdict npri_process_on_answer(struct npr_process *process, struct npri_signal *signal);
 
 /* Whether `ref` is of a call of this process; and: its callee is gone. */
@@ -368,13 +398,6 @@ enum npri_verdict npri_process_tell_relations(struct npr_process *process,
 /* One of the process's timers has fired, and: it has no timers any more (later.c). */
 enum npri_verdict npri_process_on_timer(struct npr_process *process, struct npri_signal *signal);
 void npri_process_drop_timers(struct npr_process *process);
-
-/* Out of the table and the names; the registry, then links and monitors are told.  True: it is
- * freed (process.c). */
-bool npri_process_depart(struct npr_process *process);
-
-/* Tells links and monitors of the end.  False: no memory, some are left. */
-bool npri_process_announce_end(struct npr_process *process);
 
 /* Sends {Tag,Reply} to who called: to the alias in the tag, if there is one, else to `pid`. */
 NPR_NODISCARD npr_status npri_process_reply(struct npr_process *process,

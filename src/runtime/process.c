@@ -1,8 +1,4 @@
-/* One process's turn on a worker, and its way from the first callback to the last. */
-#include <string.h>
-
-#include "base/alloc.h"
-#include "base/assert.h"
+/* One process's turn on a worker, and the life of one that has a thread. */
 #include "runtime/forward.h"
 #include "runtime/internal.h"
 #include "runtime/outside.h"
@@ -10,391 +6,6 @@
 #include "runtime/words.h"
 
 _Thread_local const struct npr_process *npri_process_here;
-
-static struct npr_pid process_pid(const struct npr_process *process)
-{
-    return (struct npr_pid){
-        .node = process->origin->runtime->options.node,
-        .id = process->local.id,
-        .serial = process->local.serial,
-        .creation = process->origin->runtime->options.creation,
-    };
-}
-
-/* {error,Name} in static memory of the runtime. */
-static struct npr_term error_reason(const struct npri_runtime *runtime, npr_status status)
-{
-    const bool is_one = status < 0 && status > -(int)NPRI_STATUS_COUNT; /* also of any int */
-
-    return runtime->error_reasons[is_one ? -(int)status : NPRI_STATUS_COUNT];
-}
-
-/* What a callback returned, if it is a status at all. */
-static npr_status error_status(npr_status status)
-{
-    return status < 0 && -(int)status < NPRI_STATUS_COUNT ? status : NPR_EINVAL;
-}
-
-enum npri_verdict npri_process_set_end(struct npr_process *process,
-                                       struct npr_term reason,
-                                       struct npri_signal *block)
-{
-    if (process->end_block != block) {
-        npri_signal_destroy(process->end_block); /* HANDING */
-    }
-    process->end_reason = reason;
-    process->end_block = block;
-    return NPRI_END;
-}
-
-/* What becomes of the process after a callback that returned `status`. */
-static enum npri_verdict process_after(struct npr_process *process, npr_status status)
-{
-    struct npri_worker *worker = process->worker;
-    struct npri_signal *stop = worker->stop;
-
-    npri_batch_send(process->origin->runtime, &worker->batch);
-    worker->stop = NULL;
-    process->active = true;
-    if (stop != NULL) {
-        process->own_fault = true;
-        return npri_process_set_end(process, stop->payload, stop);
-    }
-    if (status != NPR_OK) {
-        process->own_fault = true;
-        return npri_process_set_end(process, error_reason(process->origin->runtime, status), NULL);
-    }
-    return NPRI_GO_ON;
-}
-
-enum npri_verdict npri_process_info(struct npr_process *process, struct npr_term message)
-{
-    if (npri_process_has_thread(process)) {
-        return npri_receive_keep(process, message);
-    }
-    if (process->origin->behaviour->info == NULL) {
-        return NPRI_GO_ON;
-    }
-    return process_after(process,
-                         process->origin->behaviour->info(process, process->state, message));
-}
-
-enum npri_verdict npri_process_call(struct npr_process *process,
-                                    const struct npr_from *from,
-                                    struct npr_term request)
-{
-    if (process->origin->behaviour->call == NULL) {
-        return npri_process_reply(process, from->pid, from->tag, NPRI_WORD_ERROR_UNKNOWN) ==
-                       NPR_ENOMEM
-                   ? NPRI_AGAIN
-                   : NPRI_GO_ON;
-    }
-    return process_after(process,
-                         process->origin->behaviour->call(process, process->state, from, request));
-}
-
-enum npri_verdict npri_process_cast(struct npr_process *process, struct npr_term message)
-{
-    if (process->origin->behaviour->cast == NULL) {
-        return NPRI_GO_ON;
-    }
-    return process_after(process,
-                         process->origin->behaviour->cast(process, process->state, message));
-}
-
-enum npri_verdict npri_process_after(struct npr_process *process, npr_status status)
-{
-    return process_after(process, status);
-}
-
-enum npri_verdict npri_process_answered(struct npr_process *process,
-                                        const struct npr_answer *answer)
-{
-    return process_after(process,
-                         process->origin->behaviour->answer(process, process->state, answer));
-}
-
-/* ---- Starting. */
-
-/* What is left of a start that has succeeded: the arguments, if there are any, since a process that
- * is moved is started with them again.  Without memory all of it stays. */
-static struct npri_start *start_shrink(struct npri_start *start)
-{
-    struct npri_start *args = NULL;
-    uint8_t room;
-
-    if (start->key.data != NULL && npr_term_kind(start->args) == NPR_TERM_LIST) {
-        args = npri_pool_take(sizeof(*args) + start->args.size, &room);
-        if (args == NULL) {
-            return start;
-        }
-        *args =
-            (struct npri_start){.args = {.data = (uint8_t *)(args + 1), .size = start->args.size},
-                                .told = true,
-                                .room = room};
-        memcpy(args + 1, start->args.data, start->args.size);
-    }
-    npri_pool_give(start, start->room);
-    return args;
-}
-
-static void process_tell_started(struct npr_process *process, npr_status status)
-{
-    struct npri_start *start = process->start;
-    const struct npr_pid pid = process_pid(process);
-
-    if (start == NULL || start->told) {
-        return;
-    }
-    start->told = true;
-    if (start->started != NULL) {
-        start->started(start->user, &pid, status,
-                       status == NPR_OK ? (struct npr_term){0} : process->end_reason);
-    }
-    process->start = start_shrink(start);
-}
-
-/* After END the caller of started() is told when the process has left the table. */
-static enum npri_verdict process_start(struct npr_process *process)
-{
-    const struct npr_behaviour *behaviour = process->origin->behaviour;
-    enum npri_verdict verdict = NPRI_GO_ON;
-
-    if (behaviour->init != NULL) {
-        const npr_status status = behaviour->init(process, process->state, process->start->args);
-
-        verdict = process_after(process, status);
-        process->start_status = (int8_t)(status == NPR_OK ? NPR_EEXIT : error_status(status));
-    }
-    if (verdict == NPRI_GO_ON) {
-        process->phase = NPRI_PHASE_LIVE;
-        if (!process->deferred) {
-            process_tell_started(process, NPR_OK);
-        }
-    }
-    return verdict;
-}
-
-void npri_process_started(struct npr_process *self)
-{
-    if (self->deferred) {
-        self->deferred = false;
-        process_tell_started(self, NPR_OK);
-        npri_process_pause(self, false);
-    }
-}
-
-/* ---- Ending. */
-
-/* Erlang's logger hears of those that end by their own doing, with such a reason. */
-static bool reason_is_a_crash(struct npr_term reason)
-{
-    struct npr_term parts[2];
-
-    return !npr_term_is_atom(reason, "normal") && !npr_term_is_atom(reason, "shutdown") &&
-           !(npr_term_get_tuple(reason, 2, parts) && npr_term_is_atom(parts[0], "shutdown"));
-}
-
-void npri_process_free(struct npr_process *process)
-{
-    struct npri_relation *relation;
-    uint32_t cursor = 0;
-
-    while ((relation = npri_relations_take(&process->relations, &cursor)) != NULL) {
-        npri_relation_destroy(relation);
-    }
-    npri_signal_destroy(process->end_block);
-    npri_signal_destroy(process->leader);
-    if (process->start != NULL) {
-        npri_pool_give(process->start, process->start->room);
-    }
-    while (process->resumes != NULL) {
-        struct npri_signal *next = process->resumes->next;
-
-        npri_signal_destroy(process->resumes);
-        process->resumes = next;
-    }
-    if (process->idle != NULL) { /* it never ran */
-        npri_signal_destroy(&process->idle->signal);
-    }
-    npri_pool_give(process, process->room);
-}
-
-/* The last of a process that had been in the table. */
-static void process_finished(struct npri_worker *worker, struct npr_process *process)
-{
-    struct npri_runtime *runtime = process->origin->runtime;
-    const bool has_thread = npri_process_has_thread(process);
-
-    npri_process_free(process);
-    /* seq_cst all, see struct npri_runtime. */
-    if (has_thread) {
-        (void)atomic_fetch_add_explicit(&runtime->threads.finished, 1, memory_order_seq_cst);
-    } else {
-        atomic_store_explicit(&worker->finished,
-                              atomic_load_explicit(&worker->finished, memory_order_relaxed) + 1,
-                              memory_order_seq_cst);
-    }
-    if (atomic_load_explicit(&runtime->stopping, memory_order_seq_cst)) {
-        (void)pthread_mutex_lock(&runtime->stop_mutex);
-        (void)pthread_cond_broadcast(&runtime->stop_cond);
-        (void)pthread_mutex_unlock(&runtime->stop_mutex);
-    }
-}
-
-/* Tells everyone, and frees the process when all is told: then true. */
-static bool process_finish(struct npr_process *process)
-{
-    struct npri_runtime *runtime = process->origin->runtime;
-    struct npri_signal *signal = process->todo;
-
-    if (process->transit == NPRI_TRANSIT_LOSES) {
-        if (npri_forward_after_end(process)) {
-            return false;
-        }
-        npri_table_remove(&runtime->table, process, false); /* it is no longer registered */
-        signal = process->todo;
-    }
-
-    /* Nobody has pushed since it left the table.  What was pushed before meets a dead process. */
-    do {
-        while (signal != NULL) {
-            struct npri_signal *next = signal->next;
-
-            if (signal->kind == NPRI_SIGNAL_CALL) {
-                npri_call_fail(runtime, signal, process->end_reason);
-            } else if (npri_signal_answer_dead(signal)) {
-                npri_runtime_deliver(runtime, signal);
-            } else {
-                npri_signal_destroy(signal);
-            }
-            signal = next;
-        }
-        signal = npri_mailbox_take(&process->mailbox);
-    } while (signal != NULL);
-    process->todo = NULL;
-
-    /* A runtime that stops cannot wait for memory.
-     * relaxed: only whether to try again depends on it. */
-    if (!npri_process_announce_end(process) &&
-        !atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
-        npri_scheduler_add(&runtime->scheduler, process);
-        return false;
-    }
-    process_finished(process->worker, process);
-    return true;
-}
-
-bool npri_process_depart(struct npr_process *process)
-{
-    struct npri_runtime *runtime = process->origin->runtime;
-
-    process->phase = NPRI_PHASE_ENDING;
-    if (!process->left) {
-        npri_table_remove(&runtime->table, process, process->transit == NPRI_TRANSIT_LOSES);
-    }
-    if (process->named) {
-        npri_names_remove_all(&runtime->names, process->local);
-    }
-    process_tell_started(process, (npr_status)process->start_status);
-    if (!process->gone) {
-        return process_finish(process);
-    }
-    if (npri_ends_push(&runtime->ends, process)) {
-        runtime->options.ended(runtime->options.user);
-    }
-    return false; /* npri_runtime_finish() */
-}
-
-/* After terminate, and when nothing outside is left of it.  True as of process_finish(). */
-static bool process_leave(struct npr_process *process)
-{
-    struct npri_runtime *runtime = process->origin->runtime;
-    const struct npr_pid pid = process_pid(process);
-
-    if (process->own_fault && runtime->options.crashed != NULL &&
-        reason_is_a_crash(process->end_reason)) {
-        runtime->options.crashed(runtime->options.user, &pid, process->origin->function,
-                                 process->end_reason);
-    }
-    if (npri_process_has_thread(process)) {
-        npri_threads_release(&runtime->threads);
-    }
-    if (process->transit == NPRI_TRANSIT_MOVES && npri_forward_instead_of_end(process)) {
-        return false;
-    }
-    return npri_process_depart(process);
-}
-
-struct npr_process *npri_runtime_take_ended(struct npri_runtime *runtime)
-{
-    return npri_ends_take(&runtime->ends);
-}
-
-struct npr_process *npri_ended_next(const struct npr_process *process)
-{
-    return process->run_next;
-}
-
-void npri_ended_read(struct npr_process *process,
-                     struct npr_pid *out_pid,
-                     struct npr_term *out_reason)
-{
-    npri_table_forget(&process->origin->runtime->table, process);
-    *out_pid = process_pid(process);
-    *out_reason = process->end_reason;
-}
-
-void npri_runtime_finish(struct npr_process *process)
-{
-    npri_scheduler_add(&process->origin->runtime->scheduler, process);
-}
-
-/* True as of process_finish(). */
-static bool process_end(struct npr_process *process)
-{
-    if (process->phase == NPRI_PHASE_LIVE && process->origin->behaviour->terminate != NULL) {
-        process->worker->terminating = true;
-        process->origin->behaviour->terminate(process, process->state, process->end_reason);
-        process->worker->terminating = false;
-    }
-    process->paused = false;
-    npri_process_unsuspend(process); /* to be answered with all that waits */
-    npri_process_drop_timers(process);
-    if (process->lingers) {
-        process->phase = NPRI_PHASE_CLOSING;
-        npri_scheduler_add(&process->origin->runtime->scheduler, process);
-        return false;
-    }
-    return process_leave(process);
-}
-
-/* One turn while it lingers. */
-static void process_close(struct npri_worker *worker, struct npr_process *process)
-{
-    const enum npri_closing closing = npri_process_closing(process);
-
-    worker->terminating = false;
-    worker->clock_ns = 0;
-    if (closing == NPRI_CLOSING_DONE) {
-        (void)process_leave(process);
-    } else if (closing == NPRI_CLOSING_GOES_ON) {
-        npri_scheduler_add(&process->origin->runtime->scheduler, process);
-    }
-}
-
-/* ---- Running. */
-
-static enum npri_verdict process_resume(struct npr_process *process)
-{
-    struct npri_signal *resume = process->resumes;
-    npr_status status;
-
-    process->resumes = resume->next;
-    status = process->origin->behaviour->resume(process, process->state, resume->payload);
-    npri_signal_destroy(resume);
-    return process_after(process, status);
-}
 
 bool npri_process_overflows(struct npr_process *process)
 {
@@ -448,7 +59,7 @@ static enum npri_verdict process_act_on_nudge(struct npr_process *process,
         process->todo = signal;
         return NPRI_AGAIN;
     }
-    if (process_after(process, status) == NPRI_END) {
+    if (npri_process_after(process, status) == NPRI_END) {
         return NPRI_END;
     }
     return npri_forward_is_due(process) ? npri_forward_move(process) : NPRI_GO_ON;
@@ -534,11 +145,11 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
 
     if (process->phase == NPRI_PHASE_ENDING) {
         worker->clock_ns = 0;
-        (void)process_finish(process);
+        (void)npri_process_finish(process);
         return;
     }
     if (process->phase == NPRI_PHASE_CLOSING) {
-        process_close(worker, process);
+        npri_process_close(worker, process);
         return;
     }
     if (process->phase == NPRI_PHASE_FORWARDING) {
@@ -560,9 +171,9 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
             process->start_status = NPR_ECLOSED;
             verdict = npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
         } else if (process->phase == NPRI_PHASE_STARTING) {
-            verdict = process_start(process);
+            verdict = npri_process_begin(process);
         } else if (process->resumes != NULL) {
-            verdict = process_resume(process);
+            verdict = npri_process_resume(process);
         } else if (process->todo != NULL) {
             verdict = process_act(process);
         } else if (process->idle != NULL && !npri_process_is_suspended(process) &&
@@ -576,7 +187,7 @@ static void process_turn(struct npri_worker *worker, struct npr_process *process
         }
     }
     if (verdict == NPRI_END) {
-        (void)process_end(process);
+        (void)npri_process_end(process);
         worker->clock_ns = 0;
     } else {
         process_account(worker, process);
@@ -628,7 +239,7 @@ static void process_run_code(struct npr_process *process, struct npri_thread *th
     if (thread->ended) {
         npri_signal_destroy(thread->worker.stop);
         thread->worker.stop = NULL;
-    } else if (process_after(process, status) == NPRI_GO_ON) {
+    } else if (npri_process_after(process, status) == NPRI_GO_ON) {
         (void)npri_process_set_end(process, NPRI_WORD_NORMAL, NULL);
     }
 }
@@ -642,17 +253,17 @@ bool npri_process_live(struct npr_process *process)
     if (atomic_load_explicit(&process->origin->runtime->stopping, memory_order_relaxed)) {
         process->start_status = NPR_ECLOSED;
         (void)npri_process_set_end(process, NPRI_WORD_SHUTDOWN, NULL);
-    } else if (process_start(process) == NPRI_GO_ON) {
+    } else if (npri_process_begin(process) == NPRI_GO_ON) {
         process_run_code(process, thread);
     }
     thread->ended = true;
     npri_thread_hold(thread);
     process_account(&thread->worker, process);
-    return process_end(process);
+    return npri_process_end(process);
 }
 
 bool npri_process_end_again(struct npr_process *process)
 {
     return process->phase == NPRI_PHASE_FORWARDING ? npri_forward_turn(process)
-                                                   : process_finish(process);
+                                                   : npri_process_finish(process);
 }
