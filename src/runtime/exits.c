@@ -5,7 +5,8 @@
  * nothing: it was sent before our UNLINK arrived there, which takes it down again. */
 #include <string.h>
 
-#include "runtime/forward.h"
+#include "runtime/conflict.h"
+#include "runtime/handover.h"
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
@@ -327,11 +328,11 @@ enum npri_verdict npri_process_on_signal(struct npr_process *process, struct npr
         process->leader = signal;
         return NPRI_KEPT;
     case NPRI_SIGNAL_CONFLICT:
-        return npri_forward_on_conflict(process, signal);
+        return npri_conflict_on_signal(process, signal);
     case NPRI_SIGNAL_HANDOVER:
-        return npri_forward_on_handover(process, signal);
+        return npri_handover_on_signal(process, signal);
     case NPRI_SIGNAL_MOVED:
-        return npri_forward_on_moved(process, signal);
+        return npri_handover_on_moved(process, signal);
     case NPRI_SIGNAL_MESSAGE: /* not here */
     case NPRI_SIGNAL_PLAIN:   /* likewise */
     case NPRI_SIGNAL_BATCH:

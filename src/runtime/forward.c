@@ -1,9 +1,8 @@
 #include "runtime/forward.h"
 
 #include "runtime/call.h"
+#include "runtime/handover.h"
 #include "runtime/words.h"
-#include "term/builder.h"
-#include "term/write.h"
 
 static const struct npr_term no_term;
 
@@ -24,270 +23,6 @@ static bool runtime_stops(const struct npri_runtime *runtime)
 {
     /* relaxed: as in npri_process_run(). */
     return atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
-}
-
-/* What a worker has put into its buffer. */
-static struct npr_term buffer_term(const struct npri_buffer *buffer)
-{
-    return (struct npr_term){.data = buffer->data, .size = buffer->size};
-}
-
-static bool term_is_self(const struct npr_process *process, struct npr_term pid)
-{
-    struct npri_local local;
-
-    return npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE &&
-           local.id == process->local.id && local.serial == process->local.serial;
-}
-
-/* ---- A conflict. */
-
-/* EXIT from the winner with {nprocreg,conflict,Winner}.  NULL: no memory. */
-static struct npri_signal *conflict_reason(const struct npri_signal *conflict)
-{
-    static const uint8_t head[] = "\x68\x03\x77\x08nprocreg\x77\x08"
-                                  "conflict";
-    const struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT, .from = conflict->from};
-    const struct npr_term parts[] = {{.data = head, .size = sizeof(head) - 1}, conflict->from};
-
-    return npri_signal_create_parts(&draft, parts, 2);
-}
-
-/* {nprocreg,handover,Key,Loser,State} to the winner.  Without memory the state is lost. */
-static void conflict_send_state(struct npr_process *process,
-                                const struct npri_signal *conflict,
-                                struct npr_term state)
-{
-    static const uint8_t head[] = "\x68\x05\x77\x08nprocreg\x77\x08handover";
-    const struct npri_signal draft = {.kind = NPRI_SIGNAL_MESSAGE, .to = conflict->from};
-    uint8_t self[NPRI_IDENTITY_BYTES_MAX];
-    const struct npr_term parts[] = {
-        {.data = head, .size = sizeof(head) - 1},
-        conflict->payload,
-        npri_local_pid(process->origin->runtime, process->local, self),
-        state,
-    };
-    const npr_status ignored = npri_process_send(process, &draft, parts, 4);
-
-    (void)ignored;
-}
-
-/* Runs the callback.  Nothing built, or not one term: nothing is sent. */
-static npr_status conflict_run(struct npr_process *process,
-                               const struct npri_signal *signal,
-                               struct npr_builder *state)
-{
-    struct npr_conflict conflict = {.key = signal->payload, .token = signal->id};
-    struct npr_term term;
-    npr_status status;
-
-    (void)npr_term_get_pid(signal->from, &conflict.winner);
-    status = process->origin->behaviour->conflict(process, process->state, &conflict, state);
-    if (status == NPR_OK && npr_builder_finish(state, &term, NULL) == NPR_OK) {
-        conflict_send_state(process, signal, term);
-    }
-    return status;
-}
-
-/* {nprocreg,conflict,Key,Winner,Token} for a process that lives on and has no callback. */
-static enum npri_verdict conflict_tell(struct npr_process *process,
-                                       const struct npri_signal *signal)
-{
-    struct npri_buffer *message = &process->worker->message;
-
-    npri_buffer_reset(message);
-    npri_put_tuple(message, 5);
-    npri_put_atom(message, "nprocreg");
-    npri_put_atom(message, "conflict");
-    npri_put_term(message, signal->payload);
-    npri_put_term(message, signal->from);
-    npri_put_uint(message, signal->id);
-    return message->failed ? NPRI_AGAIN : npri_process_info(process, buffer_term(message));
-}
-
-static enum npri_verdict conflict_notify(struct npr_process *process,
-                                         const struct npri_signal *signal,
-                                         struct npr_builder *state)
-{
-    if (process->origin->behaviour->conflict == NULL) {
-        return conflict_tell(process, signal);
-    }
-    return npri_process_after(process, conflict_run(process, signal, state));
-}
-
-/* What the callback asks for does not matter: it ends. */
-static enum npri_verdict conflict_exit(struct npr_process *process,
-                                       const struct npri_signal *signal,
-                                       struct npr_builder *state)
-{
-    struct npri_signal *reason = conflict_reason(signal);
-
-    if (reason == NULL) {
-        return NPRI_AGAIN;
-    }
-    if (process->origin->behaviour->conflict != NULL) {
-        process->worker->terminating = true;
-        (void)conflict_run(process, signal, state);
-        process->worker->terminating = false;
-        npri_batch_send(process->origin->runtime, &process->worker->batch);
-    }
-    process->transit = NPRI_TRANSIT_LOSES;
-    return npri_process_set_end(process, reason->payload, reason);
-}
-
-enum npri_verdict npri_forward_on_conflict(struct npr_process *process, struct npri_signal *signal)
-{
-    const struct npr_behaviour *behaviour = process->origin->behaviour;
-    struct npr_builder *state = NULL;
-    enum npri_verdict verdict = NPRI_AGAIN;
-
-    if (term_is_self(process, signal->from)) {
-        return NPRI_GO_ON;
-    }
-    if (behaviour->conflict != NULL) {
-        state = npr_builder_create();
-    }
-    if (behaviour->conflict == NULL || state != NULL) {
-        verdict = behaviour->on_conflict == NPR_CONFLICT_NOTIFY
-                      ? conflict_notify(process, signal, state)
-                      : conflict_exit(process, signal, state);
-    }
-    npr_builder_destroy(state);
-    return verdict;
-}
-
-/* ---- A move. */
-
-/* NPR_ENOMEM: to be said again. */
-static npr_status tell_handed(struct npr_process *process,
-                              uint64_t operation,
-                              npr_status status,
-                              struct npr_term state)
-{
-    const struct npri_runtime *runtime = process->origin->runtime;
-    const struct npr_pid pid = npri_runtime_pid(runtime, process->local);
-
-    return runtime->options.handed(
-        runtime->options.user,
-        &(struct npri_handed){.pid = &pid,
-                              .operation = operation,
-                              .status = status,
-                              .state = state,
-                              .function = process->origin->function,
-                              .args = process->start == NULL ? no_term : process->start->args});
-}
-
-static enum npri_verdict after_telling(npr_status status)
-{
-    return status == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
-}
-
-bool npri_forward_is_due(const struct npr_process *process)
-{
-    return process->transit == NPRI_TRANSIT_HANDING && process->end_block != NULL &&
-           !process->awake;
-}
-
-enum npri_verdict npri_forward_move(struct npr_process *process)
-{
-    process->transit = NPRI_TRANSIT_MOVES;
-    return npri_process_set_end(process, NPRI_WORD_SHUTDOWN_MOVED, process->end_block);
-}
-
-static void pause_for_move(struct npr_process *process)
-{
-    process->transit = NPRI_TRANSIT_HANDING;
-    process->paused = true;
-}
-
-/* `signal` becomes what says to whom the end is to be told. */
-static enum npri_verdict move_without_state(struct npr_process *process, struct npri_signal *signal)
-{
-    pause_for_move(process);
-    process->end_block = signal;
-    return npri_forward_is_due(process) ? npri_forward_move(process) : NPRI_KEPT;
-}
-
-/* Once it has built its state, which is whole: it waits. */
-static enum npri_verdict hand_over(struct npr_process *process,
-                                   const struct npri_signal *signal,
-                                   struct npr_term state)
-{
-    const npr_status status = tell_handed(process, signal->id, NPR_OK, state);
-
-    if (status == NPR_OK) {
-        pause_for_move(process);
-    }
-    return after_telling(status);
-}
-
-static enum npri_verdict handover_run(struct npr_process *process,
-                                      struct npri_signal *signal,
-                                      struct npr_builder *builder)
-{
-    struct npr_term state;
-    npr_status status;
-
-    process->worker->terminating = true; /* it may not end, or continue */
-    status = process->origin->behaviour->handover(process, process->state, builder);
-    process->worker->terminating = false;
-    npri_batch_send(process->origin->runtime, &process->worker->batch);
-    process->active = true;
-    if (status != NPR_OK) {
-        return after_telling(tell_handed(process, signal->id, NPR_EREFUSED, no_term));
-    }
-    if (npri_builder_is_empty(builder)) {
-        return move_without_state(process, signal);
-    }
-    status = npr_builder_finish(builder, &state, NULL);
-    if (status == NPR_ENOMEM) {
-        return NPRI_AGAIN;
-    }
-    return status == NPR_OK ? hand_over(process, signal, state)
-                            : after_telling(tell_handed(process, signal->id, NPR_EINVAL, no_term));
-}
-
-enum npri_verdict npri_forward_on_handover(struct npr_process *process, struct npri_signal *signal)
-{
-    struct npr_builder *builder;
-    enum npri_verdict verdict;
-
-    if (process->transit != NPRI_TRANSIT_NONE || process->deferred) {
-        return after_telling(tell_handed(process, signal->id, NPR_EREFUSED, no_term));
-    }
-    if (process->origin->behaviour->handover == NULL) {
-        return move_without_state(process, signal);
-    }
-    builder = npr_builder_create();
-    if (builder == NULL) {
-        return NPRI_AGAIN;
-    }
-    verdict = handover_run(process, signal, builder);
-    npr_builder_destroy(builder);
-    return verdict;
-}
-
-/* It goes on as if nothing had been asked. */
-static enum npri_verdict move_failed(struct npr_process *process)
-{
-    process->transit = NPRI_TRANSIT_NONE;
-    npri_signal_destroy(process->end_block);
-    process->end_block = NULL;
-    process->paused = false;
-    npri_process_release(process);
-    return npri_process_info(process, NPRI_WORD_HANDOVER_FAILED);
-}
-
-enum npri_verdict npri_forward_on_moved(struct npr_process *process, struct npri_signal *signal)
-{
-    if (process->transit != NPRI_TRANSIT_HANDING || term_is_self(process, signal->from)) {
-        return NPRI_GO_ON;
-    }
-    if (signal->from.data == NULL) {
-        return move_failed(process);
-    }
-    process->transit = NPRI_TRANSIT_MOVES;
-    return npri_process_set_end(process, NPRI_WORD_SHUTDOWN_MOVED, signal);
 }
 
 /* ---- Becoming a forwarder. */
@@ -470,7 +205,7 @@ static bool forward_prepare(struct npr_process *process)
     struct npri_signal *handover = process->end_block;
 
     if (handover->kind == NPRI_SIGNAL_HANDOVER && handover->id != 0) {
-        if (tell_handed(process, handover->id, NPR_OK, no_term) == NPR_ENOMEM) {
+        if (npri_handover_tell(process, handover->id, NPR_OK, no_term) == NPR_ENOMEM) {
             return false;
         }
         handover->id = 0;
@@ -569,7 +304,7 @@ static enum npri_verdict forward_exit(struct npr_process *process, struct npri_s
 
 static enum npri_verdict forward_on_moved(struct npr_process *process, struct npri_signal *signal)
 {
-    if (forward_target(process).data != NULL || term_is_self(process, signal->from)) {
+    if (forward_target(process).data != NULL || npri_process_is_at(process, signal->from)) {
         return NPRI_GO_ON;
     }
     if (signal->from.data == NULL) {
@@ -651,7 +386,7 @@ static enum npri_verdict forward_act(struct npr_process *process, struct npri_si
     case NPRI_SIGNAL_NUDGE: /* not ours to free, and of a command that is gone */
         return NPRI_KEPT;
     case NPRI_SIGNAL_HANDOVER: /* it has none any more: who asks hears of that */
-        return after_telling(tell_handed(process, signal->id, NPR_ENOPROC, no_term));
+        return npri_handover_decline(process, signal, NPR_ENOPROC);
     case NPRI_SIGNAL_CONFLICT:
     case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_SPAWN_REQUEST:

@@ -18,8 +18,8 @@
  *      message, call   | goes on; replies come from there | the same
  *      exit signal     | goes on, as exit(Pid, Reason)    | dropped: it has ended
  *      link, monitor   | stays: no end is told while the  | those of before were told its end; new
- *                      | other process lives              | ones, and those of calls that go on,
- * stay
+ *                      | other process lives              | ones stay, and those of calls that go
+ * on
  *
  * It monitors the other process, and ends with its reason: then its links and monitors are told.
  * So who monitors the old pid and calls it, as gen_server:call does, hears of the end of the one
@@ -29,21 +29,14 @@
  * for somebody (options.wanted), and what comes waits until MOVED.
  *
  * It costs what it cost before: the process stays, with the room of its state.  All that happens
- * here happens on its worker, in its turns. */
+ * here happens on its worker, in its turns.
+ *
+ * runtime/conflict.h and runtime/handover.h are what comes before MOVES and LOSES, this is what
+ * comes then. */
 #ifndef NPRI_RUNTIME_FORWARD_H
 #define NPRI_RUNTIME_FORWARD_H
 
 #include "runtime/internal.h"
-
-/* The three signals, to a process that is LIVE or HANDING. */
-enum npri_verdict npri_forward_on_conflict(struct npr_process *process, struct npri_signal *signal);
-enum npri_verdict npri_forward_on_handover(struct npr_process *process, struct npri_signal *signal);
-enum npri_verdict npri_forward_on_moved(struct npr_process *process, struct npri_signal *signal);
-
-/* Whether it has been asked for its state, has none, and owes nobody an answer any more; then it
- * moves: END. */
-bool npri_forward_is_due(const struct npr_process *process);
-enum npri_verdict npri_forward_move(struct npr_process *process);
 
 /* Instead of its end, of one that MOVES; and when the end of one that LOSES has been told to the
  * registry: it is FORWARDING, or tries again at its next turn.  False: the runtime stops. */

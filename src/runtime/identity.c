@@ -104,6 +104,14 @@ bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
            local.id == self->local.id && local.serial == self->local.serial;
 }
 
+bool npri_process_is_at(const struct npr_process *process, struct npr_term pid)
+{
+    struct npri_local local;
+
+    return npri_pid_place(process->origin->runtime, pid, &local) == NPRI_PLACE_HERE &&
+           local.id == process->local.id && local.serial == process->local.serial;
+}
+
 struct npri_local npri_runtime_new_local(struct npri_runtime *runtime)
 {
     struct npri_local local;

@@ -56,5 +56,6 @@ bool npri_runtime_is_local(const struct npri_runtime *runtime,
 
 /* Whether `pid` is the process's own. */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
+bool npri_process_is_at(const struct npr_process *process, struct npr_term pid);
 
 #endif /* NPRI_RUNTIME_IDENTITY_H */

@@ -1,5 +1,6 @@
 /* One process's turn on a worker, and the life of one that has a thread. */
 #include "runtime/forward.h"
+#include "runtime/handover.h"
 #include "runtime/internal.h"
 #include "runtime/outside.h"
 #include "runtime/thread.h"
@@ -62,7 +63,7 @@ static enum npri_verdict process_act_on_nudge(struct npr_process *process,
     if (npri_process_after(process, status) == NPRI_END) {
         return NPRI_END;
     }
-    return npri_forward_is_due(process) ? npri_forward_move(process) : NPRI_GO_ON;
+    return npri_handover_is_due(process) ? npri_handover_move(process) : NPRI_GO_ON;
 }
 
 /* One message of a batch, which stays in front until it has none. */
