@@ -4,8 +4,10 @@
  * It asks the first of the NODEs that it is given; when that cannot be reached, or does not answer
  * in time, the next one.  Ends with SIGTERM.
  *
+ * With --cling it calls the process that it has once found for a key, for as long as that answers.
+ *
  * With --sweep it asks each node for each key once, and prints a line for each: KEY NODE STATUS PID
- * T0 T1. */
+ * T0 T1.  With --look nothing is started for it. */
 #include "query.h"
 #include "report.h"
 
@@ -33,6 +35,9 @@ struct asker {
     int64_t seq;           /* of the last request */
     uint64_t random;
     bool is_sweep;
+    bool clings;
+    const char *function;       /* what is started; NULL: nothing */
+    struct query_outcome *held; /* of each key what was found; NULL: it does not cling */
     char cookie[COOKIE_MAX];
 };
 
@@ -67,6 +72,34 @@ static bool is_gone(npr_status status)
     return status == NPR_ENOPROC || status == NPR_EEXIT || status == NPR_EUNREACHABLE;
 }
 
+/* Calls the process that was found for the key, if one was.  False: it is to be looked for. */
+static bool ask_held(struct asker *asker,
+                     int64_t key,
+                     uint64_t deadline_ns,
+                     struct query_outcome *out)
+{
+    struct query_outcome *held = asker->held == NULL ? NULL : &asker->held[key];
+    const uint64_t began_ns = report_now_ns();
+    char status[QUERY_STATUS_BYTES];
+    char pid[QUERY_PID_BYTES];
+
+    if (held == NULL || !held->found) {
+        return false;
+    }
+    *out = *held;
+    asker->seq++;
+    query_operate(&asker->client, key, asker->seq, left_ms(deadline_ns), out);
+    if (!is_gone(out->status)) {
+        return true;
+    }
+    query_status_text(out, status);
+    query_pid_text(&out->pid, pid);
+    report("clung %llu %llu %s %s", (unsigned long long)began_ns,
+           (unsigned long long)report_now_ns(), pid, status);
+    *held = (struct query_outcome){0};
+    return false;
+}
+
 /* One request, carried out by the key's process, whichever that is by then.  Each try has a number
  * of its own: what broke off may have been carried out. */
 static struct query_outcome ask_until(struct asker *asker,
@@ -78,6 +111,11 @@ static struct query_outcome ask_until(struct asker *asker,
     const struct query_peer *via = &asker->peers[asker->peer];
     struct query_outcome outcome;
 
+    *out_tries = 1;
+    *out_found_ns = 0;
+    if (ask_held(asker, key, deadline_ns, &outcome)) {
+        return outcome;
+    }
     *out_tries = 0;
     do {
         (*out_tries)++;
@@ -88,6 +126,9 @@ static struct query_outcome ask_until(struct asker *asker,
             query_operate(&asker->client, key, asker->seq, left_ms(deadline_ns), &outcome);
         }
     } while (outcome.found && is_gone(outcome.status) && report_now_ns() < deadline_ns);
+    if (asker->held != NULL && outcome.status == NPR_OK) {
+        asker->held[key] = outcome;
+    }
     return outcome;
 }
 
@@ -126,6 +167,7 @@ static void ask_on(struct asker *asker)
     const struct timespec all_down = {.tv_nsec = ALL_DOWN_NS};
     unsigned failed_in_row = 0;
 
+    asker->held = asker->clings ? calloc(asker->keys_count, sizeof(*asker->held)) : NULL;
     while (stopped == 0) {
         ask_once(asker, &failed_in_row);
         if (failed_in_row >= asker->peers_count) {
@@ -133,6 +175,7 @@ static void ask_on(struct asker *asker)
             failed_in_row = 0;
         }
     }
+    free(asker->held);
 }
 
 static void sweep(struct asker *asker)
@@ -191,6 +234,15 @@ static bool read_option(struct asker *asker, int option, const char *value)
     case 'w':
         asker->is_sweep = true;
         return true;
+    case 'f':
+        asker->function = value;
+        return true;
+    case 'l':
+        asker->function = NULL;
+        return true;
+    case 'h':
+        asker->clings = true;
+        return true;
     default:
         return false;
     }
@@ -206,6 +258,9 @@ static bool read_options(struct asker *asker, int argc, char **argv)
         {"seed", required_argument, NULL, 's'},
         {"sweep", no_argument, NULL, 'w'},
         {"end-permille", required_argument, NULL, 'e'},
+        {"function", required_argument, NULL, 'f'},
+        {"look", no_argument, NULL, 'l'},
+        {"cling", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -227,7 +282,7 @@ static bool read_options(struct asker *asker, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const struct sigaction action = {.sa_handler = on_term};
-    struct asker asker = {.deadline_ms = 5000};
+    struct asker asker = {.deadline_ms = 5000, .function = "start"};
 
     (void)sigaction(SIGTERM, &action, NULL);
     if (!read_options(&asker, argc, argv)) {
@@ -241,6 +296,7 @@ int main(int argc, char **argv)
     if (!query_open(&asker.client, asker.number, &asker.peers[0], asker.cookie)) {
         return EXIT_FAILURE;
     }
+    asker.client.function = asker.function;
     if (asker.is_sweep) {
         sweep(&asker);
     } else {

@@ -75,7 +75,7 @@ static void write_cookie(struct bed *bed)
 struct bed *bed_open(const struct bed_options *options)
 {
     struct bed *bed = calloc(1, sizeof(*bed));
-    struct book *book = book_create(options->keys_count, options->call_ms);
+    struct book *book = book_create(options->keys_count + SPARE_KEYS, options->call_ms);
     char path[256];
 
     if (bed == NULL || book == NULL) {
@@ -85,6 +85,11 @@ struct bed *bed_open(const struct bed_options *options)
     bed->options = *options;
     bed->nodes_count = options->nodes_count + options->originals_count;
     bed->began_ns = report_now_ns();
+    if (bed->options.function == NULL) {
+        bed->options.function = "start";
+    }
+    (void)snprintf(bed->quorum, sizeof(bed->quorum), "%u", options->quorum);
+    book_set_quorum(book, options->quorum);
     write_cookie(bed);
     (void)snprintf(path, sizeof(path), "%s/reports", options->directory);
     bed->reports = fopen(path, "we");
@@ -182,10 +187,15 @@ static void native_words(const struct bed *bed, unsigned node, struct program *p
 {
     const char *const fixed[] = {
         bed->options.command, "node",      "--name",   network_name(bed->network, node),
-        "--cookie-file",      bed->cookie, "--module", bed->options.witness};
+        "--cookie-file",      bed->cookie, "--module", bed->options.witness,
+        "--quorum",           bed->quorum};
     size_t count = sizeof(fixed) / sizeof(fixed[0]);
 
     memcpy(program->words, fixed, sizeof(fixed));
+    if (bed->options.placement != NULL) {
+        program->words[count++] = "--placement";
+        program->words[count++] = bed->options.placement;
+    }
     for (unsigned i = 0; i < bed->nodes_count; i++) {
         if (i != node && (bed->joins_to & 1U << i) != 0) {
             program->words[count++] = "--join";
@@ -456,12 +466,13 @@ static void print_figures(const struct book *book, FILE *out)
         out,
         "%llu calls, %llu answered, %llu tried again, %llu passed on, the longest %llu ms; %llu "
         "processes; two at once while "
-        "apart: %llu, with an original node: %llu; stalls of the machine: %llu\n",
+        "apart: %llu, with an original node: %llu; %llu lost their key; stalls of the machine: "
+        "%llu\n",
         (unsigned long long)figures.calls, (unsigned long long)figures.answered,
         (unsigned long long)figures.retries, (unsigned long long)figures.forwarded,
         (unsigned long long)figures.longest_call_ms, (unsigned long long)figures.lives,
         (unsigned long long)figures.allowed_pairs, (unsigned long long)figures.original_pairs,
-        (unsigned long long)figures.stalls);
+        (unsigned long long)figures.losses, (unsigned long long)figures.stalls);
     book_print_statuses(book, out);
 }
 

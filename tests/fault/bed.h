@@ -20,6 +20,10 @@ struct bed_options {
     unsigned originals_count; /* Erlang nodes after them */
     unsigned clients_count;
     uint32_t keys_count;
+    unsigned clings_count; /* so many of the clients stay with what they have found */
+    unsigned quorum;       /* of the native nodes; 0: none */
+    const char *placement; /* NULL: original */
+    const char *function;  /* of the witness; NULL: start */
     uint32_t end_permille; /* of the requests, after which the process is to end */
     uint32_t call_ms;      /* the clients' time-out */
     uint32_t settle_ms;    /* within that, all is as it should be */
@@ -79,6 +83,30 @@ void bed_go_on_ms(struct bed *bed, unsigned ms);
  * node gives the same process for each key, the one that lives.  Prints how long it took.  False,
  * and a fault: not within the time to settle. */
 bool bed_settle(struct bed *bed);
+
+/* ---- What only some cases look at.  Each waits, up to the time to settle, and notes a fault. */
+
+/* Starts some keys that no client asks for, by way of the node: they are on any node. */
+void bed_start_spares(struct bed *bed, unsigned node);
+
+/* The node starts nothing, and says that its side has so few of the nodes that the quorum needs,
+ * and who is missing. */
+void bed_wait_refusal(struct bed *bed, unsigned node, uint32_t side);
+
+/* The nodes of a side find what lives there, and nothing else. */
+void bed_wait_finds_own(struct bed *bed, uint32_t side);
+
+/* All processes that the node had then, and still has, were told of the quorum; there are some. */
+void bed_wait_told(struct bed *bed, unsigned node, uint64_t before_ns, bool regained);
+
+/* Some processes have lost their keys; all of them have ended, or none. */
+void bed_wait_losers(struct bed *bed, bool end);
+
+/* The nodes' journals have all that have lost their keys, and to whom. */
+void bed_check_journals(struct bed *bed);
+
+/* What was sent to losers was done by winners, some of it. */
+void bed_check_passed_on(struct bed *bed);
 
 /* Judges what has happened so far, without a word.  Returns the number of faults. */
 size_t bed_judge(struct bed *bed);

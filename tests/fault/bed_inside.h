@@ -1,4 +1,4 @@
-/* bed_inside.h - what the bed is made of; for bed.c and settle.c only. */
+/* bed_inside.h - what the bed is made of; for bed.c, settle.c and sides.c only. */
 #ifndef NPRI_TESTS_FAULT_BED_INSIDE_H
 #define NPRI_TESTS_FAULT_BED_INSIDE_H
 
@@ -10,6 +10,7 @@
 #define READY_MS_MAX 60000U
 #define END_MS_MAX   60000U
 #define POLL_MS      20U
+#define SPARE_KEYS   16U /* beyond those that clients ask for */
 
 struct bed_node {
     pid_t pid; /* 0: not running */
@@ -41,10 +42,18 @@ struct bed {
     char socket[256];
     char cookie[256]; /* the file */
     char cookie_text[32];
+    char quorum[16];
 };
 
 /* Says it, and counts it. */
 void bed_fault(struct bed *bed, const char *what);
+
+/* Runs a program where the node is, for 10 s at most.  Its exit status; -1: it took too long. */
+int bed_run(struct bed *bed, unsigned node, const struct program *program);
+
+/* Asks each of the nodes for each key.  With `look` nothing is started, and found must be what
+ * lives on these nodes; else each key must have a process.  False: `why` has a sentence. */
+bool bed_sweep(struct bed *bed, uint32_t nodes, bool look, char *why, size_t why_size);
 
 /* The nodes that run, as a set. */
 uint32_t bed_running(const struct bed *bed);

@@ -1,6 +1,5 @@
 #include "book_inside.h"
 #include "report.h"
-#include "words.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -43,6 +42,8 @@ void book_destroy(struct book *book)
     free(book->eras);
     free(book->stops);
     free(book->after_stops);
+    free(book->losses);
+    free(book->refusals);
     free(book);
 }
 
@@ -110,6 +111,15 @@ static struct era *next_era(struct book *book, uint64_t now_ns)
     return era;
 }
 
+/* The same, since the harness has done something. */
+static struct era *next_act(struct book *book, uint64_t now_ns)
+{
+    struct era *era = next_era(book, now_ns);
+
+    era->act++;
+    return era;
+}
+
 static void set_apart(struct era *era, unsigned a, unsigned b)
 {
     era->apart[a] |= 1U << b;
@@ -128,19 +138,24 @@ void book_name_node(struct book *book, unsigned node, const char *name, bool ori
     book->original[node] = original;
 }
 
+void book_set_quorum(struct book *book, uint32_t quorum)
+{
+    book->quorum = quorum;
+}
+
 void book_run_begins(struct book *book, unsigned node, uint32_t run, uint64_t now_ns)
 {
     struct era *era;
 
     book->runs[node] = run;
-    era = next_era(book, now_ns);
+    era = next_act(book, now_ns);
     for (unsigned other = 0; other < BOOK_NODES_MAX; other++) {
         set_strangers(era, node, other);
     }
     era->together[node] = 1U << node;
 }
 
-static void end_life(struct book *book, struct life *life, uint64_t now_ns)
+void book_end_life(struct book *book, struct life *life, uint64_t now_ns)
 {
     if (life->end_ns == LIVE_NS) {
         life->end_ns = now_ns;
@@ -152,11 +167,11 @@ void book_run_ends(struct book *book, unsigned node, uint64_t now_ns)
 {
     for (size_t i = 0; i < book->lives_count; i++) {
         if (book->lives[i].node == node) {
-            end_life(book, &book->lives[i], now_ns);
+            book_end_life(book, &book->lives[i], now_ns);
         }
     }
     book->runs[node] = 0;
-    (void)next_era(book, now_ns);
+    (void)next_act(book, now_ns);
 }
 
 void book_reach(struct book *book, const uint32_t reach[BOOK_NODES_MAX], uint64_t now_ns)
@@ -164,8 +179,9 @@ void book_reach(struct book *book, const uint32_t reach[BOOK_NODES_MAX], uint64_
     struct era *era;
 
     memcpy(book->reach, reach, sizeof(book->reach));
-    era = next_era(book, now_ns);
+    era = next_act(book, now_ns);
     for (unsigned a = 0; a < BOOK_NODES_MAX; a++) {
+        era->side[a] = mutual(book, a);
         for (unsigned b = a + 1; b < BOOK_NODES_MAX; b++) {
             if (differ(book, a, b)) {
                 set_apart(era, a, b);
@@ -270,6 +286,9 @@ static void carry_out(struct book *book, size_t index, unsigned client, const st
     if (life->gave) {
         book_fault(book, "%s carried out a request after it had handed its state over", life->pid);
     }
+    if (life->loss != NO_LOSS) {
+        book_fault(book, "%s carried out a request after it had lost its key", life->pid);
+    }
     if (count != life->count + 1) {
         book_fault(book, "%s went from request %" PRId64 " to %" PRId64, life->pid, life->count,
                    count);
@@ -317,7 +336,7 @@ static void beat(struct book *book, unsigned node, uint32_t run, uint64_t at_ns)
 
 static bool start_line(struct book *book, unsigned node, uint32_t run, struct words *words)
 {
-    struct life life = {.node = node, .run = run, .end_ns = LIVE_NS};
+    struct life life = {.node = node, .run = run, .end_ns = LIVE_NS, .loss = NO_LOSS};
 
     life.start_ns = words_u64(words);
     words_text(words, life.pid, sizeof(life.pid));
@@ -373,7 +392,7 @@ static bool handover_line(struct book *book, struct words *words, bool gave)
     }
     life = &book->lives[index];
     if (gave) {
-        end_life(book, life, at_ns);
+        book_end_life(book, life, at_ns);
     } else if (life->gave && book->runs[life->node] == life->run) {
         life->end_ns = LIVE_NS;
         book->live_counts[life->key]++;
@@ -396,7 +415,10 @@ static bool end_line(struct book *book, struct words *words)
     }
     index = book_find_life(book, pid);
     if (index != SIZE_MAX) {
-        end_life(book, &book->lives[index], at_ns);
+        book_end_life(book, &book->lives[index], at_ns);
+        if (book->lives[index].loss != NO_LOSS) {
+            book->losses[book->lives[index].loss].ended = true;
+        }
     }
     return true;
 }
@@ -424,6 +446,15 @@ bool book_node_line(struct book *book, unsigned node, uint32_t run, const char *
     }
     if (words_take(&words, "kept")) {
         return handover_line(book, &words, false);
+    }
+    if (words_take(&words, "lost")) {
+        return book_lost_line(book, &words);
+    }
+    if (words_take(&words, "took")) {
+        return book_took_line(book, &words);
+    }
+    if (words_take(&words, "told")) {
+        return book_told_line(book, &words);
     }
     return words_take(&words, "end") && end_line(book, &words);
 }
@@ -563,29 +594,27 @@ static bool is_original(const struct book *book, const char *name)
     return false;
 }
 
-bool book_client_line(struct book *book, unsigned client, const char *line)
+static bool call_line(struct book *book, unsigned client, struct words *words)
 {
-    struct words words = {.at = line};
     struct answered answer = {0};
     char via[NAME_BYTES_MAX];
     char status[STATUS_BYTES_MAX];
-    const bool is_call = words_take(&words, "call");
-    const uint64_t began_ns = words_u64(&words);
-    const uint64_t found_ns = words_u64(&words);
-    const uint64_t ended_ns = words_u64(&words);
+    const uint64_t began_ns = words_u64(words);
+    const uint64_t found_ns = words_u64(words);
+    const uint64_t ended_ns = words_u64(words);
     uint32_t key;
     uint32_t tries;
 
-    words_text(&words, via, sizeof(via));
-    key = words_u32(&words);
-    answer.seq = words_i64(&words);
-    words_text(&words, status, sizeof(status));
-    words_text(&words, answer.pid, sizeof(answer.pid));
-    answer.token = words_u64(&words);
-    answer.done_token = words_u64(&words);
-    answer.count = words_i64(&words);
-    tries = words_u32(&words);
-    if (!is_call || !words_done(&words) || client >= BOOK_CLIENTS_MAX || answer.seq <= 0) {
+    words_text(words, via, sizeof(via));
+    key = words_u32(words);
+    answer.seq = words_i64(words);
+    words_text(words, status, sizeof(status));
+    words_text(words, answer.pid, sizeof(answer.pid));
+    answer.token = words_u64(words);
+    answer.done_token = words_u64(words);
+    answer.count = words_i64(words);
+    tries = words_u32(words);
+    if (!words_done(words) || client >= BOOK_CLIENTS_MAX || answer.seq <= 0) {
         return false;
     }
     count_status(book, status);
@@ -604,6 +633,16 @@ bool book_client_line(struct book *book, unsigned client, const char *line)
     book_compare(book, client, answer.seq - REQUESTS_LATE);
     book->clients[client].last_seq = answer.seq;
     return true;
+}
+
+bool book_client_line(struct book *book, unsigned client, const char *line)
+{
+    struct words words = {.at = line};
+
+    if (words_take(&words, "clung")) {
+        return book_clung_line(book, &words);
+    }
+    return words_take(&words, "call") && call_line(book, client, &words);
 }
 
 void book_finish(struct book *book)

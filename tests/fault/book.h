@@ -4,21 +4,32 @@
  *
  * What it decides:
  *
- *   one process   At every moment at most one process lives under a key among nodes that reach each
- *                 other.  Two are allowed only while their nodes are `apart`: from the moment when
- *                 their connection was cut, or one of them was stopped, until the harness has seen
- *                 that the healed cluster has settled.  Nodes count as apart, too, when one reaches
- *                 a third node that the other does not: either may be the one that must give way.
- *                 A killed node's processes end with the kill.  A node that did not run for a
- * second although nobody stopped it (its beats say so) counts as stopped: that is the machine's
- * doing; it is counted. tokens        grow: of two processes under one key, the later one's token
- * is greater whenever some node has been, since before the first was started, in one settled side
- * with both. messages      A request that was answered was carried out, once, by the process that
- * the answer came from, under the token that the get gave, as its Count-th; and a process carries
- * on where the one whose state it was handed over left off. stale         A node that was stopped,
- * and runs again, does not answer with its own process when another was started elsewhere in the
- * meantime. calls         end within their time-out (and 3 s, for machines with more to do than
- * this).
+ * One process.  At every moment at most one process lives under a key among nodes that reach each
+ * other.  Two are allowed only while their nodes are `apart`: from the moment when their connection
+ * was cut, or one of them was stopped, until the harness has seen that the healed cluster has
+ * settled.  Nodes count as apart, too, when one reaches a third node that the other does not:
+ * either may be the one that must give way.  A killed node's processes end with the kill.  A node
+ * that did not run for a second although nobody stopped it (its beats say so) counts as stopped:
+ * that is the machine's doing; it is counted.
+ *
+ * Tokens grow: of two processes under one key, the later one's token is greater whenever some node
+ * has been, since before the first was started, in one settled side with both; with a quorum,
+ * whenever such a node must have been.
+ *
+ * Quorum.  Nothing is started on a side that has been too small for 3 s.
+ *
+ * Messages.  A request that was answered was carried out, once, by the process that the answer came
+ * from, under the token that the get gave, as its Count-th; and a process carries on where the one
+ * whose state it was handed over left off.
+ *
+ * Conflicts.  Who loses its key has the lower token, or the same and the lesser name; it is told
+ * the winner and its token, carries nothing out any more, and what it gives along comes to the
+ * winner, as it was given, once.  What is sent to it within 4 s is answered by the winner.
+ *
+ * Stale.  A node that was stopped, and runs again, does not answer with its own process when
+ * another was started elsewhere in the meantime.
+ *
+ * Calls end within their time-out (and 3 s, for machines with more to do than this).
  *
  * Keys whose processes are Erlang nodes' are theirs to decide: two processes of which one lives on
  * an original node are counted, and no fault.
@@ -58,6 +69,10 @@ void book_resumed(struct book *book, unsigned node, uint64_t stopped_ns, uint64_
 /* The harness has seen that all is as it should be: no more allowances for what was before. */
 void book_settled(struct book *book, uint64_t now_ns);
 
+/* So many native nodes must be together for anything to be started; more than half.  Before the
+ * first run. */
+void book_set_quorum(struct book *book, uint32_t quorum);
+
 /* ---- What is reported. */
 
 /* One line of the node's or client's connection, without the newline.  False: it is no such line.
@@ -84,6 +99,40 @@ bool book_lived(const struct book *book,
                 uint64_t from_ns,
                 uint64_t to_ns);
 
+/* ---- Processes that have lost their key to another, and sides that have lost the quorum. */
+
+/* Whether all that losers have given along has arrived, if nothing was done since and the winner
+ * lives.  False: `why` has a sentence. */
+bool book_all_taken(const struct book *book, char *why, size_t why_size);
+
+/* How many losers have ended, or live on. */
+size_t book_losers(const struct book *book, bool ended);
+
+/* The losers one after the other; false: there is no more. */
+struct book_loss {
+    char loser[96];
+    char winner[96];
+    uint32_t key;
+    uint64_t loser_token;
+    uint64_t winner_token;
+};
+bool book_loss(const struct book *book, size_t index, struct book_loss *out);
+
+/* How many of the node's processes that were there before that moment, and live, know that the
+ * quorum is lost, or regained; and how many do not. */
+size_t book_told(const struct book *book,
+                 unsigned node,
+                 uint64_t before_ns,
+                 bool regained,
+                 size_t *out_untold);
+
+/* Whether a process lived under the key on one of those nodes, the same for all of that time. */
+bool book_has(const struct book *book,
+              uint32_t key,
+              uint32_t nodes,
+              uint64_t from_ns,
+              uint64_t to_ns);
+
 /* What happened in a second since the first call. */
 struct book_second {
     uint32_t answered;
@@ -100,6 +149,7 @@ struct book_figures {
     uint64_t forwarded; /* requests to a process that had ended, done by its successor */
     uint64_t retries;   /* the process that was found was gone when it was called */
     uint64_t lives;
+    uint64_t losses;         /* processes that were told that another keeps their key */
     uint64_t stalls;         /* times when a node did not run for a second by itself */
     uint64_t allowed_pairs;  /* two processes at once under one key, while they were apart */
     uint64_t original_pairs; /* the same, one of them on an original node */

@@ -1,8 +1,9 @@
-/* book_inside.h - how the book is kept; for book.c and verdict.c only. */
+/* book_inside.h - how the book is kept; for book.c, losses.c and verdict.c only. */
 #ifndef NPRI_TESTS_FAULT_BOOK_INSIDE_H
 #define NPRI_TESTS_FAULT_BOOK_INSIDE_H
 
 #include "book.h"
+#include "words.h"
 
 #define PID_BYTES_MAX    96
 #define NAME_BYTES_MAX   64
@@ -14,6 +15,10 @@
 #define REQUESTS_LATE 64
 #define FAULTS_KEPT   20
 #define LIVE_NS       UINT64_MAX /* end_ns of a process that has not ended */
+#define NO_LOSS       SIZE_MAX
+
+/* What a process was last told of the quorum of its side. */
+enum quorum_word { QUORUM_NOTHING, QUORUM_LOST, QUORUM_REGAINED };
 
 /* One process under one key. */
 struct life {
@@ -23,7 +28,9 @@ struct life {
     uint32_t run;
     uint64_t token; /* 0: unknown, an original's */
     uint64_t start_ns;
-    uint64_t end_ns;
+    uint64_t end_ns; /* or when it lost its key */
+    size_t loss;     /* index of losses; NO_LOSS: it has not lost its key */
+    enum quorum_word told;
     bool gave;     /* its count, at end_ns, to the next one */
     int64_t given; /* the count that it began with */
     int64_t count; /* of requests, the last reported */
@@ -33,9 +40,33 @@ struct life {
  */
 struct era {
     uint64_t from_ns;
+    uint32_t act; /* how often the harness has changed anything */
     uint32_t runs[BOOK_NODES_MAX];
+    uint32_t side[BOOK_NODES_MAX];     /* who reaches it, and is reached, itself included */
     uint32_t apart[BOOK_NODES_MAX];    /* two processes are allowed */
     uint32_t together[BOOK_NODES_MAX]; /* settled in one side, itself included */
+};
+
+/* A process has lost its key to another one, and given it something along.  The loser's report and
+ * the winner's come in any order. */
+struct loss {
+    char loser[PID_BYTES_MAX];
+    char winner[PID_BYTES_MAX];
+    uint64_t token; /* of the winner, as the loser was told */
+    uint64_t at_ns; /* 0: the loser has not reported it (yet) */
+    int64_t count;
+    bool ended; /* the loser, afterwards */
+    unsigned taken;
+    int64_t taken_count;
+    char taker[PID_BYTES_MAX];
+};
+
+/* A call to a process that was found before, and that was gone. */
+struct refusal {
+    char pid[PID_BYTES_MAX];
+    char status[STATUS_BYTES_MAX];
+    uint64_t from_ns;
+    uint64_t to_ns;
 };
 
 /* A time in which a node did not run. */
@@ -78,6 +109,7 @@ struct answer_after_stop {
 struct book {
     uint32_t keys_count;
     uint32_t deadline_ms;
+    uint32_t quorum; /* of the native nodes; 0: none is needed */
     char names[BOOK_NODES_MAX][NAME_BYTES_MAX];
     bool original[BOOK_NODES_MAX];
     uint32_t runs[BOOK_NODES_MAX]; /* 0: not running */
@@ -101,6 +133,12 @@ struct book {
     struct answer_after_stop *after_stops;
     size_t after_stops_count;
     size_t after_stops_max;
+    struct loss *losses;
+    size_t losses_count;
+    size_t losses_max;
+    struct refusal *refusals;
+    size_t refusals_count;
+    size_t refusals_max;
 
     struct client clients[BOOK_CLIENTS_MAX];
     struct book_second seconds[BOOK_SECONDS_MAX];
@@ -122,6 +160,24 @@ void *book_grow(void *array, size_t count, size_t *max, size_t element_bytes);
 
 /* The process of that name, or SIZE_MAX. */
 size_t book_find_life(const struct book *book, const char *pid);
+
+/* The era that a moment was in. */
+const struct era *book_era_at(const struct book *book, uint64_t at_ns);
+
+/* Whether the machine did not run the node then, or shortly before. */
+bool book_stalled_then(const struct book *book, unsigned node, uint64_t from_ns, uint64_t to_ns);
+
+/* Lines of nodes (losses.c); false: malformed. */
+bool book_lost_line(struct book *book, struct words *words);
+bool book_took_line(struct book *book, struct words *words);
+bool book_told_line(struct book *book, struct words *words);
+bool book_clung_line(struct book *book, struct words *words);
+
+/* Judges them. */
+void book_judge_losses(struct book *book);
+
+/* The process has ended, or lost its key. */
+void book_end_life(struct book *book, struct life *life, uint64_t now_ns);
 
 /* Notes a fault. */
 void book_fault(struct book *book, const char *format, ...) __attribute__((format(printf, 2, 3)));

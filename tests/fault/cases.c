@@ -52,6 +52,49 @@ static void part_and_heal(struct bed *bed)
     (void)bed_settle(bed);
 }
 
+/* The same, and then a look at those that have lost their keys. */
+static void part_and_heal_with_losers(struct bed *bed, bool end)
+{
+    part_and_heal(bed);
+    bed_wait_losers(bed, end);
+    bed_check_journals(bed);
+}
+
+/* Losers end, and what their clients go on to send to them reaches the winners. */
+static void lose_and_end(struct bed *bed)
+{
+    part_and_heal_with_losers(bed, true);
+    bed_check_passed_on(bed);
+}
+
+/* Losers live on without their keys. */
+static void lose_and_rest(struct bed *bed)
+{
+    part_and_heal_with_losers(bed, false);
+}
+
+/* One node is cut off from the two others: a side that may start nothing, with processes on it.
+ * Then another. */
+static void lose_the_quorum(struct bed *bed)
+{
+    bed_start_spares(bed, 0); /* They are not replaced by the others meanwhile. */
+    for (unsigned node = 0; node <= 1; node++) {
+        const uint32_t sides[2] = {1U << node, all_nodes(bed) & ~(1U << node)};
+        const uint64_t cut_ns = report_now_ns();
+
+        bed_partition(bed, sides, 2);
+        (void)bed_wait_views(bed, sides[0], sides[0]);
+        (void)bed_wait_views(bed, sides[1], sides[1]);
+        bed_wait_refusal(bed, node, sides[0]);
+        bed_wait_told(bed, node, cut_ns, false);
+        bed_wait_finds_own(bed, sides[0]);
+        bed_go_on_ms(bed, 500);
+        bed_heal(bed);
+        (void)bed_settle(bed);
+        bed_wait_told(bed, node, cut_ns, true);
+    }
+}
+
 /* A node joins, and one leaves, while keys are asked for. */
 static void join_and_leave(struct bed *bed)
 {
@@ -140,6 +183,22 @@ const struct fault_case fault_cases[] = {
      .what = "the network is parted and healed",
      .end_permille = 1,
      .run = part_and_heal},
+    {.name = "conflict",
+     .what = "two sides start the same keys; losers end, and what they are sent goes on",
+     .end_permille = 1,
+     .clings_count = 4,
+     .run = lose_and_end},
+    {.name = "notify",
+     .what = "two sides start the same keys; losers live on",
+     .end_permille = 1,
+     .clings_count = 4,
+     .function = "rest",
+     .run = lose_and_rest},
+    {.name = "quorum",
+     .what = "a node is cut off from the quorum, then another",
+     .end_permille = 50,
+     .quorum = 2,
+     .run = lose_the_quorum},
     {.name = "join",
      .what = "a node joins, another leaves and returns",
      .nodes_first = 2,

@@ -11,6 +11,9 @@ struct fault_case {
     unsigned nodes_first; /* how many run at first; 0: all */
     uint32_t
         end_permille; /* of the requests, after which a process is to end, unless told otherwise */
+    unsigned quorum;  /* of the nodes, unless told otherwise; 0: none */
+    unsigned clings_count; /* clients that stay with what they have found, unless told otherwise */
+    const char *function;  /* of the witness; NULL: start */
     void (*run)(struct bed *bed);
 };
 

@@ -21,6 +21,7 @@
 #define SETTLE_MS         (20000U * FAULT_SCALE)
 #define ORIGINALS_MS      20000U /* so much later do originals notice */
 #define SOAK_END_PERMILLE 20
+#define SOAK_CLINGS       2
 
 struct arguments {
     const char *name;
@@ -40,7 +41,10 @@ static _Noreturn void usage(void)
         "  --originals N      Erlang nodes with nprocreg beside them (0)\n"
         "  --ebin DIRS        where their code is\n"
         "  --clients N        that ask without pause (8)\n"
+        "  --clings N         of them stay with what they have found (the case's)\n"
         "  --keys N           (100)\n"
+        "  --quorum N         native nodes that must be together (the case's; the soak draws)\n"
+        "  --placement RULE   original, rendezvous (the soak draws)\n"
         "  --end-permille N   of the requests, after which the process is to end (the case's)\n"
         "  --seconds N        how long a soak goes on (600)\n"
         "  --seed N           (drawn)\n"
@@ -71,11 +75,11 @@ static void read_option(struct arguments *arguments, int option, const char *val
     const char **const texts[] = {
         ['c'] = &arguments->name,  ['C'] = &bed->command,       ['w'] = &bed->witness,
         ['a'] = &bed->asker,       ['n'] = &arguments->network, ['e'] = &bed->ebin,
-        ['g'] = &arguments->chart, ['d'] = &bed->directory};
+        ['g'] = &arguments->chart, ['d'] = &bed->directory,     ['P'] = &bed->placement};
     unsigned *const numbers[] = {
-        ['N'] = &bed->nodes_count, ['O'] = &bed->originals_count, ['l'] = &bed->clients_count,
-        ['k'] = &bed->keys_count,  ['t'] = &arguments->seconds,   ['m'] = &bed->call_ms,
-        ['p'] = &bed->end_permille};
+        ['N'] = &bed->nodes_count,  ['O'] = &bed->originals_count, ['l'] = &bed->clients_count,
+        ['k'] = &bed->keys_count,   ['t'] = &arguments->seconds,   ['m'] = &bed->call_ms,
+        ['p'] = &bed->end_permille, ['q'] = &bed->quorum,          ['h'] = &bed->clings_count};
     const size_t index = (size_t)option;
 
     if (option == 's') {
@@ -92,23 +96,16 @@ static void read_option(struct arguments *arguments, int option, const char *val
 static void read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},
-        {"command", required_argument, NULL, 'C'},
-        {"witness", required_argument, NULL, 'w'},
-        {"asker", required_argument, NULL, 'a'},
-        {"network", required_argument, NULL, 'n'},
-        {"nodes", required_argument, NULL, 'N'},
-        {"originals", required_argument, NULL, 'O'},
-        {"ebin", required_argument, NULL, 'e'},
-        {"clients", required_argument, NULL, 'l'},
-        {"keys", required_argument, NULL, 'k'},
-        {"seconds", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 's'},
-        {"call-ms", required_argument, NULL, 'm'},
-        {"chart", required_argument, NULL, 'g'},
-        {"directory", required_argument, NULL, 'd'},
-        {"end-permille", required_argument, NULL, 'p'},
-        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},      {"command", required_argument, NULL, 'C'},
+        {"witness", required_argument, NULL, 'w'},   {"asker", required_argument, NULL, 'a'},
+        {"network", required_argument, NULL, 'n'},   {"nodes", required_argument, NULL, 'N'},
+        {"originals", required_argument, NULL, 'O'}, {"ebin", required_argument, NULL, 'e'},
+        {"clients", required_argument, NULL, 'l'},   {"keys", required_argument, NULL, 'k'},
+        {"seconds", required_argument, NULL, 't'},   {"seed", required_argument, NULL, 's'},
+        {"call-ms", required_argument, NULL, 'm'},   {"chart", required_argument, NULL, 'g'},
+        {"directory", required_argument, NULL, 'd'}, {"end-permille", required_argument, NULL, 'p'},
+        {"quorum", required_argument, NULL, 'q'},    {"placement", required_argument, NULL, 'P'},
+        {"clings", required_argument, NULL, 'h'},    {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -168,6 +165,34 @@ static const struct fault_case *case_named(const char *name)
     return NULL;
 }
 
+/* What was left to the case. */
+static void take_from_case(struct bed_options *bed, const struct fault_case *one)
+{
+    bed->end_permille = bed->end_permille == UINT32_MAX ? one->end_permille : bed->end_permille;
+    bed->quorum = bed->quorum == UINT32_MAX ? one->quorum : bed->quorum;
+    bed->clings_count = bed->clings_count == UINT32_MAX ? one->clings_count : bed->clings_count;
+    bed->function = one->function;
+    if (one->proxies_only) {
+        bed->network = NETWORK_PROXIES;
+    }
+}
+
+/* What was left to the soak: half of the clusters have a quorum, half of them the other placement.
+ * Originals have no part in either. */
+static void draw_cluster(struct bed_options *bed)
+{
+    const uint64_t bits = (bed->seed * 2 + 1) * UINT64_C(0x9e3779b97f4a7c15) >> 62;
+
+    bed->end_permille = bed->end_permille == UINT32_MAX ? SOAK_END_PERMILLE : bed->end_permille;
+    bed->clings_count = bed->clings_count == UINT32_MAX ? SOAK_CLINGS : bed->clings_count;
+    if (bed->quorum == UINT32_MAX) {
+        bed->quorum = bed->originals_count == 0 && (bits & 1) != 0 ? bed->nodes_count / 2 + 1 : 0;
+    }
+    if (bed->placement == NULL && bed->originals_count == 0 && (bits & 2) != 0) {
+        bed->placement = "rendezvous";
+    }
+}
+
 /* The original ones first: the others join them, and not the other way round. */
 static void start_nodes(struct bed *bed, unsigned first)
 {
@@ -188,11 +213,13 @@ int main(int argc, char **argv)
                                           .clients_count = 8,
                                           .keys_count = 100,
                                           .end_permille = UINT32_MAX,
+                                          .quorum = UINT32_MAX,
+                                          .clings_count = UINT32_MAX,
                                           .call_ms = 5000,
                                           .settle_ms = SETTLE_MS,
                                           .seed = (uint64_t)time(NULL) % 1000000}};
     char directory[] = "/tmp/nprocreg-faults-XXXXXX";
-    char title[160];
+    char title[256];
     const struct fault_case *one;
     struct bed *bed;
     size_t faults;
@@ -201,8 +228,10 @@ int main(int argc, char **argv)
     prefer_original(&arguments);
     one = case_named(arguments.name);
     arguments.bed.network = network_named(arguments.network);
-    if (one != NULL && one->proxies_only) {
-        arguments.bed.network = NETWORK_PROXIES;
+    if (one != NULL) {
+        take_from_case(&arguments.bed, one);
+    } else {
+        draw_cluster(&arguments.bed);
     }
     if (arguments.bed.originals_count > 0) {
         arguments.bed.settle_ms += ORIGINALS_MS;
@@ -213,14 +242,14 @@ int main(int argc, char **argv)
         (void)mkdir(arguments.bed.directory, 0700);
     }
     (void)snprintf(
-        title, sizeof(title), "%s: %u native and %u original nodes, %u clients, %s, seed %llu",
+        title, sizeof(title),
+        "%s: %u native and %u original nodes, quorum %u, placement %s, %u clients, %s, seed %llu",
         arguments.name, arguments.bed.nodes_count, arguments.bed.originals_count,
+        arguments.bed.quorum,
+        arguments.bed.placement == NULL ? "original" : arguments.bed.placement,
         arguments.bed.clients_count, arguments.bed.network == NETWORK_CABLES ? "cables" : "proxies",
         (unsigned long long)arguments.bed.seed);
     (void)printf("%s; logs in %s\n", title, arguments.bed.directory);
-    if (arguments.bed.end_permille == UINT32_MAX) {
-        arguments.bed.end_permille = one == NULL ? SOAK_END_PERMILLE : one->end_permille;
-    }
     arguments.bed.narration = stdout;
     bed = bed_open(&arguments.bed);
     start_nodes(bed, one == NULL ? 0 : one->nodes_first);

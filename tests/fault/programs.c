@@ -11,6 +11,19 @@
 #include <time.h>
 #include <unistd.h>
 
+void program_add(struct program *program, const char *word)
+{
+    size_t count = 0;
+
+    while (program->words[count] != NULL) {
+        count++;
+    }
+    if (count + 1 >= PROGRAM_WORDS_MAX) {
+        abort();
+    }
+    program->words[count] = word;
+}
+
 static void set_number(const char *name, unsigned value)
 {
     char text[16];

@@ -17,6 +17,9 @@ struct program {
     const char *log;     /* standard error is added there */
 };
 
+/* Adds a word, borrowed. */
+void program_add(struct program *program, const char *word);
+
 /* Starts it where `node` is.  Exits with a message when that is not possible. */
 pid_t program_start(const struct network *network, unsigned node, const struct program *program);
 

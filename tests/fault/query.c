@@ -32,8 +32,10 @@ bool query_open(struct query_client *client,
     struct npr_error err = {0};
     char name[NPR_NODE_NAME_BYTES_MAX + 1];
 
-    *client = (struct query_client){
-        .number = number, .request = npr_builder_create(), .reply = npr_builder_create()};
+    *client = (struct query_client){.number = number,
+                                    .function = "start",
+                                    .request = npr_builder_create(),
+                                    .reply = npr_builder_create()};
     (void)snprintf(name, sizeof(name), "asker%lld%.*s", (long long)number,
                    (int)(home->name.text + home->name.size - at), at);
     options.name = name;
@@ -53,6 +55,7 @@ bool query_open(struct query_client *client,
 bool query_share(struct query_client *client, const struct query_client *other)
 {
     *client = (struct query_client){.number = other->number,
+                                    .function = other->function,
                                     .node = other->node,
                                     .shared = true,
                                     .request = npr_builder_create(),
@@ -94,16 +97,22 @@ static npr_status read_found(struct npr_term answer, struct query_outcome *out)
 }
 
 /* The arguments of nprocreg_native:get/3, or of the original's nprocreg:get_pid/2. */
-static npr_status build_get(struct npr_builder *args,
+static npr_status build_get(struct query_client *client,
                             bool original,
                             int64_t key,
                             uint32_t timeout_ms,
                             struct npr_term *out)
 {
+    struct npr_builder *args = client->request;
+
     npr_builder_reset(args);
     npr_build_list(args, original ? 2 : 3);
     NPR_BUILD(args, "{key,~i}", key);
-    npr_build_export(args, "witness", "start", 0);
+    if (client->function != NULL) {
+        npr_build_export(args, "witness", client->function, 0);
+    } else {
+        npr_build_atom(args, "undefined");
+    }
     if (!original) {
         npr_build_uint(args, timeout_ms);
     }
@@ -120,7 +129,7 @@ struct query_outcome query_find(struct query_client *client,
     struct npr_term term = {0};
 
     npr_builder_reset(client->reply);
-    outcome.status = build_get(client->request, via->original, key, timeout_ms, &term);
+    outcome.status = build_get(client, via->original, key, timeout_ms, &term);
     if (outcome.status == NPR_OK) {
         outcome.status =
             npr_node_rpc(client->node, &via->name, via->original ? "nprocreg" : "nprocreg_native",
@@ -155,8 +164,11 @@ void query_operate(struct query_client *client,
     if (outcome->status == NPR_OK) {
         outcome->status = npr_builder_finish(client->reply, &term, NULL);
     }
-    if (outcome->status == NPR_OK &&
-        !NPR_MATCH(term, "{ok,~u,~i}", &outcome->done_token, &outcome->count)) {
+    if (outcome->status == NPR_OK && NPR_MATCH(term, "{error,moved}")) {
+        outcome->status = NPR_ENOPROC; /* It lives, and does nothing any more. */
+        (void)snprintf(outcome->error, sizeof(outcome->error), "moved");
+    } else if (outcome->status == NPR_OK &&
+               !NPR_MATCH(term, "{ok,~u,~i}", &outcome->done_token, &outcome->count)) {
         outcome->status = NPR_EPROTO;
     }
 }

@@ -12,6 +12,7 @@
 
 struct query_client {
     int64_t number;
+    const char *function; /* of the module `witness`: what is started; NULL: nothing is */
     struct npr_node *node;
     bool shared; /* the node is another client's */
     struct npr_builder *request;
@@ -50,7 +51,7 @@ void query_close(struct query_client *client);
 /* Another client on the same node, for another thread: closed before it. */
 bool query_share(struct query_client *client, const struct query_client *other);
 
-/* The process of the key; one is started when there is none. */
+/* The process of the key; one is started when there is none, if the client has a function. */
 struct query_outcome query_find(struct query_client *client,
                                 const struct query_peer *via,
                                 int64_t key,

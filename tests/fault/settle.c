@@ -10,8 +10,7 @@
 
 /* ---- Views. */
 
-/* Runs the command at a node: its output is in `path`.  False: it failed, or took too long. */
-static bool run_there(struct bed *bed, unsigned node, const struct program *program)
+int bed_run(struct bed *bed, unsigned node, const struct program *program)
 {
     const pid_t pid = program_start(bed->network, node, program);
     const int status = program_wait_until(pid, report_now_ns() + 10000 * NS_PER_MS);
@@ -20,7 +19,7 @@ static bool run_there(struct bed *bed, unsigned node, const struct program *prog
         (void)kill(pid, SIGKILL);
         (void)program_wait(pid);
     }
-    return status == 0;
+    return status;
 }
 
 /* The nodes in its view as a set; 0: it does not say. */
@@ -37,7 +36,7 @@ static uint32_t view_of(struct bed *bed, unsigned node)
                               .log = bed->nodes[node].log};
 
     (void)snprintf(path, sizeof(path), "%s/view", bed->options.directory);
-    if (!run_there(bed, node, &program)) {
+    if (bed_run(bed, node, &program) != 0) {
         return 0;
     }
     file = fopen(path, "re");
@@ -131,11 +130,6 @@ static void client_peers(const struct bed *bed,
                          struct program *program,
                          char (*names)[64])
 {
-    size_t count = 0;
-
-    while (program->words[count] != NULL) {
-        count++;
-    }
     for (unsigned i = 0; i < bed->nodes_count; i++) {
         const unsigned node = (first + i) % bed->nodes_count;
 
@@ -145,7 +139,7 @@ static void client_peers(const struct bed *bed,
         (void)snprintf(names[i], sizeof(names[i]), "%s%s",
                        bed->nodes[node].original ? "original:" : "",
                        network_name(bed->network, node));
-        program->words[count++] = names[i];
+        program_add(program, names[i]);
     }
 }
 
@@ -176,7 +170,8 @@ void bed_start_clients(struct bed *bed)
         char seed[24];
         struct program program = {.words = {bed->options.asker, "--client", number, "--cookie",
                                             bed->cookie, "--keys", keys, "--deadline-ms", call,
-                                            "--seed", seed, "--end-permille", ends},
+                                            "--seed", seed, "--end-permille", ends, "--function",
+                                            bed->options.function},
                                   .role = "client",
                                   .index = i,
                                   .referee = bed->socket,
@@ -184,6 +179,9 @@ void bed_start_clients(struct bed *bed)
 
         (void)snprintf(number, sizeof(number), "%u", i);
         (void)snprintf(seed, sizeof(seed), "%" PRIu64, bed->options.seed + i);
+        if (i >= bed->options.clients_count - bed->options.clings_count) {
+            program_add(&program, "--cling");
+        }
         client_peers(bed, i % bed->nodes_count, UINT32_MAX, &program, names);
         bed->clients[i] = program_start(bed->network, i % bed->nodes_count, &program);
     }
@@ -206,8 +204,28 @@ void bed_go_on_ms(struct bed *bed, unsigned ms)
 
 /* ---- Settling. */
 
-/* One line of the sweep: KEY NODE STATUS PID T0 T1.  Whether the process lived then. */
-static bool swept_well(struct bed *bed, const char *line, char *why, size_t why_size)
+/* Whether the pid is one of these nodes'. */
+static bool is_of(const struct bed *bed, const char *pid, uint32_t nodes)
+{
+    for (unsigned i = 0; i < bed->nodes_count; i++) {
+        const char *name = network_name(bed->network, i);
+        const size_t size = strlen(name);
+
+        if ((nodes & 1U << i) != 0 && strncmp(pid, name, size) == 0 && pid[size] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One line of the sweep: KEY NODE STATUS PID T0 T1.  Whether the process lived then; `own_only`: on
+ * these nodes, or there was none. */
+static bool swept_well(struct bed *bed,
+                       const char *line,
+                       uint32_t nodes,
+                       bool own_only,
+                       char *why,
+                       size_t why_size)
 {
     struct words words = {.at = line};
     const uint32_t key = words_u32(&words);
@@ -227,18 +245,21 @@ static bool swept_well(struct bed *bed, const char *line, char *why, size_t why_
         (void)snprintf(why, why_size, "the sweep wrote '%.60s'", line);
         return false;
     }
-    well = strcmp(status, "ok") == 0 &&
-           book_lived(referee_book(bed->referee), key, pid, from_ns, to_ns);
+    if (own_only && strcmp(status, "get-enotfound") == 0) {
+        well = !book_has(referee_book(bed->referee), key, nodes, from_ns, to_ns);
+    } else {
+        well = strcmp(status, "ok") == 0 && (!own_only || is_of(bed, pid, nodes)) &&
+               book_lived(referee_book(bed->referee), key, pid, from_ns, to_ns);
+    }
     referee_release(bed->referee);
     if (!well) {
-        (void)snprintf(why, why_size, "key %u at %s: %s %s, which did not live then", (unsigned)key,
-                       node, status, pid);
+        (void)snprintf(why, why_size, "key %u at %s: %s %s, which is not what lived then",
+                       (unsigned)key, node, status, pid);
     }
     return well;
 }
 
-/* Every node gives a process that lives, for each key. */
-static bool sweep(struct bed *bed, char *why, size_t why_size)
+bool bed_sweep(struct bed *bed, uint32_t nodes, bool look, char *why, size_t why_size)
 {
     char names[BOOK_NODES_MAX][64];
     char keys[16];
@@ -250,21 +271,24 @@ static bool sweep(struct bed *bed, char *why, size_t why_size)
     FILE *file;
     struct program program = {.words = {bed->options.asker, "--sweep", "--client", "99", "--cookie",
                                         bed->cookie, "--keys", keys, "--deadline-ms", "5000",
-                                        "--seed", "1"},
+                                        "--seed", "1", "--function", bed->options.function},
                               .output = path,
                               .log = log};
 
     (void)snprintf(keys, sizeof(keys), "%u", (unsigned)bed->options.keys_count);
     (void)snprintf(path, sizeof(path), "%s/sweep", bed->options.directory);
     (void)snprintf(log, sizeof(log), "%s/clients.log", bed->options.directory);
-    client_peers(bed, (unsigned)__builtin_ctz(bed_running(bed)), bed_running(bed), &program, names);
+    if (look) {
+        program_add(&program, "--look");
+    }
+    client_peers(bed, (unsigned)__builtin_ctz(nodes), nodes, &program, names);
     (void)snprintf(why, why_size, "the sweep does not come to an end");
-    if (!run_there(bed, (unsigned)__builtin_ctz(bed_running(bed)), &program)) {
+    if (bed_run(bed, (unsigned)__builtin_ctz(nodes), &program) != 0) {
         return false;
     }
     file = fopen(path, "re");
     while (well && file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        well = swept_well(bed, line, why, why_size);
+        well = swept_well(bed, line, nodes, look, why, why_size);
         lines++;
     }
     if (file != NULL) {
@@ -279,6 +303,14 @@ static bool is_single(struct bed *bed)
 
     referee_release(bed->referee);
     return single;
+}
+
+static bool all_taken(struct bed *bed, char *why, size_t why_size)
+{
+    const bool taken = book_all_taken(referee_book(bed->referee), why, why_size);
+
+    referee_release(bed->referee);
+    return taken;
 }
 
 bool bed_settle(struct bed *bed)
@@ -298,7 +330,8 @@ bool bed_settle(struct bed *bed)
             (void)snprintf(why, sizeof(why), "some node does not see all that run");
         } else {
             single_ns = single_ns == 0 ? now_ns : single_ns;
-            if (sweep(bed, why, sizeof(why)) && is_single(bed)) {
+            if (bed_sweep(bed, running, false, why, sizeof(why)) && is_single(bed) &&
+                all_taken(bed, why, sizeof(why))) {
                 break;
             }
         }

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_MS     UINT64_C(1000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define QUORUM_NOTICED_NS                                                                          \
+    (3 * UINT64_C(1000000000)) /* node_timeout: so late at most do others take them for lost */
 #define AFTER_WARD_NS (15 * UINT64_C(1000000000)) /* allowance after the machine stalled a node */
 
 bool book_is_single(const struct book *book)
@@ -42,8 +44,25 @@ bool book_lived(const struct book *book,
            book->lives[index].end_ns >= from_ns;
 }
 
-/* The era that a moment was in.  There is one: the harness tells of a node before it starts it. */
-static const struct era *era_at(const struct book *book, uint64_t at_ns)
+bool book_has(const struct book *book,
+              uint32_t key,
+              uint32_t nodes,
+              uint64_t from_ns,
+              uint64_t to_ns)
+{
+    for (size_t i = 0; i < book->lives_count; i++) {
+        const struct life *life = &book->lives[i];
+
+        if (life->key == key && (nodes & 1U << life->node) != 0 && life->start_ns < from_ns &&
+            life->end_ns > to_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There is one: the harness tells of a node before it starts it. */
+const struct era *book_era_at(const struct book *book, uint64_t at_ns)
 {
     size_t low = 0;
     size_t high = book->eras_count;
@@ -62,7 +81,7 @@ static const struct era *era_at(const struct book *book, uint64_t at_ns)
 
 /* ---- One process. */
 
-static bool stalled_then(const struct book *book, unsigned node, uint64_t from_ns, uint64_t to_ns)
+bool book_stalled_then(const struct book *book, unsigned node, uint64_t from_ns, uint64_t to_ns)
 {
     for (size_t i = 0; i < book->stops_count; i++) {
         const struct stop *stop = &book->stops[i];
@@ -83,10 +102,11 @@ static bool apart_then(const struct book *book,
 {
     const struct era *last = &book->eras[book->eras_count - 1];
 
-    for (const struct era *era = era_at(book, from_ns); era <= last && era->from_ns < to_ns;
+    for (const struct era *era = book_era_at(book, from_ns); era <= last && era->from_ns < to_ns;
          era++) {
         if ((era->apart[a] & 1U << b) == 0) {
-            return stalled_then(book, a, from_ns, to_ns) || stalled_then(book, b, from_ns, to_ns);
+            return book_stalled_then(book, a, from_ns, to_ns) ||
+                   book_stalled_then(book, b, from_ns, to_ns);
         }
     }
     return true;
@@ -129,8 +149,8 @@ static bool have_witness(const struct book *book,
                          const struct life *first,
                          const struct life *second)
 {
-    const struct era *then = era_at(book, first->start_ns);
-    const struct era *later = era_at(book, second->start_ns);
+    const struct era *then = book_era_at(book, first->start_ns);
+    const struct era *later = book_era_at(book, second->start_ns);
     const uint32_t both = then->together[first->node] & later->together[second->node];
 
     for (unsigned node = 0; node < BOOK_NODES_MAX; node++) {
@@ -142,16 +162,73 @@ static bool have_witness(const struct book *book,
     return false;
 }
 
+/* With a quorum of more than half, any two sides that start anything have so many nodes in common,
+ * at the least; one that has run ever since is a witness, whichever it is. */
+static bool quorum_has_witness(const struct book *book,
+                               const struct life *first,
+                               const struct life *second)
+{
+    const struct era *then = book_era_at(book, first->start_ns);
+    const struct era *later = book_era_at(book, second->start_ns);
+    uint32_t natives = 0;
+    uint32_t restarted = 0;
+
+    for (unsigned node = 0; node < BOOK_NODES_MAX; node++) {
+        if (book->names[node][0] != '\0' && !book->original[node]) {
+            natives++;
+            restarted += then->runs[node] == 0 || then->runs[node] != later->runs[node] ? 1 : 0;
+        }
+    }
+    return book->quorum * 2 > natives + restarted;
+}
+
 static void judge_tokens(struct book *book, const struct life *first, const struct life *second)
 {
     if (first->token == 0 || second->token == 0 || book->original[first->node] ||
         book->original[second->node] || second->token > first->token ||
-        !have_witness(book, first, second)) {
+        !(have_witness(book, first, second) || quorum_has_witness(book, first, second))) {
         return;
     }
     book_fault(book,
                "key %" PRIu32 ": %s (token %" PRIu64 ") was started after %s (token %" PRIu64 ")",
                first->key, second->pid, second->token, first->pid, first->token);
+}
+
+/* ---- The quorum. */
+
+static uint32_t natives_of(const struct book *book, uint32_t side)
+{
+    uint32_t count = 0;
+
+    for (unsigned node = 0; node < BOOK_NODES_MAX; node++) {
+        count += (side & 1U << node) != 0 && !book->original[node] ? 1 : 0;
+    }
+    return count;
+}
+
+/* A side with too few nodes starts nothing, once it can have noticed: before anybody else takes its
+ * nodes for lost. */
+static void judge_quorum(struct book *book, const struct life *life)
+{
+    const struct era *era = book_era_at(book, life->start_ns);
+    uint64_t since_ns = life->start_ns;
+
+    if (book->original[life->node]) {
+        return;
+    }
+    for (; natives_of(book, era->side[life->node]) < book->quorum; era--) {
+        since_ns = era->from_ns;
+        if (era == book->eras) {
+            break;
+        }
+    }
+    if (life->start_ns - since_ns > QUORUM_NOTICED_NS &&
+        !book_stalled_then(book, life->node, since_ns, life->start_ns)) {
+        book_fault(book,
+                   "%s was started although its side was too small for the quorum since %" PRIu64
+                   " ms",
+                   life->pid, (life->start_ns - since_ns) / NS_PER_MS);
+    }
 }
 
 /* A place in the order in which they are judged. */
@@ -192,7 +269,7 @@ static void judge_handover(struct book *book, const struct place *places, size_t
     }
     if (life->given == 0 && giver != NULL && giver->count != 0 && at > 0) {
         lost = giver == places[at - 1].life &&
-               era_at(book, giver->end_ns) == era_at(book, life->start_ns);
+               book_era_at(book, giver->end_ns) == book_era_at(book, life->start_ns);
     }
     if (lost) {
         book_fault(book, "%s was handed nothing over, and %s had done %" PRId64, life->pid,
@@ -276,6 +353,7 @@ static void judge_lives(struct book *book, uint64_t now_ns)
     }
     for (size_t i = 0; i < book->lives_count; i++) {
         judge_handover(book, places, i);
+        judge_quorum(book, places[i].life);
     }
     free(places);
 }
@@ -293,6 +371,7 @@ size_t book_judge(struct book *book, uint64_t now_ns, FILE *out)
     }
     judge_lives(book, now_ns);
     judge_stale(book);
+    book_judge_losses(book);
     faults = book->faults_count;
     for (size_t i = 0; out != NULL && i < faults && i < FAULTS_KEPT; i++) {
         (void)fprintf(out, "FAULT: %s\n", book->faults[i]);

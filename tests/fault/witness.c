@@ -1,7 +1,9 @@
 /* witness.c - a module: witness:start/0 starts a process that counts the requests that it carries
- * out, and tells the referee of its start, of each request before it answers, and of its end.
+ * out, and tells the referee of its start, of each request before it answers, and of its end.  One
+ * that loses its key ends, if it was started by start/0; by rest/0, it lives on and does nothing.
  *
- *      call  {op,Key,Client,Seq}  -> {ok,Token,Count}, with this request counted
+ *      call  {op,Key,Client,Seq}  -> {ok,Token,Count}, with this request counted; {error,moved}: it
+ *                                    rests
  *      call  stop                 -> ok, and it ends */
 #include "report.h"
 
@@ -18,6 +20,7 @@ struct witness {
     uint64_t token;
     int64_t key;
     int64_t count;
+    bool rests;
 };
 
 /* A name for the process that no other has had: with the creation of its node. */
@@ -89,7 +92,9 @@ static npr_status witness_call(struct npr_process *self,
     if (NPR_MATCH(request, "stop")) {
         return witness_stop(self, from);
     }
-    if (NPR_MATCH(request, "{op,~i,~i,~i}", &key, &client, &seq) && key == witness->key) {
+    if (witness->rests) {
+        NPR_BUILD(built, "{error,moved}");
+    } else if (NPR_MATCH(request, "{op,~i,~i,~i}", &key, &client, &seq) && key == witness->key) {
         witness->count++;
         report("op %llu %s %lld %lld %lld", (unsigned long long)report_now_ns(), witness->pid,
                (long long)client, (long long)seq, (long long)witness->count);
@@ -111,14 +116,44 @@ static npr_status witness_handover(struct npr_process *self, void *state, struct
     return NPR_OK;
 }
 
-/* Unless there is no next process. */
+/* Another process keeps its key, and gets its count. */
+static npr_status witness_conflict(struct npr_process *self,
+                                   void *state,
+                                   const struct npr_conflict *conflict,
+                                   struct npr_builder *out)
+{
+    struct witness *witness = state;
+    char winner[PID_TEXT_BYTES_MAX];
+
+    (void)self;
+    witness->rests = true;
+    witness_name(&conflict->winner, winner, sizeof(winner));
+    report("lost %llu %s %s %llu %lld", (unsigned long long)report_now_ns(), witness->pid, winner,
+           (unsigned long long)conflict->token, (long long)witness->count);
+    npr_build_int(out, witness->count);
+    return NPR_OK;
+}
+
+/* What a loser has given along; its side of a partition; or there is no next process after all. */
 static npr_status witness_info(struct npr_process *self, void *state, struct npr_term message)
 {
     struct witness *witness = state;
+    const unsigned long long now_ns = report_now_ns();
+    char other[PID_TEXT_BYTES_MAX];
+    struct npr_pid loser;
+    int64_t count;
+    int64_t key;
 
     (void)self;
     if (NPR_MATCH(message, "{nprocreg,handover,failed}")) {
-        report("kept %llu %s", (unsigned long long)report_now_ns(), witness->pid);
+        report("kept %llu %s", now_ns, witness->pid);
+    } else if (NPR_MATCH(message, "{nprocreg,handover,{key,~i},~p,~i}", &key, &loser, &count)) {
+        witness_name(&loser, other, sizeof(other));
+        report("took %llu %s %s %lld", now_ns, witness->pid, other, (long long)count);
+    } else if (NPR_MATCH(message, "{nprocreg,quorum,lost}")) {
+        report("told %llu %s lost", now_ns, witness->pid);
+    } else if (NPR_MATCH(message, "{nprocreg,quorum,regained}")) {
+        report("told %llu %s regained", now_ns, witness->pid);
     }
     return NPR_OK;
 }
@@ -148,17 +183,31 @@ static const struct npr_behaviour witness_behaviour = {
     .info = witness_info,
     .terminate = witness_terminate,
     .handover = witness_handover,
+    .conflict = witness_conflict,
+};
+
+static const struct npr_behaviour resting_behaviour = {
+    .struct_size = sizeof(struct npr_behaviour),
+    .state_bytes = sizeof(struct witness),
+    .init = witness_init,
+    .call = witness_call,
+    .info = witness_info,
+    .terminate = witness_terminate,
+    .handover = witness_handover,
+    .conflict = witness_conflict,
+    .on_conflict = NPR_CONFLICT_NOTIFY,
 };
 
 static const struct npr_function witness_functions[] = {
     {.name = "start", .arity = 0, .behaviour = &witness_behaviour},
+    {.name = "rest", .arity = 0, .behaviour = &resting_behaviour},
 };
 
 static const struct npr_module witness_module = {
     .abi = NPR_MODULE_ABI,
     .name = "witness",
     .functions = witness_functions,
-    .functions_count = 1,
+    .functions_count = 2,
 };
 
 NPR_MODULE(witness_module)
