@@ -1,174 +1,11 @@
 /* nprocreg why: why a key is where it is. */
 #include "commands.h"
 #include "complete.h"
-#include "get.h"
+#include "fail.h"
 #include "output.h"
+#include "place.h"
 
 #include <string.h>
-#include <time.h>
-
-#define NODES_MAX 4096
-
-struct place {
-    struct npr_node_name nodes[NODES_MAX];
-    size_t nodes_count;
-    enum npr_otp otp;
-    uint8_t md5[16];
-    size_t index;
-    struct npr_node_name owner;
-};
-
-/* What one node said of the key. */
-struct said {
-    npr_status status; /* NPR_OK: `pid`; NPR_ENOTFOUND: not there */
-    char *pid;
-    char *text; /* why not, else NULL */
-    double ms;
-};
-
-static npr_status add_node(struct place *place, struct npr_bytes name, struct npr_error *err)
-{
-    if (place->nodes_count == NODES_MAX) {
-        return fail(err, NPR_EFULL, "more than %d nodes", NODES_MAX);
-    }
-    if (npr_node_name_parse(name, &place->nodes[place->nodes_count], err) != NPR_OK) {
-        return err->status;
-    }
-    place->nodes_count++;
-    return NPR_OK;
-}
-
-/* --nodes a@h,b@h */
-static npr_status split_nodes(const char *text, struct place *place, struct npr_error *err)
-{
-    while (true) {
-        const size_t size = strcspn(text, ",");
-        const npr_status status =
-            add_node(place, (struct npr_bytes){.data = (const uint8_t *)text, .size = size}, err);
-
-        if (status != NPR_OK || text[size] == '\0') {
-            return status;
-        }
-        text += size + 1;
-    }
-}
-
-static npr_status ask_view(struct session *session, struct place *place, struct npr_error *err)
-{
-    struct npr_builder *request = npr_builder_create();
-    struct npr_builder *reply = npr_builder_create();
-    struct npr_term term = {0};
-    struct npr_term_walk walk;
-    struct npr_term item;
-    struct npr_bytes name;
-    npr_status status = fail(err, NPR_ENOMEM, "out of memory");
-
-    if (request != NULL && reply != NULL) {
-        npr_build_atom(request, "get_nodes");
-        status = npr_builder_finish(request, &term, err);
-        if (status == NPR_OK) {
-            status = session_call_server(session, term, reply, err);
-        }
-        if (status == NPR_OK) {
-            status = npr_builder_finish(reply, &term, err);
-        }
-        if (status == NPR_OK && !npr_term_list(term, &walk)) {
-            status = fail(err, NPR_EPROTO, "get_nodes gave no list");
-        }
-        while (status == NPR_OK && npr_term_next(&walk, &item)) {
-            status = npr_term_get_atom(item, &name)
-                         ? add_node(place, name, err)
-                         : fail(err, NPR_EPROTO, "get_nodes gave something else than atoms");
-        }
-    }
-    npr_builder_destroy(request);
-    npr_builder_destroy(reply);
-    return status;
-}
-
-/* erlang:system_info(otp_release), "25": native nodes answer with the manner that they follow. */
-static npr_status ask_otp(struct session *session, enum npr_otp *out, struct npr_error *err)
-{
-    struct npr_builder *args = npr_builder_create();
-    struct npr_builder *reply = npr_builder_create();
-    struct npr_term term = {0};
-    char *text = NULL;
-    npr_status status = fail(err, NPR_ENOMEM, "out of memory");
-
-    if (args != NULL && reply != NULL) {
-        npr_build_list(args, 1);
-        npr_build_atom(args, "otp_release");
-        npr_build_nil(args);
-        status = npr_builder_finish(args, &term, err);
-        if (status == NPR_OK) {
-            status = session_rpc(session, "erlang", "system_info", term, reply, err);
-        }
-        if (status == NPR_OK && npr_builder_finish(reply, &term, err) == NPR_OK) {
-            text = output_text(term); /* "\"25\"" */
-            *out = text[0] == '"' && strtol(text + 1, NULL, 10) < 26 ? NPR_OTP_25 : NPR_OTP_26;
-        }
-    }
-    free(text);
-    npr_builder_destroy(args);
-    npr_builder_destroy(reply);
-    return status;
-}
-
-/* [{Key,Pid}] or []. */
-static void read_lookup(struct npr_builder *reply, struct said *out)
-{
-    struct npr_term term = {0};
-    struct npr_term_walk walk;
-    struct npr_term entry[2];
-
-    out->status = NPR_ENOTFOUND;
-    if (npr_builder_finish(reply, &term, NULL) == NPR_OK && npr_term_list(term, &walk) &&
-        npr_term_next(&walk, &term) && npr_term_get_tuple(term, 2, entry)) {
-        out->status = NPR_OK;
-        out->pid = output_text(entry[1]);
-    }
-}
-
-/* ets:lookup(nprocreg_data, Key) on one node: what every lookup asks. */
-static void ask_node(struct session *session,
-                     const struct npr_node_name *node,
-                     struct npr_term key,
-                     struct said *out)
-{
-    struct npr_builder *args = npr_builder_create();
-    struct npr_builder *reply = npr_builder_create();
-    struct npr_error err = {0};
-    struct npr_term term = {0};
-    struct timespec before;
-    struct timespec after;
-
-    *out = (struct said){.status = NPR_ENOMEM};
-    (void)clock_gettime(CLOCK_MONOTONIC, &before);
-    if (args != NULL && reply != NULL) {
-        npr_build_list(args, 2);
-        npr_build_atom(args, "nprocreg_data");
-        npr_build_term(args, key);
-        npr_build_nil(args);
-        out->status = npr_builder_finish(args, &term, &err);
-        if (out->status == NPR_OK) {
-            out->status = npr_node_rpc(session->node, node, "ets", "lookup", term,
-                                       session->timeout_ms, reply, &err);
-        }
-        if (out->status == NPR_EEXIT) {
-            (void)fail_with_reason(reply, &err);
-        }
-        if (out->status == NPR_OK) {
-            read_lookup(reply, out);
-        } else {
-            out->text = strdup(err.text);
-        }
-    }
-    (void)clock_gettime(CLOCK_MONOTONIC, &after);
-    out->ms = (double)(after.tv_sec - before.tv_sec) * 1e3 +
-              (double)(after.tv_nsec - before.tv_nsec) / 1e6;
-    npr_builder_destroy(args);
-    npr_builder_destroy(reply);
-}
 
 static const char *said_word(const struct said *said)
 {
@@ -194,54 +31,106 @@ static void print_place(const struct place *place,
 {
     (void)printf("key       %s\nencoding  %s (OTP %s)\nmd5       %s\nnodes    ", key, hex,
                  place->otp == NPR_OTP_25 ? "25" : "26", md5);
-    for (size_t i = 0; i < place->nodes_count; i++) {
-        (void)printf(" %.*s", (int)place->nodes[i].size, place->nodes[i].text);
+    for (size_t i = 0; i < place->nodes.count; i++) {
+        (void)printf(" %.*s", (int)place->nodes.names[i].size, place->nodes.names[i].text);
     }
-    (void)printf("\nindex     %zu of %zu\nowner     %.*s\n", place->index, place->nodes_count,
-                 (int)place->owner.size, place->owner.text);
+    (void)printf("\nplacement %s\nindex     %zu of %zu\nowner     %.*s\n", place->placement,
+                 place->index, place->nodes.count, (int)place->owner.size, place->owner.text);
 }
 
-/* Prints all that is known; `said` has one item for each node, or is NULL when nobody was asked. */
+static void print_readiness(const struct readiness *readiness)
+{
+    if (readiness->status == NPR_OK && readiness->settled) {
+        (void)printf("settled   yes\n");
+    } else {
+        (void)printf("settled   %s: %s\n", readiness->status == NPR_OK ? "no" : "unknown",
+                     readiness->why == NULL ? "out of memory" : readiness->why);
+    }
+}
+
+/* "settled" is null when that is not known; "waits" says why it is not true. */
+static void add_readiness(json_t *object, const struct readiness *readiness)
+{
+    (void)json_object_set_new(object, "settled",
+                              readiness->status == NPR_OK ? json_boolean(readiness->settled)
+                                                          : json_null());
+    if (readiness->status != NPR_OK || !readiness->settled) {
+        (void)json_object_set_new(object, "waits",
+                                  json_string(readiness->why == NULL ? "" : readiness->why));
+    }
+}
+
+static json_t *nodes_array(const struct nodes *nodes)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < nodes->count; i++) {
+        (void)json_array_append_new(array, output_node(&nodes->names[i]));
+    }
+    return array;
+}
+
+/* What nodes have said; NULL and empty when nobody was asked. */
+struct answers {
+    struct readiness readiness;
+    struct said *said; /* one for each node of the view */
+};
+
+static void print_asked(const struct place *place, const struct answers *answers)
+{
+    print_readiness(&answers->readiness);
+    for (size_t i = 0; i < place->view.count; i++) {
+        (void)printf("asked     %.*s: %s (%.2f ms)\n", (int)place->view.names[i].size,
+                     place->view.names[i].text, said_word(&answers->said[i]), answers->said[i].ms);
+    }
+}
+
+static void add_asked(json_t *object, const struct place *place, const struct answers *answers)
+{
+    json_t *asked = json_array();
+
+    for (size_t i = 0; i < place->view.count; i++) {
+        (void)json_array_append_new(
+            asked, json_pack("{s:o, s:s, s:f}", "node", output_node(&place->view.names[i]),
+                             "answer", said_word(&answers->said[i]), "ms", answers->said[i].ms));
+    }
+    (void)json_object_set_new(object, "placement", json_string(place->placement));
+    (void)json_object_set_new(object, "nodes", nodes_array(&place->nodes));
+    add_readiness(object, &answers->readiness);
+    (void)json_object_set_new(object, "asked", asked);
+}
+
+/* Prints all that is known. */
 static enum exit_code print_why(const struct arguments *arguments,
                                 struct npr_term key,
                                 const struct place *place,
-                                const struct said *said)
+                                const struct answers *answers)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
     char *text = output_text(key);
     char *md5 = output_hex((struct npr_bytes){.data = place->md5, .size = sizeof(place->md5)});
     char *hex;
-    json_t *asked = json_array();
 
     if (npr_term_encode(key, place->otp, &bytes, &size) != NPR_OK) {
         size = 0; /* Out of memory: an empty encoding beside the rest. */
     }
     hex = output_hex((struct npr_bytes){.data = bytes, .size = size});
-    if (!arguments->json) {
-        print_place(place, text, hex, md5);
-    }
-    for (size_t i = 0; said != NULL && i < place->nodes_count; i++) {
-        if (arguments->json) {
-            (void)json_array_append_new(asked, json_pack("{s:o, s:s, s:f}", "node",
-                                                         output_node(&place->nodes[i]), "answer",
-                                                         said_word(&said[i]), "ms", said[i].ms));
-        } else {
-            (void)printf("asked     %.*s: %s (%.2f ms)\n", (int)place->nodes[i].size,
-                         place->nodes[i].text, said_word(&said[i]), said[i].ms);
-        }
-    }
     if (arguments->json) {
         json_t *object =
             json_pack("{s:s, s:s, s:s, s:I, s:o}", "key", text, "encoding", hex, "md5", md5,
                       "index", (json_int_t)place->index, "owner", output_node(&place->owner));
 
-        if (said != NULL) {
-            (void)json_object_set(object, "asked", asked);
+        if (answers->said != NULL) {
+            add_asked(object, place, answers);
         }
         output_json(object);
+    } else {
+        print_place(place, text, hex, md5);
+        if (answers->said != NULL) {
+            print_asked(place, answers);
+        }
     }
-    json_decref(asked);
     free(bytes);
     free(hex);
     free(md5);
@@ -249,24 +138,88 @@ static enum exit_code print_why(const struct arguments *arguments,
     return EXIT_DONE;
 }
 
+/* The MD5; and, unless a node has said so, the owner by the original's rule. */
 static npr_status compute(struct npr_term key, struct place *place, struct npr_error *err)
 {
-    return npr_place(key, place->otp, place->nodes, place->nodes_count, place->md5, &place->index,
-                     &place->owner, err);
+    struct npr_node_name owner = {0};
+    size_t index = 0;
+    npr_status status;
+
+    if (place->native && place->owner.size == 0) {
+        return fail(err, NPR_EREFUSED, "no node is there that owns keys: all are drained");
+    }
+    status = npr_place(key, place->otp, place->nodes.names, place->nodes.count, place->md5, &index,
+                       &owner, err);
+    if (status == NPR_OK && !place->native) {
+        place->index = index;
+        place->owner = owner;
+        (void)snprintf(place->placement, sizeof(place->placement), "original");
+    }
+    return status;
 }
 
 static enum exit_code why_offline(const struct arguments *arguments,
                                   struct npr_term key,
                                   struct place *place)
 {
+    const struct answers none = {0};
     struct npr_error err = {0};
 
     place->otp = arguments->otp == 25 ? NPR_OTP_25 : NPR_OTP_26;
-    if (split_nodes(arguments->nodes, place, &err) != NPR_OK ||
+    if (place_split_nodes(arguments->nodes, &place->nodes, &err) != NPR_OK ||
         compute(key, place, &err) != NPR_OK) {
         return report(arguments, &err);
     }
-    return print_why(arguments, key, place, NULL);
+    return print_why(arguments, key, place, &none);
+}
+
+/* Where the key belongs, as the peer sees it. */
+static npr_status locate(const struct arguments *arguments,
+                         struct session *session,
+                         struct input *key,
+                         struct place *place,
+                         struct npr_error *err)
+{
+    npr_status status = complete_pids(session, key, err);
+
+    place->otp = arguments->otp == 25 ? NPR_OTP_25 : NPR_OTP_26;
+    if (status == NPR_OK) {
+        status = place_ask_view(session, &place->view, err);
+    }
+    if (status == NPR_OK) {
+        status = place_ask(session, key->term, place, err);
+    }
+    if (status == NPR_OK && arguments->otp == 0) {
+        status = place_ask_otp(session, &place->otp, err);
+    }
+    return status == NPR_OK ? compute(key->term, place, err) : status;
+}
+
+static enum exit_code ask_all(const struct arguments *arguments,
+                              struct session *session,
+                              struct npr_term key,
+                              const struct place *place)
+{
+    struct answers answers = {.said = calloc(place->view.count + 1, sizeof(*answers.said))};
+    struct npr_error err = {0};
+    enum exit_code code;
+
+    if (answers.said == NULL) {
+        (void)fail(&err, NPR_ENOMEM, "out of memory");
+        return report(arguments, &err);
+    }
+    place_ask_readiness(session, &place->owner, &answers.readiness);
+    for (size_t i = 0; i < place->view.count; i++) {
+        place_ask_node(session, &place->view.names[i], key, &answers.said[i]);
+    }
+    code = print_why(arguments, key, place, &answers);
+    for (size_t i = 0; i < place->view.count; i++) {
+        free(answers.said[i].pid);
+        free(answers.said[i].text);
+    }
+    free(answers.said);
+    free(answers.readiness.why);
+    return code;
 }
 
 static enum exit_code why_online(const struct arguments *arguments,
@@ -275,41 +228,14 @@ static enum exit_code why_online(const struct arguments *arguments,
 {
     struct npr_error err = {0};
     struct session session = {0};
-    struct said *said = NULL;
     enum exit_code code;
-    npr_status status = session_open(arguments, &session, &err);
 
-    if (status != NPR_OK) {
+    if (session_open(arguments, &session, &err) != NPR_OK) {
         return report(arguments, &err);
     }
-    place->otp = arguments->otp == 25 ? NPR_OTP_25 : NPR_OTP_26;
-    status = complete_pids(&session, key, &err);
-    if (status == NPR_OK) {
-        status = ask_view(&session, place, &err);
-    }
-    if (status == NPR_OK && arguments->otp == 0) {
-        status = ask_otp(&session, &place->otp, &err);
-    }
-    if (status == NPR_OK) {
-        status = compute(key->term, place, &err);
-    }
-    if (status == NPR_OK && place->nodes_count > 0) {
-        said = calloc(place->nodes_count, sizeof(*said));
-        status = said == NULL ? fail(&err, NPR_ENOMEM, "out of memory") : NPR_OK;
-    }
-    if (status != NPR_OK) {
-        session_close(&session);
-        return report(arguments, &err);
-    }
-    for (size_t i = 0; said != NULL && i < place->nodes_count; i++) {
-        ask_node(&session, &place->nodes[i], key->term, &said[i]);
-    }
-    code = print_why(arguments, key->term, place, said);
-    for (size_t i = 0; said != NULL && i < place->nodes_count; i++) {
-        free(said[i].pid);
-        free(said[i].text);
-    }
-    free(said);
+    code = locate(arguments, &session, key, place, &err) == NPR_OK
+               ? ask_all(arguments, &session, key->term, place)
+               : report(arguments, &err);
     session_close(&session);
     return code;
 }
@@ -346,9 +272,12 @@ const struct command command_why = {
     .name = "why",
     .synopsis = "KEY",
     .summary = "Show where KEY belongs and why; with --node also what each node says of it",
-    .details = "With --nodes nobody is asked: the owner is computed from the list.  With --node "
-               "the view is\n"
-               "that node's, and every node in it is asked for KEY.",
+    .details =
+        "With --nodes nobody is asked: the owner is computed from the list, by placement "
+        "original.\n"
+        "With --node that node says which one owns KEY in its view, the owner says whether it is\n"
+        "settled (knows all that the others have of its keys), and if not, whom it waits for; and\n"
+        "every node in the view is asked for KEY.",
     .options = options,
     .positional_min = 1,
     .positional_max = 1,

@@ -354,7 +354,7 @@ uint32_t npri_core_put_page(const struct npri_core *core,
 void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
 
 /* Appends a map for operators: view (with kind, suspect, age of each), entries, operations under
- * way, otp manner. */
+ * way, otp manner; `settled`, and whom it waits for if it is not (`waits`, a binary). */
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out);
 
 /* Appends how far a drain is: a map #{state := off | waiting | running | done | late, left,
@@ -365,6 +365,13 @@ void npri_core_put_drain(const struct npri_core *core, struct npri_buffer *out);
  * binary(), loser := pid(), loser_token, time_us, winner := pid(), winner_token}.  `key` is its
  * text, which may be cut; `here`: the loser was this node's; time_us: since 1970. */
 void npri_core_put_conflicts(const struct npri_core *core, struct npri_buffer *out);
+
+/* Appends where `key` belongs, a map #{index, nodes, owner := node() | undefined, placement}:
+ * `nodes` are those of the view that own keys, none that drains; the owner is the index-th (0...)
+ * of them. */
+void npri_core_put_place(const struct npri_core *core,
+                         struct npr_term key,
+                         struct npri_buffer *out);
 
 /* Which node owns `key` in the present view, and its 0-based index there. */
 void npri_core_owner(const struct npri_core *core,

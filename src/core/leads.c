@@ -341,6 +341,25 @@ bool npri_leads_settled(const struct npri_core *core)
     return npri_views_agreed(core) && core->tally.counts[NPRI_TALLY_UNMARKED] == 0;
 }
 
+void npri_leads_add_unsettled(const struct npri_core *core, struct npri_text *text)
+{
+    const char *before = "this node waits for the entries of ";
+
+    if (!npri_views_agreed(core)) {
+        npri_views_add_dissent(core, text);
+        return;
+    }
+    for (uint32_t i = 0; i < core->members.view_count; i++) {
+        const struct npri_peer *peer = core->members.view[i];
+
+        if (!peer->self && peer->native && !peer->lending.marked) {
+            npri_text_add(text, before);
+            npri_text_add_node(text, &peer->name);
+            before = ", ";
+        }
+    }
+}
+
 bool npri_leads_know_all(const struct npri_core *core)
 {
     return core->tally.counts[NPRI_TALLY_ORIGINAL] == 0 && npri_leads_settled(core);

@@ -28,6 +28,7 @@
 
 struct npri_peer;
 struct npri_request;
+struct npri_text;
 
 /* The leads of one peer and one of its epochs. */
 struct npri_lead_set {
@@ -126,6 +127,9 @@ void npri_leads_on_peer_lost(struct npri_core *core, struct npri_peer *peer);
 
 /* Whether this node is agreed and has the marker of every native node in its view. */
 bool npri_leads_settled(const struct npri_core *core);
+
+/* Why not, for the user: "this node waits for the entries of b@h". */
+void npri_leads_add_unsettled(const struct npri_core *core, struct npri_text *text);
 
 /* Settled, and no original in the view: own table and leads have all that there is. */
 bool npri_leads_know_all(const struct npri_core *core);

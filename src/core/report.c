@@ -196,12 +196,24 @@ static void put_refused(const struct npri_core *core, struct npri_buffer *out)
     npri_put_nil(out);
 }
 
+/* Empty: for nobody. */
+static void put_waits(const struct npri_core *core, struct npri_buffer *out)
+{
+    struct npri_text text = {0};
+
+    if (!npri_leads_settled(core)) {
+        npri_leads_add_unsettled(core, &text);
+    }
+    npri_put_atom(out, "waits");
+    npri_put_binary(out, npri_text_bytes(&text));
+}
+
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out)
 {
     const struct npri_members *members = &core->members;
     struct npri_text text = {0};
 
-    npri_put_map(out, 23);
+    npri_put_map(out, 24);
     put_bool(out, "agreed", npri_views_agreed(core));
     put_count(out, "conflicts", core->conflicts.total);
     put_count(out, "connected", connected_count(core));
@@ -233,8 +245,36 @@ void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct 
         put_member(core, members->view[i], now_ns, out);
     }
     npri_put_nil(out);
+    put_waits(core, out);
     put_count(out, "watched", core->watch.feeds.count);
     put_count(out, "watching", core->watch.streams.count);
+}
+
+void npri_core_put_place(const struct npri_core *core, struct npr_term key, struct npri_buffer *out)
+{
+    const struct npri_members *members = &core->members;
+    struct npr_node_name owner;
+    uint32_t index;
+
+    npri_core_owner(core, key, &owner, &index);
+    npri_put_map(out, 4);
+    put_count(out, "index", index);
+    npri_put_atom(out, "nodes");
+    if (members->ring_count > 0) {
+        npri_put_list(out, members->ring_count);
+    }
+    for (uint32_t i = 0; i < members->ring_count; i++) {
+        npri_put_node(out, &members->ring[i]->name);
+    }
+    npri_put_nil(out);
+    npri_put_atom(out, "owner");
+    if (owner.size > 0) {
+        npri_put_node(out, &owner);
+    } else {
+        npri_put_atom(out, "undefined");
+    }
+    npri_put_atom(out, "placement");
+    npri_put_atom(out, npri_placement_name(core->options.placement));
 }
 
 void npri_core_owner(const struct npri_core *core,

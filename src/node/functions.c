@@ -159,6 +159,7 @@ static const struct npri_builtin builtins[] = {
     {NPRI_NATIVE_NAME, "lookup", 1, npri_function_native_lookup},
     {NPRI_NATIVE_NAME, "start", 4, npri_function_native_start},
     {NPRI_NATIVE_NAME, "status", 0, npri_function_native_status},
+    {NPRI_NATIVE_NAME, "place", 1, npri_function_native_place},
     {NPRI_NATIVE_NAME, "spawn", 1, npri_function_native_spawn},
     {NPRI_NATIVE_NAME, "drain", 1, npri_function_native_drain},
     {NPRI_NATIVE_NAME, "drain_status", 0, npri_function_native_drain_status},

@@ -17,6 +17,7 @@ void npri_function_get_status(struct npri_evaluation *evaluation, const struct n
 void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_start(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_place(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_status(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_table_lookup(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args);

@@ -325,6 +325,15 @@ void npri_function_native_status(struct npri_evaluation *evaluation, const struc
     npri_evaluation_return_built(evaluation, &value);
 }
 
+void npri_function_native_place(struct npri_evaluation *evaluation, const struct npr_term *args)
+{
+    struct npri_buffer value;
+
+    npri_buffer_init(&value, 0);
+    npri_core_put_place(evaluation->node->registry.core, args[0], &value);
+    npri_evaluation_return_built(evaluation, &value);
+}
+
 /* ---- nprocreg_native:spawn(Fun) and spawn(Fun, Key, Token): {ok, Pid} once it runs. */
 
 static void spawned(void *user, uint64_t number, const struct npri_outcome *outcome)
