@@ -115,10 +115,13 @@ struct npri_spawn {
     bool monitor;           /* like this one, by monitor_ref */
     struct npr_term monitor_ref;
     bool registered; /* from its birth on: npri_runtime_watch() */
-    /* Called once, on a worker, when init has returned: NPR_OK, or its status and the exit reason.
-     * NPR_EEXIT: it called npr_stop().  NPR_ECLOSED: the runtime stopped first.  Not NPR_OK: the
-     * process is dead by then, and what its links and monitors are told follows this call.  May be
-     * NULL. */
+    bool at_once;    /* without init there is nothing for a worker to do: it lives when
+                      * npri_runtime_spawn() returns, and `started` is called in there.  Of a
+                      * behaviour with init or run it means nothing */
+    /* Called once, on a worker (but see at_once), when init has returned: NPR_OK, or its status and
+     * the exit reason. NPR_EEXIT: it called npr_stop().  NPR_ECLOSED: the runtime stopped first.
+     * Not NPR_OK: the process is dead by then, and what its links and monitors are told follows
+     * this call.  May be NULL. */
     void (*started)(void *user,
                     const struct npr_pid *pid,
                     npr_status status,

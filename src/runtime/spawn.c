@@ -127,7 +127,6 @@ static struct npr_process *process_create(const struct npri_origin *origin, stru
         process->is_bounded = origin->behaviour->mailbox_max != 0;
         process->takes_batches = !process->is_bounded && !origin->has_thread;
         process->local = local;
-        process->phase = NPRI_PHASE_STARTING;
     }
     return process;
 }
@@ -185,6 +184,45 @@ bool npri_spawn_complete(const struct npr_spawn *spawn, struct npri_spawn *out)
     return true;
 }
 
+/* What a worker would find to do in its first turn is done here, and it gets none. */
+static bool spawns_at_once(const struct npri_origin *origin, const struct npri_spawn *spawn)
+{
+    return spawn->at_once && origin->behaviour->init == NULL && !origin->has_thread;
+}
+
+/* As npri_process_tell_started() leaves it behind. */
+static bool process_add_arguments(struct npr_process *process, const struct npri_spawn *spawn)
+{
+    const struct npri_spawn arguments = {.args = spawn->args};
+    const bool wanted = spawn->key.data != NULL && npr_term_kind(spawn->args) == NPR_TERM_LIST;
+
+    if (wanted && !process_add_start(process, &arguments)) {
+        return false;
+    }
+    if (wanted) {
+        process->start->told = true;
+    }
+    return true;
+}
+
+/* It is in the table, in no run queue, and not idle: like one that a worker runs, and so it is this
+ * thread's until it rests. */
+static void process_live_at_once(struct npr_process *process, const struct npri_spawn *spawn)
+{
+    struct npri_runtime *runtime = process->origin->runtime;
+    const struct npr_pid pid = npri_runtime_pid(runtime, process->local);
+
+    if (spawn->started != NULL) {
+        spawn->started(spawn->started_user, &pid, NPR_OK, no_term);
+    }
+    if (process->idle != NULL) {
+        (void)npri_process_is_idle(process); /* it is not: its time begins */
+    }
+    if (!npri_mailbox_rest(&process->mailbox)) {
+        npri_scheduler_add(&runtime->scheduler, process);
+    }
+}
+
 /* As npri_runtime_spawn(), under a number that was chosen before. */
 static npr_status runtime_spawn_as(struct npri_runtime *runtime,
                                    struct npri_local local,
@@ -194,6 +232,7 @@ static npr_status runtime_spawn_as(struct npri_runtime *runtime,
     const struct npri_origin *origin;
     struct npr_process *process = NULL;
     npr_status status = spawn_check(spawn, err);
+    bool at_once;
 
     if (status != NPR_OK) {
         return status;
@@ -205,8 +244,11 @@ static npr_status runtime_spawn_as(struct npri_runtime *runtime,
     if (process == NULL) {
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
     }
+    at_once = spawns_at_once(origin, spawn);
     process->registered = spawn->registered;
-    if (!process_add_parent(process, spawn) || !process_add_start(process, spawn) ||
+    process->phase = at_once ? NPRI_PHASE_LIVE : NPRI_PHASE_STARTING;
+    if (!process_add_parent(process, spawn) ||
+        !(at_once ? process_add_arguments : process_add_start)(process, spawn) ||
         !process_add_leader(process, spawn) || !process_add_idle(process)) {
         npri_process_free(process);
         return npri_fail(err, NPR_ENOMEM, "no memory for a process of %s", spawn->function);
@@ -216,7 +258,12 @@ static npr_status runtime_spawn_as(struct npri_runtime *runtime,
         npri_process_free(process);
         return status;
     }
-    npri_scheduler_add(&runtime->scheduler, process); /* from here on it runs, and may be gone */
+    /* From here on it runs, and may be gone. */
+    if (at_once) {
+        process_live_at_once(process, spawn);
+    } else {
+        npri_scheduler_add(&runtime->scheduler, process);
+    }
     return NPR_OK;
 }
 
