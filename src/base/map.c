@@ -31,8 +31,12 @@ static struct npri_map_node **bucket_of(const struct npri_map *map, uint64_t has
 
 struct npri_map_node *npri_map_find(const struct npri_map *map, struct npr_bytes key)
 {
-    const uint64_t hash = npri_hash(map->hash_key, key);
+    uint64_t hash;
 
+    if (map->count == 0) {
+        return NULL; /* without a look at the key */
+    }
+    hash = npri_hash(map->hash_key, key);
     for (struct npri_map_node *at = *bucket_of(map, hash); at != NULL; at = at->chain) {
         if (at->hash == hash && npri_bytes_equal(at->key, key)) {
             return at;

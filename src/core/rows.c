@@ -6,6 +6,12 @@
 
 #define BUCKETS_MIN 8u
 
+/* So many pids that follow each other are in buckets that do, a few lines of memory. */
+#define NEAR 64u
+
+/* Buckets by which a row becomes longer. */
+#define GROWN_AT_ONCE 16u
+
 /* How often a reader searches before it leaves the answer to the core. */
 #define TRIES_MAX 16u
 
@@ -143,11 +149,14 @@ static uint64_t hash_of_key(const struct npri_rows *rows, struct npr_bytes key)
     return npri_hash(rows->hash_key, key);
 }
 
+/* Processes that are started one after the other have pids that follow each other.  Those of one
+ * group differ in the last bits only, each in its own way, whoever chooses them; where a group
+ * comes is the hash's secret. */
 static uint64_t hash_of_pid(const struct npri_rows *rows, uint32_t id, uint32_t serial)
 {
-    const uint32_t numbers[] = {id, serial};
+    const uint32_t numbers[] = {id / NEAR, serial};
 
-    return npri_hash(rows->hash_key, npri_bytes(numbers, sizeof(numbers)));
+    return npri_hash(rows->hash_key, npri_bytes(numbers, sizeof(numbers))) ^ id % NEAR;
 }
 
 static uint64_t hash_of(const struct npri_rows *rows, const struct npri_entry *entry)
@@ -230,10 +239,27 @@ static void set_buckets_count(struct npri_rows *rows, size_t count)
     atomic_store_explicit(&rows->buckets_count, count, memory_order_release);
 }
 
+/* Whose turn it is to be dealt out. */
+static size_t turn_of(size_t count)
+{
+    return count - ((size_t)1 << highest_bit(count));
+}
+
+/* Its turn comes soon: the entries that would be waited for then are asked for now. */
+static void prepare(const struct npri_rows *rows, size_t bucket)
+{
+    const struct npri_entry *entry = bucket < buckets_count(rows) ? first_of(rows, bucket) : NULL;
+
+    if (entry != NULL) {
+        __builtin_prefetch(entry);
+        __builtin_prefetch(entry->key);
+    }
+}
+
 static void grow(struct npri_rows *rows)
 {
     const size_t count = buckets_count(rows);
-    const size_t source = count - ((size_t)1 << highest_bit(count));
+    const size_t source = turn_of(count);
     struct npri_entry *chain = first_of(rows, source);
 
     if (segment_of(count) == rows->segments_count && !add_segment(rows)) {
@@ -272,11 +298,21 @@ static size_t roominess(const struct npri_rows *rows)
     return rows->by == NPRI_ROWS_BY_KEY ? 2 : 1;
 }
 
+/* It becomes longer by some buckets when it is short of them, not by one with each entry: readers
+ * look all the time at what that changes.  The insertions up to that prepare it. */
 void npri_rows_insert(struct npri_rows *rows, struct npri_entry *entry)
 {
-    for (unsigned i = 0;
-         i < roominess(rows) && rows->count * roominess(rows) >= buckets_count(rows); i++) {
-        grow(rows);
+    const size_t wanted = rows->count * roominess(rows);
+    const size_t count = buckets_count(rows);
+
+    if (wanted >= count) {
+        for (size_t i = 0; i < GROWN_AT_ONCE; i++) {
+            grow(rows);
+        }
+    } else if (wanted + GROWN_AT_ONCE >= count) {
+        for (size_t i = 0; i < roominess(rows); i++) {
+            prepare(rows, turn_of(count) + wanted + GROWN_AT_ONCE - count + i);
+        }
     }
     link_entry(rows, entry, bucket_of(rows, hash_of(rows, entry)));
     rows->count++;
@@ -300,6 +336,11 @@ void npri_rows_remove(struct npri_rows *rows, struct npri_entry *entry)
 }
 
 /* ---- Finding. */
+
+void npri_rows_expect(const struct npri_rows *rows, uint64_t hash)
+{
+    __builtin_prefetch(bucket_at(rows, bucket_of(rows, hash)), 1);
+}
 
 struct npri_entry *npri_rows_find_key(const struct npri_rows *rows, struct npr_bytes key)
 {

@@ -1,11 +1,11 @@
 /* core/rows.h - a hash table of entries by one of their two names, as bare as can be: a million
  * entries are in two of them.  Pure.
  *
- * Chains in a row of buckets that grows and shrinks by one bucket at a time (linear hashing): the
- * entries of the bucket whose turn it is are dealt out to it and the new last one.  So no change
- * takes long, however many entries there are.  Without memory for a longer row it keeps the one
- * that it has, and becomes slower, never wrong.  Hashes are not kept: what has to be read to use
- * them costs more than they do.
+ * Chains in a row of buckets that grows and shrinks by a few buckets at a time (linear hashing):
+ * the entries of the bucket whose turn it is are dealt out to it and the new last one.  So no
+ * change takes long, however many entries there are.  Without memory for a longer row it keeps the
+ * one that it has, and becomes slower, never wrong.  Hashes are not kept: what has to be read to
+ * use them costs more than they do.
  *
  *     half <= buckets_count < 2 * half, a power of two: buckets from buckets_count - half to half
  *     are yet to be dealt out, and still have what belongs half further
@@ -47,14 +47,17 @@ enum npri_rows_by {
 #define NPRI_ROWS_SEGMENTS 40u
 
 struct npri_rows {
-    /* Written by the core, with release; readers acquire. */
-    _Atomic(struct npri_segment *) segments[NPRI_ROWS_SEGMENTS];
-    atomic_size_t buckets_count;
-    atomic_size_t changes;
-    /* Constant. */
+    /* Constant, but for the segments.  Written by the core, with release; readers acquire. */
     struct npri_hash_key hash_key;
     enum npri_rows_by by;
     struct npri_retiring *retiring;
+    _Atomic(struct npri_segment *) segments[NPRI_ROWS_SEGMENTS];
+    /* What readers look at each time, written when the row becomes longer or shorter, and with each
+     * removal: so it has a line of memory of its own. */
+    uint8_t apart[64];
+    atomic_size_t buckets_count;
+    atomic_size_t changes;
+    uint8_t apart_too[64];
     /* The core's. */
     size_t count;
     unsigned segments_count;
@@ -75,6 +78,9 @@ void npri_rows_remove(struct npri_rows *rows, struct npri_entry *entry); /* it i
 /* NULL: there is none.  Of several of one pid, the newest. */
 struct npri_entry *npri_rows_find_key(const struct npri_rows *rows, struct npr_bytes key);
 struct npri_entry *npri_rows_find_pid(const struct npri_rows *rows, uint32_t id, uint32_t serial);
+
+/* Soon something with that hash is looked for: what is asked for now is not waited for then. */
+void npri_rows_expect(const struct npri_rows *rows, uint64_t hash);
 
 /* The same for other threads, of a table by key.  UNCLEAR: it changed each time that it was looked
  * through. */

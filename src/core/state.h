@@ -76,7 +76,9 @@ struct npri_core {
     struct npri_conflicts conflicts;
     struct npri_drain drain;
     size_t requests_count;
+    uint8_t apart[64]; /* keeps what threads write all the time off the lines of the rest */
     atomic_uint_fast64_t token_last; /* the highest that was given or seen (core/token.c) */
+    uint8_t apart_too[64];
     struct npri_scratch *scratch;
     struct npri_watch watch;
 };
