@@ -4,24 +4,62 @@
 #include "base/fail.h"
 #include "node/node.h"
 
-bool npri_calls_enter(struct npr_node *node)
-{
-    bool open;
+/* node->calls: a call counts two, so that one bit is left. */
+#define CALLS_CLOSED 1u
+#define CALLS_ONE    2u
 
+/* Under the lock: who waits for the last one frees the node, and has the lock before. */
+static void leave_closed(struct npr_node *node)
+{
     NPRI_ASSERT(pthread_mutex_lock(&node->calls_lock) == 0);
-    open = !node->calls_closed;
-    if (open) {
-        node->calls_count++;
+    /* relaxed: the lock orders it. */
+    if (atomic_fetch_sub_explicit(&node->calls, CALLS_ONE, memory_order_relaxed) ==
+        CALLS_ONE + CALLS_CLOSED) {
+        NPRI_ASSERT(pthread_cond_signal(&node->calls_none) == 0);
     }
     NPRI_ASSERT(pthread_mutex_unlock(&node->calls_lock) == 0);
-    return open;
+}
+
+bool npri_calls_enter(struct npr_node *node)
+{
+    /* relaxed: what closes it changes nothing that a call relies on. */
+    const unsigned before =
+        atomic_fetch_add_explicit(&node->calls, CALLS_ONE, memory_order_relaxed);
+
+    if ((before & CALLS_CLOSED) == 0) {
+        return true;
+    }
+    leave_closed(node);
+    return false;
 }
 
 void npri_calls_leave(struct npr_node *node)
 {
+    unsigned calls = atomic_load_explicit(&node->calls, memory_order_relaxed);
+
+    while ((calls & CALLS_CLOSED) == 0) {
+        /* release: pairs with the acquire in npri_calls_close(), after which the node is taken
+         * apart: what the call did is done. */
+        if (atomic_compare_exchange_weak_explicit(&node->calls, &calls, calls - CALLS_ONE,
+                                                  memory_order_release, memory_order_relaxed)) {
+            return;
+        }
+    }
+    leave_closed(node);
+}
+
+void npri_calls_close(struct npr_node *node)
+{
+    /* acquire: pairs with the release in npri_calls_leave(). */
+    (void)atomic_fetch_or_explicit(&node->calls, CALLS_CLOSED, memory_order_acquire);
+}
+
+void npri_calls_wait(struct npr_node *node)
+{
     NPRI_ASSERT(pthread_mutex_lock(&node->calls_lock) == 0);
-    if (--node->calls_count == 0 && node->calls_closed) {
-        NPRI_ASSERT(pthread_cond_signal(&node->calls_none) == 0);
+    /* relaxed: under the lock. */
+    while (atomic_load_explicit(&node->calls, memory_order_relaxed) != CALLS_CLOSED) {
+        NPRI_ASSERT(pthread_cond_wait(&node->calls_none, &node->calls_lock) == 0);
     }
     NPRI_ASSERT(pthread_mutex_unlock(&node->calls_lock) == 0);
 }

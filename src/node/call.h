@@ -43,6 +43,10 @@ npr_status npri_call_run_unchecked(struct npr_node *node,
 /* The call may be gone when this returns. */
 void npri_call_end(struct npri_call *call, npr_status status, struct npr_bytes text);
 
+/* npr_node_stop(): no new ones; then it waits for those that are under way. */
+void npri_calls_close(struct npr_node *node);
+void npri_calls_wait(struct npr_node *node);
+
 /* For calls that do not block: false when the node is being stopped; else leave it again. */
 bool npri_calls_enter(struct npr_node *node);
 void npri_calls_leave(struct npr_node *node);

@@ -403,15 +403,6 @@ static void quitting_run(struct npri_call *call)
     npri_call_end(call, NPR_OK, npr_bytes_of(""));
 }
 
-static void wait_for_calls(struct npr_node *node)
-{
-    NPRI_ASSERT(pthread_mutex_lock(&node->calls_lock) == 0);
-    while (node->calls_count > 0) {
-        NPRI_ASSERT(pthread_cond_wait(&node->calls_none, &node->calls_lock) == 0);
-    }
-    NPRI_ASSERT(pthread_mutex_unlock(&node->calls_lock) == 0);
-}
-
 /* Each step ends what could still use what the next one takes away:
  * callers, then processes (the loop still runs, for their last signals), then connections, then the
  * loop thread. */
@@ -419,11 +410,9 @@ static void stop_running(struct npr_node *node)
 {
     struct npri_call call = {0};
 
-    NPRI_ASSERT(pthread_mutex_lock(&node->calls_lock) == 0);
-    node->calls_closed = true;
-    NPRI_ASSERT(pthread_mutex_unlock(&node->calls_lock) == 0);
+    npri_calls_close(node);
     (void)npri_call_run_unchecked(node, &call, closing_run);
-    wait_for_calls(node);
+    npri_calls_wait(node);
     npri_runtime_stop(node->runtime);
     node->runtime_stopped = true;
     (void)npri_call_run_unchecked(node, &call, quitting_run);

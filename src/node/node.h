@@ -56,11 +56,11 @@ struct npr_node {
     bool thread_runs;
     bool runtime_stopped;
 
-    /* Under calls_lock: calls from the program's threads, and whether new ones are refused. */
+    /* Calls from the program's threads, and whether new ones are refused (node/call.h).  Once they
+     * are, it changes under the lock only. */
     pthread_mutex_t calls_lock;
     pthread_cond_t calls_none;
-    unsigned calls_count;
-    bool calls_closed;
+    atomic_uint calls; /* orders: node/call.c */
 
     struct npri_log_limits log_limits; /* any thread */
     atomic_size_t asked_bytes;         /* what the gets that wait cost (get_async.c); any thread */
