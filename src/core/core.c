@@ -164,6 +164,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
     case NPRI_EVENT_UNREGISTER:
     case NPRI_EVENT_SUBSCRIBE:
     case NPRI_EVENT_DRAIN:
+    case NPRI_EVENT_GRAB_LIVES:
         return; /* npri_core_step(): they have a status of their own. */
     case NPRI_EVENT_ASKED:
         npri_lookup_on_asked(core, event);
@@ -215,6 +216,9 @@ static npr_status step(struct npri_core *core, const struct npri_core_event *eve
     if (event->kind == NPRI_EVENT_DRAIN) {
         return npri_drain_on_drain(core, event);
     }
+    if (event->kind == NPRI_EVENT_GRAB_LIVES) {
+        return npri_grants_on_lives(core, event);
+    }
     dispatch(core, event);
     return core->out_of_memory ? NPR_ENOMEM : NPR_OK;
 }
@@ -232,6 +236,11 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     npri_views_flush(core);
     npri_grants_flush(core);
     return status;
+}
+
+void npri_core_expect(const struct npri_core *core, uint64_t key_hash)
+{
+    npri_rows_expect(&core->directory.entries, key_hash);
 }
 
 bool npri_core_take(struct npri_core *core, struct npri_core_effect *out)

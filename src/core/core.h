@@ -147,6 +147,9 @@ enum npri_event_kind {
                               * text; moved: it is not the owner */
     NPRI_EVENT_STARTED,      /* operation; status; term: the pid, rule when NPR_OK; text when not */
     NPRI_EVENT_GRABBED,      /* key: a thread is starting it by itself, if it is still noted so */
+    NPRI_EVENT_GRAB_LIVES,   /* key, token, pid: of this node; it is monitored already.  NPR_OK, and
+                              * the entry is made; else nothing has changed, and it is GRABBED and
+                              * STARTED like any other (core/grant.h) */
     NPRI_EVENT_REGISTER,     /* request, key, term: pid, deadline_ns; keep: not over another
                               * process's entry.  request 0: nobody waits for the answer */
     NPRI_EVENT_UNREGISTER,   /* request, key, deadline_ns; likewise */
@@ -189,6 +192,10 @@ struct npri_core_event {
     struct npr_term reason;
     struct npri_restart_rule rule;
     struct npr_bytes text;
+    struct { /* GRAB_LIVES */
+        uint32_t id;
+        uint32_t serial;
+    } pid;
 };
 
 enum npri_effect_kind {
@@ -262,6 +269,10 @@ void npri_core_destroy(struct npri_core *core); /* accepts NULL */
  * event is lost as a message on the wire might be; the core stays consistent. */
 NPR_NODISCARD npr_status npri_core_step(struct npri_core *core,
                                         const struct npri_core_event *event);
+
+/* Soon it will be stepped with something of the key that has this hash, by options.hash_key: memory
+ * that is asked for now is not waited for then.  Changes nothing. */
+void npri_core_expect(const struct npri_core *core, uint64_t key_hash);
 
 bool npri_core_take(struct npri_core *core, struct npri_core_effect *out);
 

@@ -14,8 +14,10 @@ bool npri_directory_init(struct npri_directory *directory,
                          struct npri_effects *effects,
                          const struct npri_core_options *options)
 {
-    *directory = (struct npri_directory){
-        .effects = effects, .self = options->self, .retiring.shared = options->shared};
+    *directory = (struct npri_directory){.effects = effects,
+                                         .self = options->self,
+                                         .creation = options->creation,
+                                         .retiring.shared = options->shared};
     directory->scratch = npri_alloc(NPRI_PID_BYTES_MAX);
     if (directory->scratch == NULL ||
         !npri_rows_init(&directory->entries, NPRI_ROWS_BY_KEY, options->hash_key,
@@ -185,6 +187,9 @@ static struct npri_home *create_home(struct npri_directory *directory, const str
     home->name_size = name.size;
     memcpy(home->name, name.data, name.size);
     npri_map_insert(&directory->homes, &home->node, npri_bytes(home->name, home->name_size));
+    if (pid->creation == directory->creation && npr_node_name_equal(&pid->node, &directory->self)) {
+        directory->own = home;
+    }
     return home;
 }
 
@@ -193,6 +198,9 @@ static void drop_home_if_empty(struct npri_directory *directory, struct npri_hom
     if (home->entries.count == 0) {
         npri_map_remove(&directory->homes, &home->node);
         npri_rows_fini(&home->entries);
+        if (home == directory->own) {
+            directory->own = NULL;
+        }
         npri_retire(&directory->retiring, &home->retired);
     }
 }
@@ -406,6 +414,7 @@ void npri_directory_fini(struct npri_directory *directory)
 
 /* ---- Putting in. */
 
+/* NULL: no memory. */
 static struct npri_entry *create_entry(struct npr_bytes key,
                                        const struct npr_pid *pid,
                                        uint64_t token,
@@ -430,6 +439,32 @@ static struct npri_entry *create_entry(struct npr_bytes key,
     return entry;
 }
 
+static bool is_first(const struct npri_home *home, const struct npr_pid *pid)
+{
+    return home == NULL || npri_rows_find_pid(&home->entries, pid->id, pid->serial) == NULL;
+}
+
+/* Takes `entry` over, which may be NULL.  `home`: that of `pid`, or NULL, and then it is made. */
+static npr_status insert(struct npri_directory *directory,
+                         struct npri_home *home,
+                         struct npri_entry *entry,
+                         const struct npr_pid *pid,
+                         bool first)
+{
+    if (entry != NULL && home == NULL) {
+        home = create_home(directory, pid);
+    }
+    if (entry == NULL || home == NULL) {
+        npri_free(entry);
+        return NPR_ENOMEM;
+    }
+    directory->processes_count += first ? 1 : 0;
+    entry->home = home;
+    npri_rows_insert(&directory->entries, entry);
+    npri_rows_insert(&home->entries, entry);
+    return NPR_OK;
+}
+
 /* Puts a new entry in, beside an older one of the same key.  `*out_monitor` is to be queued, unless
  * NULL. */
 static npr_status put_new(struct npri_directory *directory,
@@ -440,29 +475,57 @@ static npr_status put_new(struct npri_directory *directory,
                           struct npri_effect **out_monitor)
 {
     struct npri_home *home = find_home(directory, pid);
-    const bool first =
-        home == NULL || npri_rows_find_pid(&home->entries, pid->id, pid->serial) == NULL;
-    struct npri_effect *monitor =
-        first ? npri_effect_create(NPRI_EFFECT_MONITOR, activation->pid.size) : NULL;
-    struct npri_entry *entry = create_entry(key, pid, activation->token, restart);
+    const bool first = is_first(home, pid);
+    struct npri_effect *monitor = NULL;
+    npr_status status;
 
-    if (entry != NULL && (monitor != NULL || !first)) {
-        home = home == NULL ? create_home(directory, pid) : home;
-    }
-    if (entry == NULL || (monitor == NULL && first) || home == NULL) {
-        npri_effect_destroy(monitor);
-        npri_free(entry);
-        return NPR_ENOMEM;
-    }
     if (first) {
+        monitor = npri_effect_create(NPRI_EFFECT_MONITOR, activation->pid.size);
+        if (monitor == NULL) {
+            return NPR_ENOMEM;
+        }
         npri_effect_set_term(monitor, activation->pid);
-        directory->processes_count++;
     }
-    entry->home = home;
-    npri_rows_insert(&directory->entries, entry);
-    npri_rows_insert(&home->entries, entry);
+    status =
+        insert(directory, home, create_entry(key, pid, activation->token, restart), pid, first);
+    if (status != NPR_OK) {
+        npri_effect_destroy(monitor);
+        return status;
+    }
     *out_monitor = monitor;
     return NPR_OK;
+}
+
+static void tell_living(const struct npri_directory *directory,
+                        struct npr_bytes key,
+                        const struct npri_activation *living)
+{
+    if (directory->on_entry != NULL) {
+        directory->on_entry(directory->user, key, living, (struct npr_term){0}, NPR_GONE_UNKNOWN);
+    }
+}
+
+npr_status npri_directory_add_own(struct npri_directory *directory,
+                                  struct npr_bytes key,
+                                  uint32_t id,
+                                  uint32_t serial,
+                                  uint64_t token)
+{
+    const struct npr_pid pid = {
+        .node = directory->self, .id = id, .serial = serial, .creation = directory->creation};
+    npr_status status;
+
+    if (find_entry(directory, key) != NULL) {
+        return NPR_EREFUSED;
+    }
+    status = insert(directory, directory->own, create_entry(key, &pid, token, NULL), &pid,
+                    is_first(directory->own, &pid));
+    if (status == NPR_OK) {
+        tell_living(directory, key,
+                    &(struct npri_activation){
+                        .pid = pid_term(directory, directory->own, id, serial), .token = token});
+    }
+    return status;
 }
 
 npr_status npri_directory_put(struct npri_directory *directory,
@@ -493,10 +556,7 @@ npr_status npri_directory_put(struct npri_directory *directory,
     if (monitor != NULL) {
         npri_effects_queue(directory->effects, monitor);
     }
-    if (directory->on_entry != NULL) {
-        directory->on_entry(directory->user, key, activation, (struct npr_term){0},
-                            NPR_GONE_UNKNOWN);
-    }
+    tell_living(directory, key, activation);
     return NPR_OK;
 }
 
@@ -523,6 +583,9 @@ void npri_directory_check(const struct npri_directory *directory)
         NPRI_ASSERT(count > 0 && count == home->entries.count);
         entries_count += count;
     }
+    NPRI_ASSERT(directory->own ==
+                find_home(directory, &(struct npr_pid){.node = directory->self,
+                                                       .creation = directory->creation}));
     NPRI_ASSERT(entries_count == directory->entries.count);
     NPRI_ASSERT(processes_count == directory->processes_count);
 }

@@ -16,7 +16,8 @@
  * Invariants (npri_directory_check):
  *     D1  every entry is found under its key, and among its home's by its pid; there are no others;
  *     D2  a process is monitored exactly while it has an entry: MONITOR when its first one comes,
- *         DEMONITOR when its last one goes for another reason than its death;
+ *         unless it is told as monitored already, DEMONITOR when its last one goes for another
+ *         reason than its death;
  *     D3  a home has at least one entry, and only those of its own node and incarnation.
  *
  * Keys and pids are hashed with the core's key, since peers choose both.  Entries are bounded by
@@ -80,7 +81,9 @@ struct npri_directory {
     size_t processes_count; /* that have entries */
     struct npri_effects *effects;
     struct npr_node_name self;
-    uint8_t *scratch; /* a pid's term */
+    uint32_t creation;     /* of this incarnation of ours */
+    struct npri_home *own; /* its home; NULL: it has no entries */
+    uint8_t *scratch;      /* a pid's term */
 
     /* Told of every change of an entry, unless NULL: what lives under the key now, or NULL, the pid
      * that did, and why nothing does.  Borrowed for the call, which must not change the directory.
@@ -142,6 +145,14 @@ NPR_NODISCARD npr_status npri_directory_put(struct npri_directory *directory,
                                             struct npr_bytes key,
                                             const struct npri_activation *activation,
                                             struct npri_restart *restart);
+
+/* The same for a process of this node and incarnation that is monitored already, under a key that
+ * has no entry.  NPR_OK, NPR_EREFUSED (it has one) or NPR_ENOMEM. */
+NPR_NODISCARD npr_status npri_directory_add_own(struct npri_directory *directory,
+                                                struct npr_bytes key,
+                                                uint32_t id,
+                                                uint32_t serial,
+                                                uint64_t token);
 
 /* False: there was none. */
 bool npri_directory_remove(struct npri_directory *directory, struct npr_bytes key);

@@ -9,6 +9,11 @@
 /* A longer key is started by the core. */
 #define ENCODED_BYTES_MAX 512u
 
+/* How often it is looked whether tokens will soon be used up: far less than a quarter of them. */
+#define TOKENS_LOOKED 1024u
+
+_Static_assert(TOKENS_LOOKED <= NPRI_TOKEN_RANGE / 64, "in time");
+
 /* Immutable. */
 struct npri_grant {
     struct npri_retired retired;
@@ -250,4 +255,21 @@ bool npri_core_draw(struct npri_core *core,
     return !is_marked(core, npri_bytes(key.data, key.size)) &&
            atomic_load_explicit(&core->grants.voids, memory_order_relaxed) == grant->voids &&
            npri_token_draw(core, grant->base, out_token);
+}
+
+/* ---- What threads have started. */
+
+/* A start in flight of that key, or a lead, has its own word to say; so has an entry. */
+npr_status npri_grants_on_lives(struct npri_core *core, const struct npri_core_event *event)
+{
+    const struct npr_bytes key = npri_bytes(event->key.data, event->key.size);
+
+    if (npri_map_find(&core->starts, key) != NULL || npri_lead_find(core, key) != NULL) {
+        return NPR_EREFUSED;
+    }
+    if (event->token % TOKENS_LOOKED == 0) { /* not each time: threads draw from the same line */
+        npri_token_look(core);
+    }
+    return npri_directory_add_own(&core->directory, key, event->pid.id, event->pid.serial,
+                                  event->token);
 }

@@ -20,7 +20,10 @@
  * Who starts a key by itself notes that where the core finds it (struct npri_core_grabs), under a
  * lock of his: first he takes the lock, then he looks for entry and mark, then he notes it.  The
  * core first marks the key, then looks for such a note, under the same lock.  So one of the two
- * sees the other. */
+ * sees the other.
+ *
+ * What has come of it becomes an entry at once when the core has met nothing of the key meanwhile
+ * (GRAB_LIVES), as nearly always; else it is a start in flight first, and that decides. */
 #ifndef NPRI_CORE_GRANT_H
 #define NPRI_CORE_GRANT_H
 
@@ -56,6 +59,11 @@ void npri_grants_flush(struct npri_core *core);
 /* Leads are void, and their marks will go, without an epoch of ours that ends: nobody waits for who
  * has read the grant before.  It gives no leave any more, from before the first mark goes. */
 void npri_grants_on_void(struct npri_core *core);
+
+/* NPRI_EVENT_GRAB_LIVES.  NPR_OK; NPR_EREFUSED: the core has something else for the key, or a view
+ * that has not heard of it; NPR_ENOMEM.  Only with NPR_OK something has changed. */
+NPR_NODISCARD npr_status npri_grants_on_lives(struct npri_core *core,
+                                              const struct npri_core_event *event);
 
 /* Each raise has its lower: by the key, or by what the raise returned. */
 uint32_t npri_mark_raise(struct npri_core *core, struct npr_bytes key);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "core/state.h"
 #include "support/check.h"
 
@@ -408,6 +409,113 @@ static void an_old_grant_starts_nothing_that_was_led_to(void **state)
     host_fini(&bed.host);
 }
 
+/* It lives, as the glue tells it first. */
+static npr_status tell_lives(struct bed *bed, uint32_t id)
+{
+    const npr_status status =
+        host_step(&bed->host, (struct npri_core_event){.kind = NPRI_EVENT_GRAB_LIVES,
+                                                       .key = host_atom(bed->noted),
+                                                       .token = bed->token,
+                                                       .pid = {.id = id}});
+
+    if (status == NPR_OK) {
+        bed->noted = NULL;
+    }
+    return status;
+}
+
+/* Would catch: an entry with another token or pid, a second monitor, an end that is not heard of.
+ */
+static void a_process_that_lives_has_its_entry_at_once(void **state)
+{
+    struct npri_activation living;
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    note(&bed, "ka");
+    assert_int_equal(tell_lives(&bed, 7), NPR_OK);
+    CHECK_TRACE(&bed.host, ""); /* it is monitored already */
+    assert_true(npri_core_lookup(bed.host.core, host_atom("ka"), &living));
+    assert_true(npr_term_equal(living.pid, host_pid_term("a.7")));
+    assert_int_equal(living.token, bed.token);
+    assert_int_equal(bed.host.core->directory.processes_count, 1);
+    npri_core_check(bed.host.core);
+    host_down(&bed.host, "a.7");
+    assert_false(npri_core_lookup(bed.host.core, host_atom("ka"), &living));
+    npri_core_check(bed.host.core);
+    host_fini(&bed.host);
+}
+
+/* Would catch: a process that is counted twice, and let go while it has an entry. */
+static void it_may_have_another_entry(void **state)
+{
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    note(&bed, "ka");
+    (void)host_step(&bed.host,
+                    (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
+                                             .request = 9,
+                                             .key = host_atom("kb"),
+                                             .term = host_pid_term("a.7"),
+                                             .deadline_ns = bed.host.now_ns + 5000 * MS});
+    assert_int_equal(tell_lives(&bed, 7), NPR_OK);
+    npri_core_check(bed.host.core);
+    assert_int_equal(bed.host.core->directory.processes_count, 1);
+    CHECK_TRACE(&bed.host, "MONITOR a.7\nANSWER 9 OK a.7\n");
+    host_fini(&bed.host);
+}
+
+/* Would catch: an entry beside the start, the lead or the entry that the core has met meanwhile. */
+static void what_the_core_has_met_decides(void **state)
+{
+    struct npri_activation living;
+    struct bed bed;
+
+    (void)state;
+    bed_init(&bed);
+    note(&bed, "ka");
+    host_get(&bed.host, 1, "ka", "f"); /* waits for it */
+    assert_int_equal(tell_lives(&bed, 7), NPR_EREFUSED);
+    assert_false(npri_core_lookup(bed.host.core, host_atom("ka"), &living));
+    end_note(&bed, NPR_OK, "a.7");
+    CHECK_TRACE(&bed.host, "MONITOR a.7\nANSWER 1 OK a.7\n");
+    bed.noted = "ka"; /* once more: there is an entry */
+    assert_int_equal(tell_lives(&bed, 8), NPR_EREFUSED);
+    host_fini(&bed.host);
+
+    bed_init(&bed);
+    note(&bed, "ka");
+    host_with_natives(&bed.host, "b");
+    host_mark(&bed.host, "b");
+    host_told(&bed.host, "b", "{push,7,100,[{ka,<b@h.5.0>,9}]}");
+    assert_int_equal(tell_lives(&bed, 7), NPR_EREFUSED);
+    host_fini(&bed.host);
+}
+
+/* Would catch: half an entry. */
+static void without_memory_nothing_has_changed(void **state)
+{
+    struct npri_activation living;
+    struct bed bed;
+    npr_status status = NPR_ENOMEM;
+
+    (void)state;
+    bed_init(&bed);
+    note(&bed, "ka");
+    for (uint64_t left = 1; status == NPR_ENOMEM; left++) {
+        npri_alloc_fail_after(left);
+        status = tell_lives(&bed, 7);
+        npri_alloc_fail_after(0);
+        npri_core_check(bed.host.core);
+    }
+    assert_int_equal(status, NPR_OK);
+    assert_true(npri_core_lookup(bed.host.core, host_atom("ka"), &living));
+    host_fini(&bed.host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +523,10 @@ int main(void)
         cmocka_unit_test(among_natives_the_settled_owner_may),
         cmocka_unit_test(a_change_takes_it_back_until_the_fence),
         cmocka_unit_test(an_old_grant_starts_nothing_that_was_led_to),
+        cmocka_unit_test(a_process_that_lives_has_its_entry_at_once),
+        cmocka_unit_test(it_may_have_another_entry),
+        cmocka_unit_test(what_the_core_has_met_decides),
+        cmocka_unit_test(without_memory_nothing_has_changed),
         cmocka_unit_test(a_late_token_is_of_the_view_before),
         cmocka_unit_test(some_nodes_never_may),
         cmocka_unit_test(what_is_under_way_is_marked),
