@@ -1,5 +1,6 @@
 #include "node/exports.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -7,6 +8,7 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "node/commands.h"
+#include "node/launch.h"
 #include "runtime/runtime.h"
 
 static npr_status check_name(const char *what, const char *name, struct npr_error *err)
@@ -45,13 +47,11 @@ npr_status npri_module_check(const struct npr_module *module, struct npr_error *
     return status;
 }
 
-npr_status npri_exports_init(struct npri_exports *exports,
-                             const struct npr_module *const *modules,
-                             size_t modules_count,
-                             struct npr_error *err)
+/* Of modules that are there, each with a name of its own. */
+static npr_status check_modules(const struct npr_module *const *modules,
+                                size_t modules_count,
+                                struct npr_error *err)
 {
-    const struct npr_module **copy;
-
     if (modules_count > 0 && modules == NULL) {
         return npri_fail(err, NPR_EINVAL, "modules_count without modules");
     }
@@ -67,21 +67,86 @@ npr_status npri_exports_init(struct npri_exports *exports,
             return status;
         }
     }
-    copy = npri_alloc_zeroed(modules_count, sizeof(const struct npr_module *));
-    if (copy == NULL) {
+    return NPR_OK;
+}
+
+/* False: no memory. */
+static bool fill_in(struct npri_export *export,
+                    const struct npr_module *module,
+                    const struct npr_function *function)
+{
+    struct npr_behaviour complete;
+
+    npri_behaviour_complete(function->behaviour, &complete);
+    *export = (struct npri_export){.module = module,
+                                   .function = function,
+                                   .has_init = complete.init != NULL || complete.run != NULL,
+                                   .is_restarted = complete.restart != NPR_RESTART_TEMPORARY};
+    (void)snprintf(export->name, sizeof(export->name), "%s:%s/%u", module->name, function->name,
+                   (unsigned)function->arity);
+    npri_buffer_init(&export->startable, 0);
+    /* A name that is no atom stays without: nobody can ask for it. */
+    return npri_startable_put(
+               &export->startable,
+               &(struct npr_start){.module = module->name, .function = function->name},
+               NULL) != NPR_ENOMEM;
+}
+
+npr_status npri_exports_init(struct npri_exports *exports,
+                             const struct npr_module *const *modules,
+                             size_t modules_count,
+                             struct npr_error *err)
+{
+    npr_status status = check_modules(modules, modules_count, err);
+    size_t count = 0;
+
+    if (status != NPR_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < modules_count; i++) {
+        count += modules[i]->functions_count;
+    }
+    *exports =
+        (struct npri_exports){.functions = npri_alloc_zeroed(count, sizeof(struct npri_export))};
+    if (exports->functions == NULL) {
         return npri_fail(err, NPR_ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < modules_count; i++) {
-        copy[i] = modules[i];
+        for (size_t j = 0; j < modules[i]->functions_count; j++) {
+            if (!fill_in(&exports->functions[exports->functions_count++], modules[i],
+                         &modules[i]->functions[j])) {
+                npri_exports_fini(exports);
+                return npri_fail(err, NPR_ENOMEM, "out of memory");
+            }
+        }
     }
-    *exports = (struct npri_exports){.modules = copy, .modules_count = modules_count};
     return NPR_OK;
 }
 
 void npri_exports_fini(struct npri_exports *exports)
 {
-    npri_free((void *)exports->modules);
+    for (size_t i = 0; i < exports->functions_count; i++) {
+        npri_buffer_fini(&exports->functions[i].startable);
+    }
+    npri_free(exports->functions);
     *exports = (struct npri_exports){0};
+}
+
+const struct npri_export *npri_exports_look(const struct npri_exports *exports,
+                                            struct npr_bytes module,
+                                            struct npr_bytes name,
+                                            uint32_t arity)
+{
+    for (size_t i = 0; i < exports->functions_count; i++) {
+        const struct npri_export *at = &exports->functions[i];
+
+        if (at->function->arity == arity &&
+            npri_bytes_equal(npr_bytes_of(at->function->name), name) &&
+            npri_bytes_equal(npr_bytes_of(at->module->name), module)) {
+            return at;
+        }
+    }
+    return NULL;
 }
 
 const struct npr_function *npri_exports_find(const struct npri_exports *exports,
@@ -89,19 +154,8 @@ const struct npr_function *npri_exports_find(const struct npri_exports *exports,
                                              struct npr_bytes name,
                                              uint32_t arity)
 {
-    for (size_t i = 0; i < exports->modules_count; i++) {
-        const struct npr_module *candidate = exports->modules[i];
+    const struct npri_export *export = npri_exports_look(exports, module, name, arity);
 
-        if (!npri_bytes_equal(npr_bytes_of(candidate->name), module)) {
-            continue;
-        }
-        for (size_t j = 0; j < candidate->functions_count; j++) {
-            const struct npr_function *function = &candidate->functions[j];
-
-            if (function->arity == arity && npri_bytes_equal(npr_bytes_of(function->name), name)) {
-                return function;
-            }
-        }
-    }
-    return npri_commands_find(exports->commands, module, name, arity);
+    return export != NULL ? export->function
+                          : npri_commands_find(exports->commands, module, name, arity);
 }

@@ -5,11 +5,25 @@
 
 #include "nprocreg/module.h"
 
+#include "base/bytes.h"
+
+#define NPRI_EXPORT_NAME_BYTES 128u
+
 struct npri_commands;
 
+/* One function of a module, and what would be written anew with each start. */
+struct npri_export {
+    const struct npr_module *module; /* the program's, like */
+    const struct npr_function *function;
+    struct npri_buffer startable;      /* `fun module:function/0` */
+    bool has_init;                     /* or a thread: a worker or the thread begins it */
+    bool is_restarted;                 /* when it ends */
+    char name[NPRI_EXPORT_NAME_BYTES]; /* "module:function/arity", cut to what fits */
+};
+
 struct npri_exports {
-    const struct npr_module **modules; /* the array is ours, the modules are the program's */
-    size_t modules_count;
+    struct npri_export *functions; /* of all modules */
+    size_t functions_count;
     const struct npri_commands *commands; /* the node's; NULL: none */
 };
 
@@ -28,5 +42,11 @@ const struct npr_function *npri_exports_find(const struct npri_exports *exports,
                                              struct npr_bytes module,
                                              struct npr_bytes name,
                                              uint32_t arity);
+
+/* The same of the modules only. */
+const struct npri_export *npri_exports_look(const struct npri_exports *exports,
+                                            struct npr_bytes module,
+                                            struct npr_bytes name,
+                                            uint32_t arity);
 
 #endif /* NPRI_NODE_EXPORTS_H */

@@ -4,14 +4,12 @@
 #define NPRI_NODE_GRAB_H
 
 #include "base/assert.h"
-#include "base/hash.h"
+#include "node/exports.h"
 #include "node/grabs.h"
 #include "node/launch.h"
 
-#define NPRI_GRAB_NAME_BYTES 128u
-
 /* For key and function; what is longer gets memory of its own. */
-#define NPRI_GRAB_ROOM 256u
+#define NPRI_GRAB_ROOM 192u
 
 enum npri_grab_state {
     NPRI_GRAB_STARTING,
@@ -23,24 +21,29 @@ struct npri_grab {
     /* Constant once it is noted. */
     struct npr_node *node;
     const struct npr_behaviour *behaviour;
-    bool is_spare_size; /* of NPRI_GRAB_ROOM */
-    bool certain;       /* it has no init: it lives as soon as it is made */
+    const char *name; /* of the function, for texts */
+    uint64_t key_hash;
     uint64_t token;
+    uint64_t unwatched; /* node->registry.unwatched, before the process was made */
     uint32_t key_size;
     uint32_t function_size;
-    char name[NPRI_GRAB_NAME_BYTES];
+    bool is_spare_size; /* of NPRI_GRAB_ROOM */
+    bool at_once; /* it has no init: who makes the process ends its start, and waits for none */
+    bool is_restarted; /* when it ends */
     /* Under the lock of its shard. */
     struct npri_grab *next; /* in the shard, or of the spares */
     unsigned holders;       /* the table, and who waits; the last one frees it */
     enum npri_grab_state state;
-    bool has_pid;
-    struct npr_pid pid;
-    struct npr_error error;       /* FAILED */
+    uint32_t id; /* LIVES: the pid's */
+    uint32_t serial;
     struct npri_grab *ended_next; /* who pushes it, then the loop thread */
     /* The loop thread's, though others free them. */
     uint64_t operation;       /* the core's; 0: it does not know of it yet */
     struct npri_signal *kill; /* as in struct npri_registry */
-    uint8_t bytes[];          /* key, function */
+    /* What is seldom needed is last, and not touched else. */
+    struct npr_error error; /* FAILED */
+    char own_name[NPRI_EXPORT_NAME_BYTES];
+    uint8_t bytes[]; /* key, function */
 };
 
 static inline struct npr_bytes npri_grab_key(const struct npri_grab *grab)
@@ -48,11 +51,22 @@ static inline struct npr_bytes npri_grab_key(const struct npri_grab *grab)
     return npri_bytes(grab->bytes, grab->key_size);
 }
 
-struct npri_grabs_shard *npri_grabs_shard_of(struct npr_node *node, struct npr_bytes key);
+static inline struct npr_term npri_grab_function(const struct npri_grab *grab)
+{
+    return (struct npr_term){.data = grab->bytes + grab->key_size, .size = grab->function_size};
+}
+
+/* LIVES. */
+struct npr_pid npri_grab_pid(const struct npri_grab *grab);
+
+struct npri_grabs_shard *npri_grabs_shard_of(struct npr_node *node, uint64_t key_hash);
 
 /* Under the shard's lock. */
 struct npri_grab *npri_grabs_find(const struct npri_grabs_shard *shard, struct npr_bytes key);
 void npri_grab_release(struct npri_grab *grab);
+
+/* Nobody holds them any more, linked by `next`: kept as spares, or freed.  Any thread. */
+void npri_grabs_give_back(struct npri_grabs *grabs, struct npri_grab *first);
 
 static inline void npri_grabs_lock(struct npri_grabs_shard *shard)
 {

@@ -16,7 +16,7 @@
 #define NS_PER_S  UINT64_C(1000000000)
 
 /* So many starts may be ahead of the loop thread; the next ones wait for it. */
-#define AHEAD_MAX 256u
+#define AHEAD_MAX 512u
 
 /* The address sanitizer is to see each one's life. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -31,9 +31,17 @@ struct npri_grabs_test npri_grabs_test;
 
 /* ---- The table. */
 
-struct npri_grabs_shard *npri_grabs_shard_of(struct npr_node *node, struct npr_bytes key)
+struct npri_grabs_shard *npri_grabs_shard_of(struct npr_node *node, uint64_t key_hash)
 {
-    return &node->grabs.shards[npri_hash(node->hash_key, key) >> 32 & (NPRI_GRABS_SHARDS - 1)];
+    return &node->grabs.shards[key_hash >> 32 & (NPRI_GRABS_SHARDS - 1)];
+}
+
+struct npr_pid npri_grab_pid(const struct npri_grab *grab)
+{
+    return (struct npr_pid){.node = grab->node->name,
+                            .id = grab->id,
+                            .serial = grab->serial,
+                            .creation = grab->node->creation};
 }
 
 struct npri_grab *npri_grabs_find(const struct npri_grabs_shard *shard, struct npr_bytes key)
@@ -52,22 +60,35 @@ static void destroy(struct npri_grab *grab)
     npri_free(grab);
 }
 
-static void give_back(struct npri_grab *grab)
+static bool is_to_keep(const struct npri_grabs *grabs, const struct npri_grab *grab)
 {
-    struct npri_grabs *grabs = &grab->node->grabs;
-    bool kept = false;
+    return KEEPS_SPARES && grab->is_spare_size && grabs->spares_count < AHEAD_MAX &&
+           !npri_alloc_is_counted();
+}
+
+void npri_grabs_give_back(struct npri_grabs *grabs, struct npri_grab *first)
+{
+    struct npri_grab *unkept = NULL;
 
     NPRI_ASSERT(pthread_mutex_lock(&grabs->spares_lock) == 0);
-    if (KEEPS_SPARES && grab->is_spare_size && grabs->spares_count < AHEAD_MAX &&
-        !npri_alloc_is_counted()) {
-        grab->next = grabs->spares;
-        grabs->spares = grab;
-        grabs->spares_count++;
-        kept = true;
+    while (first != NULL) {
+        struct npri_grab *next = first->next;
+        struct npri_grab **to = &unkept;
+
+        if (is_to_keep(grabs, first)) {
+            to = &grabs->spares;
+            grabs->spares_count++;
+        }
+        first->next = *to;
+        *to = first;
+        first = next;
     }
     NPRI_ASSERT(pthread_mutex_unlock(&grabs->spares_lock) == 0);
-    if (!kept) {
-        destroy(grab);
+    while (unkept != NULL) {
+        struct npri_grab *next = unkept->next;
+
+        destroy(unkept);
+        unkept = next;
     }
 }
 
@@ -109,7 +130,8 @@ void npri_grab_release(struct npri_grab *grab)
 {
     NPRI_ASSERT(grab->holders > 0);
     if (--grab->holders == 0) {
-        give_back(grab);
+        grab->next = NULL;
+        npri_grabs_give_back(&grab->node->grabs, grab);
     }
 }
 
@@ -170,46 +192,48 @@ void npri_grabs_fini(struct npr_node *node)
 
 /* ---- What comes of it. */
 
-/* The first word counts: of who made a process that has no init, or of a worker.  Under the lock.
- */
-static void end(struct npri_grabs_shard *shard,
-                struct npri_grab *grab,
-                const struct npr_pid *pid,
-                const struct npr_error *error)
+/* `pid`: NULL, it has failed, as grab->error says.  Under the lock. */
+static void end(struct npri_grabs_shard *shard, struct npri_grab *grab, const struct npr_pid *pid)
 {
-    if (grab->state != NPRI_GRAB_STARTING) {
-        return;
+    NPRI_ASSERT(grab->state == NPRI_GRAB_STARTING);
+    if (pid != NULL) {
+        grab->id = pid->id;
+        grab->serial = pid->serial;
     }
-    grab->pid = *pid;
-    grab->error = *error;
-    grab->state = error->status == NPR_OK ? NPRI_GRAB_LIVES : NPRI_GRAB_FAILED;
+    grab->state = pid != NULL ? NPRI_GRAB_LIVES : NPRI_GRAB_FAILED;
     npri_grabs_push(grab);
     NPRI_ASSERT(pthread_cond_broadcast(&shard->changed) == 0);
 }
 
-/* On a worker. */
+static void set_error(struct npri_grab *grab, npr_status status, struct npr_term reason)
+{
+    struct npri_buffer text;
+
+    npri_buffer_init(&text, REASON_TEXT_BYTES_MAX);
+    if (reason.data != NULL) {
+        npri_term_print(reason, &text);
+    }
+    (void)npri_fail(&grab->error, status == NPR_ENOMEM ? NPR_ENOMEM : NPR_EREFUSED,
+                    "%s failed to start: %.*s", grab->name, (int)text.size,
+                    text.size == 0 ? "" : (const char *)text.data);
+    npri_buffer_fini(&text);
+}
+
+/* On a worker; at once: in start(), which has nothing to wait for then. */
 static void on_started(void *user,
                        const struct npr_pid *pid,
                        npr_status status,
                        struct npr_term reason)
 {
     struct npri_grab *grab = user;
-    struct npri_grabs_shard *shard = npri_grabs_shard_of(grab->node, npri_grab_key(grab));
-    struct npr_error error = {0};
-    struct npri_buffer text;
+    struct npri_grabs_shard *shard = npri_grabs_shard_of(grab->node, grab->key_hash);
 
     if (status != NPR_OK) {
-        npri_buffer_init(&text, REASON_TEXT_BYTES_MAX);
-        if (reason.data != NULL) {
-            npri_term_print(reason, &text);
-        }
-        (void)npri_fail(&error, status == NPR_ENOMEM ? NPR_ENOMEM : NPR_EREFUSED,
-                        "%s failed to start: %.*s", grab->name, (int)text.size,
-                        text.size == 0 ? "" : (const char *)text.data);
-        npri_buffer_fini(&text);
+        set_error(grab, status, reason); /* nobody looks there before it is FAILED */
     }
     npri_grabs_lock(shard);
-    end(shard, grab, pid, &error);
+    end(shard, grab, status == NPR_OK ? pid : NULL);
+    grab->holders -= grab->at_once ? 1 : 0;
     npri_grab_release(grab);
     npri_grabs_unlock(shard);
 }
@@ -224,7 +248,7 @@ static bool read_outcome(const struct npri_grab *grab,
         return true;
     }
     if (grab->state == NPRI_GRAB_LIVES) {
-        request->out->pid = grab->pid;
+        request->out->pid = npri_grab_pid(grab);
         request->out->token = grab->token;
         *out_status = NPR_OK;
         return true;
@@ -232,10 +256,10 @@ static bool read_outcome(const struct npri_grab *grab,
     return false;
 }
 
-/* Takes over one hold of it, and the lock. */
-static npr_status wait_for(struct npri_grabs_shard *shard,
-                           struct npri_grab *grab,
-                           const struct npri_grabs_request *request)
+/* Until its outcome is known.  Under the lock. */
+static npr_status wait_locked(struct npri_grabs_shard *shard,
+                              const struct npri_grab *grab,
+                              const struct npri_grabs_request *request)
 {
     const uint64_t deadline_ns =
         npri_loop_now_ns(grab->node->loop) + request->timeout_ms * NS_PER_MS;
@@ -245,15 +269,26 @@ static npr_status wait_for(struct npri_grabs_shard *shard,
 
     while (!read_outcome(grab, request, &status)) {
         if (shard->closed) {
-            status = npri_fail(request->err, NPR_ECLOSED, "the node stops");
-            break;
+            return npri_fail(request->err, NPR_ECLOSED, "the node stops");
         }
         if (pthread_cond_timedwait(&shard->changed, &shard->lock, &until) != 0 &&
             npri_loop_now_ns(grab->node->loop) >= deadline_ns &&
             !read_outcome(grab, request, &status)) {
-            status = npri_fail(request->err, NPR_ETIMEDOUT, "%s has not started yet", grab->name);
-            break;
+            return npri_fail(request->err, NPR_ETIMEDOUT, "%s has not started yet", grab->name);
         }
+    }
+    return status;
+}
+
+/* Takes over one hold of it, and the lock. */
+static npr_status wait_for(struct npri_grabs_shard *shard,
+                           struct npri_grab *grab,
+                           const struct npri_grabs_request *request)
+{
+    npr_status status = NPR_OK;
+
+    if (!read_outcome(grab, request, &status)) {
+        status = wait_locked(shard, grab, request);
     }
     npri_grab_release(grab);
     npri_grabs_unlock(shard);
@@ -262,48 +297,103 @@ static npr_status wait_for(struct npri_grabs_shard *shard,
 
 /* ---- Grabbing. */
 
-/* The function that this node exports for the start, or NULL. */
-static const struct npr_function *find_function(const struct npr_node *node,
-                                                const struct npr_start *start)
-{
-    uint32_t arity = 0;
+/* What is known of a start, whether a module or a command has its function. */
+struct startable {
+    const struct npr_behaviour *behaviour;
+    const struct npri_export *export; /* NULL: a command's */
+    uint32_t arity;
+    struct npr_term term; /* none: to be written */
+};
 
-    if (start->arguments.data != NULL && !npri_list_count(start->arguments, &arity)) {
+/* False: this node has no such function, or it is no start; the loop thread will say. */
+static bool find_startable(const struct npr_node *node,
+                           const struct npr_start *start,
+                           struct startable *out)
+{
+    const struct npr_bytes module = npr_bytes_of(start->module);
+    const struct npr_bytes name = npr_bytes_of(start->function);
+    const struct npr_function *function;
+
+    *out = (struct startable){0};
+    if (start->arguments.data != NULL && !npri_list_count(start->arguments, &out->arity)) {
+        return false;
+    }
+    out->export = npri_exports_look(&node->exports, module, name, out->arity);
+    function = out->export != NULL
+                   ? out->export->function
+                   : npri_commands_find(node->exports.commands, module, name, out->arity);
+    if (out->arity == 0 && out->export != NULL) {
+        out->term = npri_buffer_term(&out->export->startable);
+    }
+    out->behaviour = function == NULL ? NULL : function->behaviour;
+    return function != NULL;
+}
+
+/* A command always has an init. */
+static void name(struct npri_grab *grab,
+                 const struct npr_start *start,
+                 const struct startable *startable)
+{
+    grab->name = grab->own_name;
+    grab->is_restarted = true; /* it may be */
+    if (startable->export != NULL) {
+        grab->name = startable->export->name;
+        grab->at_once = !startable->export->has_init;
+        grab->is_restarted = startable->export->is_restarted;
+    } else {
+        (void)snprintf(grab->own_name, sizeof(grab->own_name), "%s:%s/%u", start->module,
+                       start->function, (unsigned)startable->arity);
+    }
+}
+
+/* NULL: no memory. */
+static struct npri_grab *fill_in(struct npr_node *node,
+                                 const struct npri_grabs_request *request,
+                                 uint64_t key_hash,
+                                 const struct startable *startable)
+{
+    struct npri_grab *grab = take(node, request->key.size + startable->term.size);
+
+    if (grab == NULL) {
         return NULL;
     }
-    return npri_exports_find(&node->exports, npr_bytes_of(start->module),
-                             npr_bytes_of(start->function), arity);
+    grab->node = node;
+    grab->behaviour = startable->behaviour;
+    grab->key_hash = key_hash;
+    /* relaxed: what is unwatched after this thread has made the process is counted after this. */
+    grab->unwatched = atomic_load_explicit(&node->registry.unwatched, memory_order_relaxed);
+    grab->key_size = (uint32_t)request->key.size;
+    grab->function_size = (uint32_t)startable->term.size;
+    grab->at_once = false;
+    grab->holders = 3; /* the table, its init, and who made it */
+    grab->state = NPRI_GRAB_STARTING;
+    grab->id = 0;
+    grab->serial = 0;
+    grab->operation = 0;
+    name(grab, request->start, startable);
+    memcpy(grab->bytes, request->key.data, request->key.size);
+    memcpy(grab->bytes + request->key.size, startable->term.data, startable->term.size);
+    return grab;
 }
 
 /* NULL: no memory, or no such function here; the loop thread will say. */
-static struct npri_grab *create(struct npr_node *node, const struct npri_grabs_request *request)
+static struct npri_grab *create(struct npr_node *node,
+                                const struct npri_grabs_request *request,
+                                uint64_t key_hash)
 {
-    const struct npr_function *function = find_function(node, request->start);
     struct npri_grab *grab = NULL;
-    struct npr_behaviour complete;
+    struct startable startable;
     struct npri_buffer term;
 
-    if (function == NULL) {
+    if (!find_startable(node, request->start, &startable)) {
         return NULL;
     }
-    npri_behaviour_complete(function->behaviour, &complete);
     npri_buffer_init(&term, 0);
-    if (npri_startable_put(&term, request->start, NULL) == NPR_OK) {
-        grab = take(node, request->key.size + term.size);
+    if (startable.term.data == NULL && npri_startable_put(&term, request->start, NULL) == NPR_OK) {
+        startable.term = npri_buffer_term(&term);
     }
-    if (grab != NULL) {
-        *grab = (struct npri_grab){.node = node,
-                                   .is_spare_size = grab->is_spare_size,
-                                   .behaviour = function->behaviour,
-                                   .certain = complete.init == NULL && complete.run == NULL,
-                                   .key_size = (uint32_t)request->key.size,
-                                   .function_size = (uint32_t)term.size,
-                                   .holders = 3, /* the table, its init, and who made it */
-                                   .kill = grab->kill};
-        (void)snprintf(grab->name, sizeof(grab->name), "%s:%s/%u", request->start->module,
-                       request->start->function, (unsigned)function->arity);
-        memcpy(grab->bytes, request->key.data, request->key.size);
-        memcpy(grab->bytes + request->key.size, term.data, term.size);
+    if (startable.term.data != NULL) {
+        grab = fill_in(node, request, key_hash, &startable);
     }
     npri_buffer_fini(&term);
     return grab;
@@ -384,8 +474,9 @@ static npr_status start(struct npri_grab *grab,
 {
     static const uint8_t nil[] = {NPRI_TAG_NIL};
     const struct npr_term arguments = request->start->arguments;
+    const uint64_t token = grab->token;
+    const bool at_once = grab->at_once;
     struct npr_error error = {0};
-    struct npr_pid pid = {0};
     const npr_status status = npri_runtime_spawn(
         grab->node->runtime,
         &(struct npri_spawn){.behaviour = grab->behaviour,
@@ -394,28 +485,34 @@ static npr_status start(struct npri_grab *grab,
                                          ? (struct npr_term){.data = nil, .size = sizeof(nil)}
                                          : arguments,
                              .key = {.data = grab->bytes, .size = grab->key_size},
-                             .token = grab->token,
+                             .token = token,
                              .registered = true,
+                             .at_once = at_once,
                              .started = on_started,
                              .started_user = grab},
-        &pid, &error);
+        &request->out->pid, &error);
 
+    if (status == NPR_OK && at_once) {
+        request->out->token = token; /* on_started() has ended it, and maybe it is gone */
+        return NPR_OK;
+    }
     npri_grabs_lock(shard);
     if (status != NPR_OK) {
-        error.status = status == NPR_EFULL ? NPR_EREFUSED : status;
+        grab->error = error;
+        grab->error.status = status == NPR_EFULL ? NPR_EREFUSED : status;
+        end(shard, grab, NULL);
         npri_grab_release(grab); /* on_started() is not called */
-    }
-    if (status != NPR_OK || grab->certain) {
-        end(shard, grab, &pid, &error);
     }
     return wait_for(shard, grab, request);
 }
 
-static struct npri_grab *prepare(struct npr_node *node, const struct npri_grabs_request *request)
+static struct npri_grab *prepare(struct npr_node *node,
+                                 const struct npri_grabs_request *request,
+                                 uint64_t key_hash)
 {
     /* relaxed: a limit that need not be exact. */
     return atomic_load_explicit(&node->grabs.count, memory_order_relaxed) < AHEAD_MAX
-               ? create(node, request)
+               ? create(node, request, key_hash)
                : NULL;
 }
 
@@ -433,10 +530,11 @@ static bool get(struct npr_node *node,
                 const struct npri_grabs_request *request,
                 npr_status *out_status)
 {
-    struct npri_grab *made = prepare(node, request);
+    const uint64_t key_hash =
+        npri_hash(node->hash_key, npri_bytes(request->key.data, request->key.size));
+    struct npri_grab *made = prepare(node, request, key_hash);
     struct npri_grab *grab = made;
-    struct npri_grabs_shard *shard =
-        npri_grabs_shard_of(node, npri_bytes(request->key.data, request->key.size));
+    struct npri_grabs_shard *shard = npri_grabs_shard_of(node, key_hash);
     struct npr_found found = {0};
     const enum noted noted = made == NULL ? IS_THE_LOOPS : note(node, shard, &grab, &found);
     struct npri_grabs_request inner = *request;
@@ -450,7 +548,8 @@ static bool get(struct npr_node *node,
         *out_status = wait_for(shard, grab, &inner);
     }
     if (made != NULL && noted != NOTED) {
-        give_back(made);
+        made->next = NULL;
+        npri_grabs_give_back(&node->grabs, made);
     }
     if (noted == IS_THE_LOOPS || (*out_status == NPR_OK && !is_good(node))) {
         return false;

@@ -5,8 +5,13 @@
  *
  *     reads the core's grant --lock of the key's shard--> nothing noted, no entry, no mark
  *         --> GRAB: noted, with a token         (all that inside one section of node/reads.h)
- *         --> npri_runtime_spawn() --> init has run, on a worker --> the loop thread:
- *             STARTED: the core makes the entry; the note goes
+ *         --> npri_runtime_spawn() --> init has run, on a worker, if it has one --> the loop
+ *             thread: GRAB_LIVES: the core makes the entry; the note goes
+ *
+ * What has started reaches the loop thread before its caller has the answer.  The first one wakes
+ * it; while they keep coming it looks once in a millisecond, when many wait, and whenever anything
+ * else wakes it, before that (npri_node_enter()).  So nothing that is asked of it comes before the
+ * entry.
  *
  *      operation                       | thread
  *      --------------------------------+---------------------------------------------------------
@@ -63,9 +68,16 @@ struct npri_grabs {
     atomic_size_t count; /* relaxed: a limit that need not be exact */
     /* Any thread pushes, the loop takes all: release, acquire. */
     _Atomic(struct npri_grab *) ended; /* linked, newest first */
-    atomic_bool posted;                /* the task is with the loop; acq_rel, as in node/inbox.c */
+    atomic_uint ended_count;           /* since the last drain; relaxed: when to hurry */
+    atomic_bool posted;                /* the loop will look: the task is with it, or `look_timer`
+                                        * is set; acq_rel, as in node/inbox.c */
+    atomic_bool hurrying;              /* `hurry` is with the loop; likewise */
     struct npri_task task;
+    struct npri_task hurry;
     /* The loop thread's. */
+    struct npri_timer *look_timer;
+    uint64_t drained; /* so many, */
+    uint64_t looked;  /* and when it was last looked */
     struct npr_node *node;
     struct npri_timer *fence_timer;
     uint64_t fence; /* the core's operation; 0: none */
@@ -96,7 +108,7 @@ bool npri_grabs_get(struct npr_node *node,
 /* NPRI_EFFECT_FENCE. */
 void npri_grabs_fence(struct npr_node *node, uint64_t operation);
 
-/* The core hears of all that have ended so far.  Loop thread. */
+/* The core hears of all that have ended so far.  Loop thread, entered once. */
 void npri_grabs_drain(struct npr_node *node);
 
 /* What a test does to it, of all nodes: set while there are none.  All zero else. */

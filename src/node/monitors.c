@@ -95,8 +95,7 @@ static void ends_run(struct npri_task *task)
     struct npri_registry *registry = NPRI_CONTAINER_OF(task, struct npri_registry, ends_task);
     struct npr_node *node = NPRI_CONTAINER_OF(registry, struct npr_node, registry);
 
-    npri_node_enter(node);
-    npri_grabs_drain(node); /* Who has ended has started: the entry is made, and then goes. */
+    npri_node_enter(node); /* Who has ended has started: the entry is made, and then goes. */
     for (unsigned i = 0; i < ENDS_IN_TURN_MAX && registry->ends != NULL; i++) {
         struct npr_process *process = registry->ends;
 
@@ -182,6 +181,7 @@ void npri_monitor_remove(struct npr_node *node, struct npr_term term)
         return;
     }
     if (npr_node_name_equal(&pid.node, &node->name)) {
+        (void)atomic_fetch_add_explicit(&node->registry.unwatched, 1, memory_order_relaxed);
         npri_runtime_unwatch(node->runtime, &pid);
         return;
     }

@@ -19,6 +19,9 @@ void npri_node_enter(struct npr_node *node)
 {
     node->entered++;
     entered_node = node;
+    if (node->entered == 1) {
+        npri_grabs_drain(node); /* before whatever comes now */
+    }
 }
 
 static bool drain_all(struct npr_node *node)

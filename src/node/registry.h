@@ -4,6 +4,8 @@
 #ifndef NPRI_NODE_REGISTRY_H
 #define NPRI_NODE_REGISTRY_H
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "core/core.h"
 #include "net/loop.h"
@@ -20,6 +22,9 @@ struct npri_registry {
     struct npri_task ends_task; /* its processes' ends; with the loop while there are any */
     struct npr_process *ends;   /* taken, told in the next turn */
     uint64_t last_request;
+    /* How often a process of this node is not watched any more; the loop thread counts.  relaxed:
+     * see struct npri_grab. */
+    atomic_uint_fast64_t unwatched;
     bool pumping;
 };
 
