@@ -77,17 +77,18 @@ static bool has_connection(const struct sim *sim, uint32_t node)
     return false;
 }
 
+/* Whether `node` is told to join `peer`: the first ones but itself. */
+static bool is_target(const struct sim *sim, uint32_t node, uint32_t peer)
+{
+    return peer != node && (peer < node ? peer : peer - 1) < sim->options.joins;
+}
+
 /* Whether any of those that it is told to join is there. */
 static bool has_target(const struct sim *sim, uint32_t node)
 {
-    uint32_t joins = sim->options.joins;
-
-    for (uint32_t peer = 0; peer < sim->nodes_count && joins > 0; peer++) {
-        if (peer != node) {
-            joins--;
-            if (sim->nodes[peer].alive) {
-                return true;
-            }
+    for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
+        if (is_target(sim, node, peer) && sim->nodes[peer].alive) {
+            return true;
         }
     }
     return false;
@@ -105,6 +106,69 @@ static void look_alone(struct sim *sim, uint32_t node)
         at->alone_ns = 0;
     } else if (at->alone_ns == 0) {
         at->alone_ns = sim->now_ns;
+    }
+}
+
+/* Whether `node` knows of `peer`, which lives: it is connected to it, or tries to be, or will. */
+static bool leads_to(const struct sim *sim, uint32_t node, uint32_t peer)
+{
+    const struct sim_lane *lane = sim_lane(sim, node, peer);
+
+    return sim->nodes[peer].alive &&
+           (lane->known != 0 || lane->attempt != 0 || is_target(sim, node, peer));
+}
+
+/* Whom `node` can hear of: those that it knows of, those that these know of, and so on. */
+static void find_known(const struct sim *sim, uint32_t node, bool *known)
+{
+    uint32_t found[SIM_SWARM_MAX] = {node};
+    uint32_t count = 1;
+
+    memset(known, 0, sim->nodes_count);
+    known[node] = true;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
+            if (!known[peer] && leads_to(sim, found[i], peer)) {
+                known[peer] = true;
+                found[count++] = peer;
+            }
+        }
+    }
+}
+
+/* Whether it has been in touch with anybody since it came up. */
+static bool has_met(const struct sim *sim, uint32_t node)
+{
+    for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
+        if (peer != node && (sim_pair(sim, node, peer)->in_touch ||
+                             sim_pair(sim, node, peer)->touched_ns > sim->nodes[node].boot_ns)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nodes that have met, and cannot hear of some that have been there before, are a cluster of their
+ * own: apart from those.  One that has just come up and met nobody yet is no such cluster: it is
+ * for it to wait. */
+static void look_known(struct sim *sim, uint32_t node)
+{
+    bool known[SIM_SWARM_MAX];
+
+    if (sim->nodes_count > SIM_SWARM_MAX) {
+        return;
+    }
+    find_known(sim, node, known);
+    for (uint32_t y = 0; y < sim->nodes_count; y++) {
+        if (known[y] || !sim->nodes[y].alive || !has_met(sim, y)) {
+            continue;
+        }
+        for (uint32_t x = 0; x < sim->nodes_count; x++) {
+            if (known[x]) {
+                sim_pair(sim, x, y)->unrest_ns = sim->now_ns;
+            }
+        }
+        mark_break(sim, sim->now_ns);
     }
 }
 
@@ -145,6 +209,7 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
             pair->unrest_ns = sim->now_ns;
             mark_break(sim, sim->now_ns);
         }
+        pair->ended_ns = pair->unrest_ns;
         pair->in_touch = false;
         pair->gap_ns = 0;
         pair->changed_ns = UINT64_MAX; /* No gap while one of them is not there. */
@@ -182,6 +247,9 @@ void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b)
     }
     pair->in_touch = in_touch;
     pair->changed_ns = in_touch ? sim->now_ns : pair->gap_ns;
+    if (in_touch) {
+        look_known(sim, a);
+    }
 }
 
 void sim_touch_on_change_of(struct sim *sim, uint32_t node)
@@ -200,15 +268,19 @@ void sim_touch_on_refused(struct sim *sim, uint32_t node)
     }
 }
 
-/* Joined at some moment since then. */
-static bool were_in_touch(const struct sim *sim, uint32_t a, uint32_t b, uint64_t since_ns)
+/* Joined at some moment since then.  `now`: as those that they are now, if they live. */
+static bool were_in_touch(const struct sim *sim,
+                          uint32_t a,
+                          uint32_t b,
+                          uint64_t since_ns,
+                          bool now)
 {
     const struct sim_pair *pair = sim_pair(sim, a, b);
 
     if (pair->in_touch) {
         return true;
     }
-    if (both_live(sim, a, b) &&
+    if (now && both_live(sim, a, b) &&
         (pair->touched_ns < sim->nodes[a].boot_ns || pair->touched_ns < sim->nodes[b].boot_ns)) {
         return false; /* That was in another life. */
     }
@@ -216,12 +288,12 @@ static bool were_in_touch(const struct sim *sim, uint32_t a, uint32_t b, uint64_
 }
 
 /* Adds those that were in touch with one of the company; whether there was any. */
-static bool widen(const struct sim *sim, uint32_t of, uint64_t since_ns, bool *company)
+static bool widen(const struct sim *sim, uint32_t of, uint64_t since_ns, bool now, bool *company)
 {
     bool grew = false;
 
     for (uint32_t peer = 0; peer < sim->nodes_count; peer++) {
-        if (peer != of && !company[peer] && were_in_touch(sim, of, peer, since_ns)) {
+        if (peer != of && !company[peer] && were_in_touch(sim, of, peer, since_ns, now)) {
             company[peer] = true;
             grew = true;
         }
@@ -229,7 +301,11 @@ static bool widen(const struct sim *sim, uint32_t of, uint64_t since_ns, bool *c
     return grew;
 }
 
-static void find_company(const struct sim *sim, uint32_t of, uint64_t since_ns, bool *company)
+static void find_company(const struct sim *sim,
+                         uint32_t of,
+                         uint64_t since_ns,
+                         bool now,
+                         bool *company)
 {
     bool grew = true;
 
@@ -238,9 +314,46 @@ static void find_company(const struct sim *sim, uint32_t of, uint64_t since_ns, 
     while (grew) {
         grew = false;
         for (uint32_t node = 0; node < sim->nodes_count; node++) {
-            grew = (company[node] && widen(sim, node, since_ns, company)) || grew;
+            grew = (company[node] && widen(sim, node, since_ns, now, company)) || grew;
         }
     }
+}
+
+/* Whether two of them had unrest that ended with one of the two: it is another one now, if it is
+ * there at all, and what came of it may be in order only later. */
+static bool had_unrest(const struct sim *sim, const bool *company, uint64_t since_ns)
+{
+    for (uint32_t x = 0; x < sim->nodes_count; x++) {
+        for (uint32_t y = x + 1; company[x] && y < sim->nodes_count; y++) {
+            const uint64_t ended_ns = sim_pair(sim, x, y)->ended_ns;
+
+            if (company[y] && ended_ns != 0 && ended_ns >= since_ns) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool has_unrest(const struct sim *sim, const bool *company, uint64_t since_ns)
+{
+    for (uint32_t x = 0; x < sim->nodes_count; x++) {
+        for (uint32_t y = x + 1; company[x] && y < sim->nodes_count; y++) {
+            const struct sim_pair *pair = sim_pair(sim, x, y);
+
+            if (!company[y]) {
+                continue;
+            }
+            if (pair->unrest_ns != 0 && pair->unrest_ns >= since_ns) {
+                return true;
+            }
+            if (both_live(sim, x, y) &&
+                (is_unrest(sim, pair) || is_alone(sim, x) || is_alone(sim, y))) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 bool sim_touch_is_whole(const struct sim *sim, uint32_t a, uint32_t b, uint64_t since_ns)
@@ -250,27 +363,12 @@ bool sim_touch_is_whole(const struct sim *sim, uint32_t a, uint32_t b, uint64_t 
     if (sim->nodes_count > SIM_SWARM_MAX) {
         return true; /* The report's clusters have no faults. */
     }
-    find_company(sim, a, since_ns, company);
-    if (!company[b]) {
+    find_company(sim, a, since_ns, true, company);
+    if (!company[b] || has_unrest(sim, company, since_ns)) {
         return false;
     }
-    for (uint32_t x = 0; x < sim->nodes_count; x++) {
-        for (uint32_t y = x + 1; company[x] && y < sim->nodes_count; y++) {
-            const struct sim_pair *pair = sim_pair(sim, x, y);
-
-            if (!company[y]) {
-                continue;
-            }
-            if (pair->unrest_ns != 0 && pair->unrest_ns >= since_ns) {
-                return false;
-            }
-            if (both_live(sim, x, y) &&
-                (is_unrest(sim, pair) || is_alone(sim, x) || is_alone(sim, y))) {
-                return false;
-            }
-        }
-    }
-    return true;
+    find_company(sim, a, since_ns, false, company);
+    return !had_unrest(sim, company, since_ns);
 }
 
 bool sim_touch_is_torn(const struct sim *sim)

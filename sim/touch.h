@@ -5,10 +5,12 @@
  * neither direction is cut.  Short gaps are bridged by the registry and count as nothing: a
  * connection that is made anew within suspect_ns, a silence below node_timeout.  Longer ones are
  * unrest, from their beginning to their end.  A node that could reach nobody when it came up, and
- * so is a cluster of its own, is apart from all that live.
+ * so is a cluster of its own, is apart from all that live; so are several that have met, and know
+ * of nobody who could tell them of the others.
  *
  * A node's company are all nodes that are joined to it by a chain of nodes in touch since a given
- * moment; it is whole when no two of them have had unrest since then. */
+ * moment; it is whole when no two of them have had unrest since then, nor those who were in it and
+ * have ended since, even if they are back. */
 #ifndef SIM_TOUCH_H
 #define SIM_TOUCH_H
 

@@ -142,6 +142,7 @@ struct sim_pair {
     uint64_t gap_ns;     /* when they were last out of touch, with short moments of touch in it */
     uint64_t touched_ns; /* when they were last in touch */
     uint64_t unrest_ns;  /* when they were last apart for too long; 0: never */
+    uint64_t ended_ns;   /* the same, as of the last end of one of them */
 };
 
 struct sim_process {
