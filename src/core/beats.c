@@ -200,6 +200,19 @@ bool npri_beats_lease(const struct npri_core *core, const struct npri_peer *peer
            core->now_ns + core->options.heartbeat_ns < peer->echoed_ns + timeout_ns;
 }
 
+static void note_echo(struct npri_core *core, struct npri_peer *peer, uint64_t told_ns)
+{
+    peer->echoed_ns = later(peer->echoed_ns, told_ns);
+    npri_quorum_look(core);
+}
+
+void npri_beats_on_acknowledged(struct npri_core *core, struct npri_peer *peer, uint64_t told_ns)
+{
+    if (npri_beats_watch(core, peer)) {
+        note_echo(core, peer, told_ns);
+    }
+}
+
 bool npri_beats_on_told(struct npri_core *core,
                         struct npri_peer *peer,
                         const struct npr_term *elements)
@@ -216,8 +229,7 @@ bool npri_beats_on_told(struct npri_core *core,
     peer->beat_heard = number;
     peer->deaf_ns = heard_ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : heard_ms * NS_PER_MS;
     if (echo != 0) {
-        peer->echoed_ns = core->options.now_ns + echo - 1;
-        npri_quorum_look(core);
+        note_echo(core, peer, core->options.now_ns + echo - 1);
     }
     return true;
 }

@@ -10,10 +10,11 @@
  *
  *     SUSPECT   nothing heard for two heartbeats: nobody waits for it, see core/members.h
  *     LOST      nothing heard for node_timeout_ns; or no beat of ours echoed for as long by one
- * that says that it hears nothing of us: the connection is good for one way only LEASE     a peer
- * that has echoed a beat was hearing us when that was sent, and so will not take us for lost within
- * its node_timeout_ns from then on (core/quorum.h) STALL     our own beat is so late that others
- * may have taken us for lost: core/views.h
+ *               that says that it hears nothing of us: the connection is good for one way only
+ *     LEASE     a peer that has echoed a beat, or acknowledged an epoch, was hearing us when that
+ *               was sent, and so will not take us for lost within its node_timeout_ns from then
+ *               on (core/quorum.h)
+ *     STALL     our own beat is so late that others may have taken us for lost: core/views.h
  *
  * Whatever comes of a peer counts as heard, also a part of a long message (NPRI_EVENT_HEARD): one
  * that is slow to send or to answer is not silent. */
@@ -60,6 +61,9 @@ uint64_t npri_beats_silence_ns(const struct npri_core *core, const struct npri_p
 
 /* Whether it surely has us in its view still, as far as silence goes. */
 bool npri_beats_lease(const struct npri_core *core, const struct npri_peer *peer);
+
+/* It has acknowledged the epoch that it was told of at that time: as good as an echo. */
+void npri_beats_on_acknowledged(struct npri_core *core, struct npri_peer *peer, uint64_t told_ns);
 
 /* A beat: false when it is none. */
 bool npri_beats_on_told(struct npri_core *core,

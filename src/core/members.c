@@ -357,6 +357,7 @@ static void forget_told(struct npri_peer *peer)
     peer->heard_ns = 0;
     peer->told = (struct npri_told_view){0};
     peer->said = (struct npri_told_view){0};
+    peer->said_ns = 0;
     peer->probe_told = 0;
     peer->probed = 0;
     peer->probe_due = 0;

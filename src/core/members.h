@@ -107,13 +107,14 @@ struct npri_peer {
     uint64_t view_id;              /* and as the view has it */
     struct npri_greeting greeting; /* of a native one, as these: */
     struct npri_told_view told;    /* its view, as it told us */
-    struct npri_told_view said;    /* ours, as we told it */
+    struct npri_told_view said;    /* ours, as we told it, */
+    uint64_t said_ns;              /* and when it was first told that epoch */
     uint64_t probe_told;           /* the epoch of ours that it was last asked about, */
     uint64_t probed;               /* and that it has last confirmed */
     uint64_t probe_due;            /* its epoch that we are to confirm; 0: none */
     uint64_t alive_ns;             /* when something of it was last heard */
     uint64_t watched_ns;           /* its silence counts from here on */
-    uint64_t echoed_ns;            /* when the beat was told that it has last echoed; 0: none */
+    uint64_t echoed_ns;            /* when that was told which it has last shown to have heard */
     uint64_t beat_heard;           /* the number of its last */
     uint64_t deaf_ns;              /* how long it had not heard us when it told that */
     struct npri_operation *poll;   /* the one that is out */

@@ -1,7 +1,7 @@
 /* core/quorum.h - whether this side of a partition may start anything (option `quorum`).  Pure.
  *
  * Counted are this node and the native nodes of the view that surely have this node in theirs: each
- * has echoed a beat of ours so lately that it has not taken us for lost (core/beats.h).  So a node
+ * has shown so lately that it hears us that it has not taken us for lost (core/beats.h).  So a node
  * that is cut off stops starting before the others begin to do without it. */
 #ifndef NPRI_CORE_QUORUM_H
 #define NPRI_CORE_QUORUM_H

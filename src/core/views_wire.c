@@ -59,6 +59,9 @@ void npri_views_tell(struct npri_core *core, struct npri_peer *peer)
         core->views.untold = true;
         return;
     }
+    if (peer->said.epoch != view.epoch) {
+        peer->said_ns = core->now_ns;
+    }
     peer->said = view;
     core->views.acked |= view.ack != 0;
 }
@@ -111,6 +114,9 @@ bool npri_views_on_told(struct npri_core *core,
     core->views.agreed = false; /* until this has been looked at */
     if (tells_anew) {
         npri_leads_on_peer_epoch(core, peer);
+    }
+    if (view.ack != 0 && view.ack == peer->said.epoch) {
+        npri_beats_on_acknowledged(core, peer, peer->said_ns);
     }
     if (peer->in_view) {
         npri_views_raise_base(core, view.base);
