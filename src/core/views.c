@@ -210,10 +210,19 @@ bool npri_views_tells(const struct npri_core *core, const struct npri_peer *peer
     return core->options.member && peer->native && peer->seen;
 }
 
-/* Whether all native nodes that we see have told that they see the same. */
+/* Whether it is soon enough after its beginning, or after all others have left, that somebody whom
+ * it is about to meet may be of a cluster that was there before. */
+static bool is_meeting(const struct npri_core *core)
+{
+    return core->tally.counts[NPRI_TALLY_MET] > 0 && core->tally.counts[NPRI_TALLY_TELLING] > 0 &&
+           core->views.alone && core->now_ns - core->views.alone_ns < npri_views_patience_ns(core);
+}
+
+/* Whether all native nodes that we see have told that they see the same.  Who is new does not take
+ * these for all as long as another one that it knows of may yet turn out to be native. */
 static bool all_see_the_same(const struct npri_core *core)
 {
-    return core->tally.counts[NPRI_TALLY_DIFFERS] == 0;
+    return core->tally.counts[NPRI_TALLY_DIFFERS] == 0 && !is_meeting(core);
 }
 
 /* ---- Epochs. */

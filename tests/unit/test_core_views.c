@@ -68,6 +68,38 @@ static void a_newcomer_waits_until_it_is_in(void **state)
     host_fini(&host);
 }
 
+/* Would catch: two nodes that have just begun, and make a view of their own while one of them is
+ * connected already to the cluster that was there before. */
+static void a_newcomer_joins_nobody_while_it_meets_others(void **state)
+{
+    struct npri_told_view view;
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    connect_native(&host, "b");
+    view = host.view;
+    view.epoch = 3;
+    view.ack = 0;
+    host_connected(&host, "c"); /* it has not greeted yet */
+    host_told_view(&host, "b", &view);
+    CHECK_VIEW(&host, "a");
+    host_greeted(&host, "c", NPR_OTP_26);
+    CHECK_VIEW(&host, "a");
+    host_agree(&host, "b c");
+    CHECK_VIEW(&host, "a b c");
+    host_fini(&host);
+
+    host_init(&host);
+    connect_native(&host, "b");
+    host_connected(&host, "c");
+    host_told_view(&host, "b", &view);
+    CHECK_VIEW(&host, "a");
+    host_poll_failed(&host, 2, NPR_EUNREACHABLE); /* it is none of them */
+    CHECK_VIEW(&host, "a b");
+    host_fini(&host);
+}
+
 /* Would catch: somebody else who agrees with us, and starts what is on a node that we are still
  * dialling. */
 static void nothing_is_acknowledged_while_a_node_is_awaited(void **state)
@@ -377,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_enters_before_all_have_met),
         cmocka_unit_test(a_newcomer_waits_until_it_is_in),
+        cmocka_unit_test(a_newcomer_joins_nobody_while_it_meets_others),
         cmocka_unit_test(nothing_is_acknowledged_while_a_node_is_awaited),
         cmocka_unit_test(a_node_to_join_is_awaited_until_it_is_in),
         cmocka_unit_test(a_loss_is_a_new_view_at_once),
