@@ -84,18 +84,6 @@ enum npri_place npri_pid_place(const struct npri_runtime *runtime,
     return pid.creation == runtime->options.creation ? NPRI_PLACE_HERE : NPRI_PLACE_STALE;
 }
 
-bool npri_runtime_is_local(const struct npri_runtime *runtime,
-                           const struct npr_pid *pid,
-                           struct npri_local *out)
-{
-    if (pid->creation != runtime->options.creation ||
-        !npr_node_name_equal(&pid->node, &runtime->options.node)) {
-        return false;
-    }
-    *out = (struct npri_local){.id = pid->id, .serial = pid->serial};
-    return true;
-}
-
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid)
 {
     struct npri_local local;

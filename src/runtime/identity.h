@@ -49,11 +49,6 @@ enum npri_place npri_pid_place(const struct npri_runtime *runtime,
                                struct npr_term term,
                                struct npri_local *out);
 
-/* Whether `pid` is one of this node and incarnation: then `*out`. */
-bool npri_runtime_is_local(const struct npri_runtime *runtime,
-                           const struct npr_pid *pid,
-                           struct npri_local *out);
-
 /* Whether `pid` is the process's own. */
 bool npri_process_is(const struct npr_process *self, const struct npr_pid *pid);
 bool npri_process_is_at(const struct npr_process *process, struct npr_term pid);

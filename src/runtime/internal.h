@@ -211,6 +211,19 @@ struct npri_runtime {
     bool stopped; /* of who calls stop */
 };
 
+/* Whether `pid` is one of this node and incarnation: then `*out`.  Here, since every send asks. */
+static inline bool npri_runtime_is_local(const struct npri_runtime *runtime,
+                                         const struct npr_pid *pid,
+                                         struct npri_local *out)
+{
+    if (pid->creation != runtime->options.creation ||
+        !npr_node_name_equal(&pid->node, &runtime->options.node)) {
+        return false;
+    }
+    *out = (struct npri_local){.id = pid->id, .serial = pid->serial};
+    return true;
+}
+
 /* ---- Running (process.c). */
 
 enum npri_verdict {
