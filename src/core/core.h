@@ -13,6 +13,8 @@
  *
  * Who does what inside:
  *     members    whom we know and see: chatter, polling, expiry          (core/members.h)
+ *     peers      the table of these                                      (core/peers.h)
+ *     settling   for whom of them requests are held                      (core/settling.h)
  *     beats      which native nodes live; whether this one did           (core/beats.h)
  *     views      who is in the view, and what others are told of it      (core/views.h)
  *     agreement  whether the native nodes of the view agree on it        (core/agreement.h)

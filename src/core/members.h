@@ -15,32 +15,13 @@
  * not been heard for two heartbeats.  A suspect stays in the view until it expires, but nobody
  * waits for it; whatever it says clears it.
  *
- * Settling: a peer that has just been named or has just connected may hold what a request looks
- * for, or own it.  Until its first poll is answered or fails, for at most suspect_ns for each of
- * dialling and polling, requests that find nothing here are held (core/requests.h).  Without this
- * every node that joins starts a second process for each key that it is asked for.
- *
- * Mending: a native member whose connection was closed, not one that fell silent, is dialled at
- * once, and settling until it is in the view again, or cannot be reached, or suspect_ns have passed
- * in which it did not even connect, or NPRI_MENDING_MAX times that since it was lost.  Likewise one
- * that is being waited for already when its connection breaks.  One that is met again is waited for
- * until it is in the view, or core/links.h has parted the graph without it.  Meanwhile this node is
- * not agreed: so connections that are reset cost no second process.
- *
  * Names are cheap: whoever is connected can send any number of them.  So only NPRI_NAMED_NODES_MAX
  * peers may be there that are neither connected nor to be joined, and new names hold requests for
  * at most two suspect_ns of each expire_ns, until one of them has connected.
  *
- * Invariants (npri_members_check):
- *     M1  the view is in order, without duplicates, and has exactly the peers with `in_view`; the
- *         ring is the view without those that drain;
- *     M2  in the view implies seen, seen implies connected or self; a suspect and every operation
- *         has a connected peer;
- *     M3  settling_count is the number of peers with `settling`, named_count that of peers which
- * are neither connected nor to be joined.
- *
- * Not here: what native nodes tell each other of their keys (core/watch.h); it hangs on
- * npri_watch_on_native(), npri_watch_on_settled() and npri_watch_on_disconnected(). */
+ * core/peers.h has the table of peers, core/settling.h for whom of them requests are held.  What
+ * native nodes tell each other of their keys (core/watch.h) hangs on npri_watch_on_native(),
+ * npri_watch_on_settled() and npri_watch_on_disconnected(). */
 #ifndef NPRI_CORE_MEMBERS_H
 #define NPRI_CORE_MEMBERS_H
 
@@ -57,9 +38,6 @@
 #define NPRI_DIAL_PAUSE_NS       (UINT64_C(1) * 1000 * 1000 * 1000)
 #define NPRI_DIAL_PAUSE_JOIN_MAX (5 * NPRI_DIAL_PAUSE_NS)
 #define NPRI_DIAL_PAUSE_MAX      (30 * NPRI_DIAL_PAUSE_NS)
-
-/* How often suspect_ns a node that was cut off is waited for. */
-#define NPRI_MENDING_MAX 3u
 
 /* How long a native member that was lost is dialled, if nobody names it: as one to join. */
 #define NPRI_DIAL_LOST_NS (UINT64_C(3600) * 1000 * 1000 * 1000)
@@ -142,23 +120,9 @@ struct npri_members {
     struct npri_text refusal; /* why a node was last refused */
 };
 
-/* False when out of memory. */
-bool npri_members_init(struct npri_core *core);
-void npri_members_fini(struct npri_core *core);
-
-struct npri_peer *npri_member_find(const struct npri_core *core, const struct npr_node_name *name);
-
-/* Whether some peer may yet turn out to be a member: see "Settling". */
-bool npri_members_settling(const struct npri_core *core);
-
 /* The peer and everything that waits for it. */
 void npri_member_on_silence(struct npri_core *core, struct npri_peer *peer);
 void npri_member_on_answer(struct npri_core *core, struct npri_peer *peer);
-void npri_member_settled(struct npri_core *core, struct npri_peer *peer);
-void npri_member_on_settle_time(struct npri_core *core, struct npri_peer *peer);
-
-/* It is decided who is in the view: nobody is waited for any more. */
-void npri_members_on_parted(struct npri_core *core);
 
 /* Events.  The first three return false when out of memory. */
 bool npri_members_on_join(struct npri_core *core, const struct npri_core_event *event);
@@ -191,9 +155,6 @@ void npri_dial_now(struct npri_core *core, struct npri_peer *peer);
 void npri_dial_later(struct npri_core *core, struct npri_peer *peer);
 void npri_dial_on_time(struct npri_core *core, struct npri_peer *peer);
 
-/* Forgets a peer that nothing holds any more. */
-void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer);
-
 /* Chatter (core/chatter.c): register_node, polls, releases, expiry. */
 void npri_chatter_on_tick(struct npri_core *core);
 void npri_chatter_poll(struct npri_core *core, struct npri_peer *peer);
@@ -201,7 +162,5 @@ void npri_chatter_announce(struct npri_core *core, struct npri_peer *peer);
 void npri_chatter_greet(struct npri_core *core, struct npri_peer *peer);
 void npri_chatter_on_polled(struct npri_core *core, const struct npri_core_event *event);
 void npri_chatter_on_release(struct npri_core *core, const struct npri_core_event *event);
-
-void npri_members_check(const struct npri_core *core);
 
 #endif /* NPRI_CORE_MEMBERS_H */

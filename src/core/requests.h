@@ -39,7 +39,7 @@ enum npri_request_state {
 
 /* Why a request is HELD. */
 enum npri_hold {
-    NPRI_HOLD_SETTLING,  /* new nodes may have it, or own it (core/members.h) */
+    NPRI_HOLD_SETTLING,  /* new nodes may have it, or own it (core/settling.h) */
     NPRI_HOLD_AGREEMENT, /* this node owns it, but the others have not agreed to that yet */
     NPRI_HOLD_STALLED,   /* this node does not know what it has missed (core/views.h) */
     NPRI_HOLD_RETRY,     /* some node said that it is another's affair: soon again */
