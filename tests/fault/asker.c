@@ -135,7 +135,6 @@ static struct query_outcome ask_until(struct asker *asker,
 static void ask_once(struct asker *asker, unsigned *failed_in_row)
 {
     const int64_t key = (int64_t)draw(asker, asker->keys_count);
-    const struct npr_node_name *via = &asker->peers[asker->peer].name;
     const uint64_t began_ns = report_now_ns();
     uint64_t found_ns;
     unsigned tries;
@@ -148,8 +147,8 @@ static void ask_once(struct asker *asker, unsigned *failed_in_row)
     query_pid_text(&outcome.pid, pid);
     report("call %llu %llu %llu %.*s %lld %lld %s %s %llu %llu %lld %u",
            (unsigned long long)began_ns, (unsigned long long)found_ns,
-           (unsigned long long)report_now_ns(), (int)via->size, via->text, (long long)key,
-           (long long)asker->seq, status, pid, (unsigned long long)outcome.token,
+           (unsigned long long)report_now_ns(), (int)outcome.via->name.size, outcome.via->name.text,
+           (long long)key, (long long)asker->seq, status, pid, (unsigned long long)outcome.token,
            (unsigned long long)outcome.done_token, (long long)outcome.count, tries);
     if (outcome.status == NPR_OK) {
         *failed_in_row = 0;
@@ -158,7 +157,7 @@ static void ask_once(struct asker *asker, unsigned *failed_in_row)
         }
     } else if (!outcome.found) { /* The node does not serve: another may. */
         (*failed_in_row)++;
-        asker->peer = (asker->peer + 1) % asker->peers_count;
+        asker->peer = asker->peer + 1 < asker->peers_count ? asker->peer + 1 : 0;
     }
 }
 

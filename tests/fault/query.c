@@ -125,7 +125,7 @@ struct query_outcome query_find(struct query_client *client,
                                 int64_t key,
                                 uint32_t timeout_ms)
 {
-    struct query_outcome outcome = {0};
+    struct query_outcome outcome = {.via = via};
     struct npr_term term = {0};
 
     npr_builder_reset(client->reply);

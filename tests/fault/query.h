@@ -27,6 +27,7 @@ struct query_peer {
 
 /* What a question came to. */
 struct query_outcome {
+    const struct query_peer *via; /* who was asked for the process */
     npr_status status;
     bool found; /* there was a pid: if the status is bad, it is the request's */
     struct npr_pid pid;

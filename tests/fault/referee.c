@@ -89,11 +89,10 @@ static void take_bytes(struct referee *referee,
     }
 }
 
-/* One reading.  A client is read little at a time, so that it does not get ahead of the nodes. */
-static void read_some(struct referee *referee, struct connection *connection)
+/* One reading.  True: there may be more. */
+static bool read_some(struct referee *referee, struct connection *connection, size_t wanted)
 {
     static char bytes[NODE_READ_BYTES]; /* there is one thread */
-    const size_t wanted = connection->role == ROLE_NODE ? sizeof(bytes) : CLIENT_READ_BYTES;
     const ssize_t count = recv(connection->fd, bytes, wanted, MSG_DONTWAIT);
 
     (void)pthread_mutex_lock(&referee->lock);
@@ -105,9 +104,12 @@ static void read_some(struct referee *referee, struct connection *connection)
         referee->connections_count--;
     }
     (void)pthread_mutex_unlock(&referee->lock);
+    return count == (ssize_t)wanted;
 }
 
-/* Who is ready: the nodes, or the others. */
+/* Who is ready: the nodes, or the others.  Nodes are read to the end, and a client is read little
+ * at a time, so that it does not get ahead of them: what a client had written when the nodes were
+ * read has its counterpart in what was read of the nodes. */
 static void read_all(struct referee *referee, struct pollfd *polls, bool nodes)
 {
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
@@ -115,7 +117,9 @@ static void read_all(struct referee *referee, struct pollfd *polls, bool nodes)
 
         if (polls[i].revents != 0 && (connection->role == ROLE_NODE) == nodes) {
             polls[i].revents = 0;
-            read_some(referee, connection);
+            while (read_some(referee, connection, nodes ? NODE_READ_BYTES : CLIENT_READ_BYTES) &&
+                   nodes) {
+            }
         }
     }
 }
