@@ -65,21 +65,26 @@ static bool views_are(struct bed *bed, uint32_t of_nodes, uint32_t view)
     return true;
 }
 
+static void say_views(struct bed *bed, uint32_t of_nodes, uint32_t wanted)
+{
+    char text[256] = "";
+
+    for (unsigned i = 0; i < bed->nodes_count; i++) {
+        if ((of_nodes & 1U << i) != 0) {
+            (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), " %c sees %#x",
+                           (char)('a' + i), (unsigned)view_of(bed, i));
+        }
+    }
+    bed_say(bed, "views, wanted %#x:%s", (unsigned)wanted, text);
+}
+
 bool bed_wait_views(struct bed *bed, uint32_t of_nodes, uint32_t view)
 {
     const uint64_t began_ns = report_now_ns();
 
     while (!views_are(bed, of_nodes, view)) {
         if (report_now_ns() > began_ns + bed->options.settle_ms * NS_PER_MS) {
-            char text[128] = "";
-
-            for (unsigned i = 0; i < bed->nodes_count; i++) {
-                if ((of_nodes & 1U << i) != 0) {
-                    (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), " %c sees %#x",
-                                   (char)('a' + i), (unsigned)view_of(bed, i));
-                }
-            }
-            bed_say(bed, "views, wanted %#x:%s", (unsigned)view, text);
+            say_views(bed, of_nodes, view);
             bed_fault(bed, "the nodes do not see what they should");
             return false;
         }
@@ -337,6 +342,7 @@ bool bed_settle(struct bed *bed)
         }
         if (now_ns > began_ns + bed->options.settle_ms * NS_PER_MS) {
             bed_say(bed, "not settled: %s", why);
+            say_views(bed, running, running);
             bed_fault(bed, "the cluster did not settle in time");
             return false;
         }

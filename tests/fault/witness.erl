@@ -7,6 +7,7 @@
 -export([main/0, main/1, start/0]).
 
 -define(BEAT_MS, 50).
+-define(DIAL_MS, 1000).
 
 %% erl -run witness main OTHER...: connects to the other Erlang nodes, and runs nprocreg.
 main() ->
@@ -16,10 +17,18 @@ main(Others) ->
     {ok, Socket} = gen_tcp:connect({local, os:getenv("FAULT_REFEREE")}, 0, [local, binary]),
     persistent_term:put(?MODULE, Socket),
     tell("hello ~s ~s ~s", [os:getenv("FAULT_ROLE"), os:getenv("FAULT_NAME"), os:getenv("FAULT_RUN")]),
-    [net_kernel:connect_node(list_to_atom(Other)) || Other <- Others],
+    Nodes = [list_to_atom(Other) || Other <- Others],
+    [net_kernel:connect_node(Node) || Node <- Nodes],
     {ok, _} = application:ensure_all_started(nprocreg),
+    spawn(fun() -> stay_connected(Nodes) end),
     io:format("ready name=~s~n", [node()]),
     beat().
+
+%% A dial that fails, on a busy machine or while the other one is stopped, is made up for by nobody.
+stay_connected(Nodes) ->
+    timer:sleep(?DIAL_MS),
+    [net_kernel:connect_node(Node) || Node <- Nodes -- nodes()],
+    stay_connected(Nodes).
 
 beat() ->
     tell("beat ~b", [now_ns()]),
