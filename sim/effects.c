@@ -4,6 +4,7 @@
 #include "clients.h"
 #include "network.h"
 #include "processes.h"
+#include "touch.h"
 #include "trace.h"
 
 #include "base/assert.h"
@@ -116,6 +117,7 @@ static void disconnect(struct sim *sim,
     SIM_TRACE(sim, node->index, "disconnects %s: %.*s", sim_trace_name(peer),
               (int)effect->text.size, (const char *)effect->text.data);
     sim_close(sim, node->index, peer);
+    sim_touch_on_dropped(sim, node->index, peer);
 }
 
 /* The loser is registered no more, and ends soon. */

@@ -261,6 +261,19 @@ void sim_touch_on_change_of(struct sim *sim, uint32_t node)
     }
 }
 
+void sim_touch_on_dropped(struct sim *sim, uint32_t node, uint32_t peer)
+{
+    const struct sim_options *options = &sim->options;
+    struct sim_pair *pair = sim_pair(sim, node, peer);
+    /* Its last beat came before the gap began, which is at most that much. */
+    const uint64_t before_ns = options->heartbeat_ns + options->delay_ns_max + options->slow_ns_max;
+
+    if (both_live(sim, node, peer) && !pair->in_touch &&
+        sim->now_ns - pair->gap_ns + before_ns >= options->suspect_ns) {
+        pair->apart = true;
+    }
+}
+
 void sim_touch_on_refused(struct sim *sim, uint32_t node)
 {
     if (!has_connection(sim, node)) {

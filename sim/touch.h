@@ -23,6 +23,10 @@ uint64_t sim_touch_bound_ns(const struct sim *sim);
 void sim_touch_on_change(struct sim *sim, uint32_t a, uint32_t b);
 void sim_touch_on_change_of(struct sim *sim, uint32_t node); /* with all others */
 
+/* `node` has ended its connection to `peer`: to one of which it has heard nothing for two
+ * heartbeats, and that another node has lost, it is apart from now on, not after a while. */
+void sim_touch_on_dropped(struct sim *sim, uint32_t node, uint32_t peer);
+
 /* An attempt of `node` to connect has failed. */
 void sim_touch_on_refused(struct sim *sim, uint32_t node);
 
