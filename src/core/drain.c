@@ -224,7 +224,7 @@ static void work(struct npri_core *core)
 static void give_back(struct npri_core *core)
 {
     struct npri_link *next;
-    bool doubts = false;
+    bool waits = false;
 
     for (struct npri_link *at = core->drain.handovers.next; at != &core->drain.handovers;
          at = next) {
@@ -234,10 +234,10 @@ static void give_back(struct npri_core *core)
         if (handover->state == NPRI_HANDOVER_READY) {
             npri_handover_fail(core, handover, npr_bytes_of("the deadline has passed"));
         } else {
-            doubts |= handover->state == NPRI_HANDOVER_DOUBTED;
+            waits |= handover->state != NPRI_HANDOVER_ASKED;
         }
     }
-    if (doubts) {
+    if (waits) {
         npri_timer_arm(core, &core->drain.timer, npri_time_after(core, RETRY_NS));
     }
 }

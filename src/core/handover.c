@@ -185,31 +185,49 @@ void npri_handover_give(struct npri_core *core, struct npri_handover *handover)
         handover->peer = heir;
         handover->heir = heir->name;
         handover->heir_creation = heir->creation;
+        handover->told_ns = core->now_ns;
     } else {
         npri_handover_fail(core, handover, npr_bytes_of("out of memory"));
+    }
+}
+
+/* To its heir: the same once more, and so the same answer. */
+static void tell_again(struct npri_core *core,
+                       struct npri_handover *handover,
+                       struct npri_peer *heir)
+{
+    if (tell_owner(core, handover, heir)) {
+        handover->state = NPRI_HANDOVER_GIVEN;
+        handover->peer = heir;
+        handover->told_ns = core->now_ns;
     }
 }
 
 /* Only its heir knows whether the successor lives, or will: nobody else is given it, and its
  * process does not go on, before the heir has said no, has ended, or is in nobody's view any more.
  */
-void npri_handover_resolve(struct npri_core *core, struct npri_handover *handover)
+static void resolve_doubt(struct npri_core *core, struct npri_handover *handover)
 {
-    struct npri_peer *heir;
+    struct npri_peer *heir = npri_member_find(core, &handover->heir);
 
-    if (handover->state != NPRI_HANDOVER_DOUBTED) {
-        return;
-    }
-    heir = npri_member_find(core, &handover->heir);
     if (heir == NULL || !heir->connected) {
         if (npri_views_agreed(core)) {
             handover->state = NPRI_HANDOVER_READY;
         }
     } else if (heir->creation != handover->heir_creation) {
         handover->state = NPRI_HANDOVER_READY;
-    } else if (heir->native && tell_owner(core, handover, heir)) {
-        handover->state = NPRI_HANDOVER_GIVEN;
-        handover->peer = heir;
+    } else if (heir->native) {
+        tell_again(core, handover, heir);
+    }
+}
+
+void npri_handover_resolve(struct npri_core *core, struct npri_handover *handover)
+{
+    if (handover->state == NPRI_HANDOVER_DOUBTED) {
+        resolve_doubt(core, handover);
+    } else if (handover->state == NPRI_HANDOVER_GIVEN &&
+               core->now_ns - handover->told_ns >= NPRI_START_NS_MAX) {
+        tell_again(core, handover, handover->peer);
     }
 }
 

@@ -28,6 +28,7 @@ struct npri_handover {
     uint64_t token;
     uint64_t ref;              /* of its last giving: no two have the same */
     struct npri_peer *peer;    /* GIVEN */
+    uint64_t told_ns;          /* when that was last told it */
     struct npr_node_name heir; /* GIVEN and DOUBTED: to whom, */
     uint32_t heir_creation;    /* and which incarnation */
 };
@@ -47,7 +48,8 @@ void npri_handover_fail(struct npri_core *core,
                         struct npr_bytes why);
 void npri_handover_end(struct npri_core *core, struct npri_handover *handover);
 
-/* One that is DOUBTED: its heir is asked again, or is gone for good.  Does nothing for others. */
+/* One that is DOUBTED: its heir is asked again, or is gone for good; one that is GIVEN for longer
+ * than a start takes: there was no memory for the answer, and it is asked again, too. */
 void npri_handover_resolve(struct npri_core *core, struct npri_handover *handover);
 
 /* Whether the successor of that process is being started, or may live: then nothing else takes its

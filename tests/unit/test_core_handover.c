@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "support/check.h"
 
 #define DEADLINE_MS 5000
@@ -186,6 +187,22 @@ static void the_deadline_does_not_end_a_doubt(void **state)
     host_pass(&host, 30 * MS);
     assert_true(did(&host, "MOVED key=ka a.1\n"));
     assert_int_equal(npri_core_entries_count(host.core), 1);
+    host_fini(&host);
+}
+
+/* Would catch: a process that waits for ever, since there was no memory for the answer. */
+static void who_does_not_answer_is_asked_again(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_leaving(&host);
+    host_pass(&host, NPRI_START_NS_MAX - 100 * MS);
+    assert_false(did(&host, "{handover"));
+    host_pass(&host, 200 * MS);
+    assert_true(did(&host, "TELL b {handover,4,ka,<a@h.1.0>,f,total,0}\n"));
+    host_told(&host, "b", "{handed,4,<b@h.9.0>,1000}");
+    assert_true(did(&host, "MOVED key=ka a.1 -> b.9\n"));
     host_fini(&host);
 }
 
@@ -371,6 +388,7 @@ int main(void)
         cmocka_unit_test(what_the_heir_has_refused_is_given_anew),
         cmocka_unit_test(a_heir_that_is_gone_is_no_heir),
         cmocka_unit_test(the_deadline_does_not_end_a_doubt),
+        cmocka_unit_test(who_does_not_answer_is_asked_again),
         cmocka_unit_test(who_ends_meanwhile_is_not_restarted),
         cmocka_unit_test(what_was_given_is_in_no_conflict),
         cmocka_unit_test(the_same_is_answered_alike),
