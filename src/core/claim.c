@@ -50,9 +50,6 @@ void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim)
     if (claim != NULL) {
         npri_claim_forget_owner(core, claim);
         npri_list_remove(&claim->of_peer);
-        if (claim->consented) {
-            npri_push_correct(core, npri_shared_bytes(claim->request->key), npri_claim_pid(claim));
-        }
         npri_free(claim);
     }
 }
@@ -87,7 +84,9 @@ static void tell_taken(struct npri_core *core,
     tell(core, claim);
 }
 
-void npri_claim_tell_claimed(struct npri_core *core, struct npri_request *request, uint64_t token)
+bool npri_claim_tell_claimed(struct npri_core *core,
+                             const struct npri_request *request,
+                             uint64_t token)
 {
     const struct npri_claim *claim = request->claim;
     struct npri_buffer *message = begin(core, claim, 5, "claimed");
@@ -95,8 +94,7 @@ void npri_claim_tell_claimed(struct npri_core *core, struct npri_request *reques
     npri_put_bytes(message, npri_shared_bytes(request->key));
     npri_put_term(message, npri_claim_pid(claim));
     npri_put_uint(message, token);
-    tell(core, claim);
-    npri_request_end(core, request);
+    return npri_tell_end(core, claim->peer);
 }
 
 /* Which statuses the asker can tell apart.  Anything else is a refusal. */
@@ -183,17 +181,18 @@ void npri_claim_refuse_taken(struct npri_core *core,
 }
 
 /* This node's own entry. */
-void npri_claim_put_own(struct npri_core *core, struct npri_request *request, uint64_t token)
+bool npri_claim_put_own(struct npri_core *core, struct npri_request *request, uint64_t token)
 {
     const struct npri_activation living = {.pid = npri_claim_pid(request->claim), .token = token};
 
     if (npri_directory_put(&core->directory, npri_shared_bytes(request->key), &living, NULL) !=
         NPR_OK) {
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
-        return;
+        return false;
     }
     npri_start_overtake(core, npri_shared_bytes(request->key));
     npri_request_answer_claim(core, request, NPR_OK, &living);
+    return true;
 }
 
 void npri_claim_on_found(struct npri_core *core,

@@ -4,7 +4,8 @@
  *     REGISTER here --> own table, else the owner's word:
  *         the owner is this node: DECIDED here
  *         a native node: {claim, Ref, Key, Pid, Keep, TimeoutMs} --> it decides, and answers
- *             {claimed, Ref, Key, Pid, Token}   the entry is to be made, with that token
+ *             {claimed, Ref, Key, Pid, Token}   the entry is to be made, with that token; its
+ *                 push confirms it, else {declined, Key, Token} says that it is not wanted any more
  *             {taken, Ref, Pid, Token}          that process has the key
  *             {unclaimed, Ref, Status, Text}    it could not decide; `moved`: it is not the owner
  *         an original: put into our own table, as originals do
@@ -18,7 +19,8 @@
  *
  * A claim is a request (core/requests.h) with this beside it, held, routed and ended as any other.
  * It holds for one epoch of its node: with the next one it is asked anew, and an answer to the old
- * one means nothing.
+ * one means nothing.  But the owner that was asked may carry it out until it has heard of that
+ * epoch: so nothing is decided of it here before the others have acknowledged that they have.
  *
  * core/register.h is the side of the node that registers, core/consent.h that of the owner; the
  * first calls the second when it is the owner itself, and both end their claims here. */
@@ -39,11 +41,11 @@ struct npri_claim {
     uint64_t peer_ref;
     struct npri_peer *owner; /* that is asked; meaningful while CLAIMING */
     uint64_t ref;
-    uint64_t epoch; /* ours, in which it was asked, or in which others were looked at */
-    bool release;   /* else it registers */
-    bool keep;      /* another process's entry stays */
-    bool looked;    /* nobody else had it in `epoch` */
-    bool consented; /* some owner has, to the same in another epoch: it hears what comes of this */
+    uint64_t epoch;    /* ours, in which it was asked, or in which others were looked at */
+    bool release;      /* else it registers */
+    bool keep;         /* another process's entry stays */
+    bool looked;       /* nobody else had it in `epoch` */
+    bool asked;        /* of an owner that may carry it out yet, though it is asked no more */
     uint32_t pid_size; /* of a release: what is being dropped; 0: nothing yet */
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };
@@ -73,18 +75,22 @@ void npri_claim_refuse_taken(struct npri_core *core,
                              struct npri_request *request,
                              const struct npri_activation *living);
 
-/* This node's own claim: its entry is made, with `token`. */
-void npri_claim_put_own(struct npri_core *core, struct npri_request *request, uint64_t token);
-
-/* A peer's claim: it makes the entry, with `token`. */
-void npri_claim_tell_claimed(struct npri_core *core, struct npri_request *request, uint64_t token);
+/* This node's own claim: its entry is made, with `token`.  False: no memory for it. */
+bool npri_claim_put_own(struct npri_core *core, struct npri_request *request, uint64_t token);
 
 /* Somebody has the key: what its request was waiting for has ended with that. */
 void npri_claim_on_found(struct npri_core *core,
                          struct npri_request *request,
                          const struct npri_activation *found);
 
-/* ---- The answer to a peer's claim that came to nothing.  The request goes on. */
+/* ---- Answers to a peer's claim.  The request goes on. */
+
+/* It is to make the entry, with `token`.  False: no memory, it was told nothing. */
+bool npri_claim_tell_claimed(struct npri_core *core,
+                             const struct npri_request *request,
+                             uint64_t token);
+
+/* It has come to nothing. */
 
 void npri_claim_tell_failed(struct npri_core *core,
                             const struct npri_claim *claim,

@@ -7,25 +7,29 @@
 
 /* ---- Deciding: this node is the agreed owner. */
 
-/* The peer may have it.  The lead is there before it hears of it, and it hears of it before anybody
- * who has waited may take it away again. */
+/* The peer may have it.  That is noted before it hears of it, and it hears of it before anybody who
+ * has waited may take it away again. */
 static void grant_peer(struct npri_core *core, struct npri_request *request, uint64_t token)
 {
     const struct npri_claim *claim = request->claim;
-    const struct npr_bytes key = npri_shared_bytes(request->key);
+    struct npri_shared *key = npri_shared_acquire(request->key);
     const struct npri_activation living = {.pid = npri_claim_pid(claim), .token = token};
-    struct npri_activation own;
     struct npri_link waiting;
+    struct npri_lead *lead;
 
-    if (!npri_lead_put(core, claim->peer, key, &living, &waiting)) {
+    npri_list_init(&waiting);
+    lead = npri_lead_consent(core, claim->peer, npri_shared_bytes(key), &living, &waiting);
+    if (lead != NULL && npri_claim_tell_claimed(core, request, token)) {
+        (void)npri_directory_remove(&core->directory, npri_shared_bytes(key)); /* if it is here */
+        npri_request_end(core, request);
+    } else {
+        if (lead != NULL) {
+            npri_lead_remove(core, lead);
+        }
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
-        return;
     }
-    if (npri_directory_find(&core->directory, key, &own)) {
-        (void)npri_directory_remove(&core->directory, key); /* The claim does not keep it. */
-    }
-    npri_claim_tell_claimed(core, request, token);
     npri_requests_route_all(core, &waiting);
+    npri_shared_release(key);
 }
 
 static void grant(struct npri_core *core, struct npri_request *request)
@@ -39,9 +43,41 @@ static void grant(struct npri_core *core, struct npri_request *request)
     }
     token = npri_token_next(core);
     if (request->claim->peer == NULL) {
-        npri_claim_put_own(core, request, token);
+        (void)npri_claim_put_own(core, request, token);
     } else {
         grant_peer(core, request, token);
+    }
+}
+
+/* Whether all that may have the key have told, or were asked in this epoch. */
+static bool is_known(const struct npri_core *core, const struct npri_claim *claim)
+{
+    return NPRI_FAULT(CLAIM_UNASKED) || npri_leads_know_all(core) ||
+           (claim->looked && claim->epoch == npri_views_epoch(core));
+}
+
+/* Nothing that is there is in the way, if that is all.  What another host is starting would come
+ * after this with a lower token: so that is waited for, and whoever has not told is asked. */
+static void conclude(struct npri_core *core, struct npri_request *request)
+{
+    struct npri_claim *claim = request->claim;
+    struct npri_lead *busy =
+        npri_lead_find_busy(core, npri_shared_bytes(request->key), claim->peer);
+    const struct npri_activation nothing = {0};
+
+    if (busy != NULL) {
+        npri_request_wait_for_lead(core, request, busy);
+    } else if (npri_members_settling(core) && !request->held_enough) {
+        npri_request_hold(core, request, NPRI_HOLD_SETTLING);
+    } else if (!npri_views_agreed(core)) {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+    } else if (!is_known(core, claim) && (claim->keep || !npri_leads_settled(core))) {
+        claim->epoch = npri_views_epoch(core);
+        npri_request_look(core, request, NULL, NPRI_LOOKUP_UNMARKED);
+    } else if (claim->release) {
+        npri_claim_succeed(core, request, &nothing);
+    } else {
+        grant(core, request); /* An original's entry cannot be taken from it. */
     }
 }
 
@@ -69,9 +105,11 @@ static void decide_on_lead(struct npri_core *core,
 {
     const struct npri_claim *claim = request->claim;
     struct npri_activation living;
+    bool is_meant;
 
-    if (lead->set->peer == claim->peer && !claim->release && !claim->keep) {
-        grant(core, request); /* The host itself puts another over it. */
+    if (lead->set->peer == claim->peer && !claim->release &&
+        (!claim->keep || npri_lead_means(lead, npri_claim_pid(claim)))) {
+        conclude(core, request); /* The host itself puts another over it, or asks for it again. */
         return;
     }
     if (lead->busy) {
@@ -79,15 +117,9 @@ static void decide_on_lead(struct npri_core *core,
         return;
     }
     living = npri_lead_activation(lead);
-    if (claim->release && claim->pid_size > 0 && !npri_claim_is_of(claim, living.pid)) {
-        npri_claim_succeed(core, request, &living); /* Another has come since: that is not meant. */
-    } else if (!claim->release && npri_claim_is_of(claim, living.pid)) {
-        if (lead->set->peer == claim->peer) {
-            npri_claim_tell_claimed(core, request,
-                                    living.token); /* It may have missed our first word. */
-        } else {
-            npri_claim_succeed(core, request, &living);
-        }
+    is_meant = npri_claim_is_of(claim, living.pid);
+    if (claim->release ? claim->pid_size > 0 && !is_meant : is_meant) {
+        npri_claim_succeed(core, request, &living); /* A release does not mean what came since. */
     } else if (claim->keep) {
         npri_claim_refuse_taken(core, request, &living);
     } else if (!npri_views_agreed(core)) {
@@ -117,23 +149,15 @@ static bool decide_on_own(struct npri_core *core, struct npri_request *request)
     } else if (claim->keep) {
         npri_claim_refuse_taken(core, request, &own);
     } else {
-        grant(core, request);
+        conclude(core, request);
     }
     return true;
 }
 
-/* Whether all that may have the key have told, or were asked in this epoch. */
-static bool is_known(const struct npri_core *core, const struct npri_claim *claim)
-{
-    return NPRI_FAULT(CLAIM_UNASKED) || npri_leads_know_all(core) ||
-           (claim->looked && claim->epoch == npri_views_epoch(core));
-}
-
 void npri_claim_decide(struct npri_core *core, struct npri_request *request)
 {
-    struct npri_claim *claim = request->claim;
+    const struct npri_claim *claim = request->claim;
     struct npri_lead *lead = npri_lead_find(core, npri_shared_bytes(request->key));
-    const struct npri_activation nothing = {0};
 
     if (decide_on_own(core, request)) {
         return;
@@ -142,18 +166,24 @@ void npri_claim_decide(struct npri_core *core, struct npri_request *request)
         npri_start_wait(core, request); /* What is put over it here is put at once. */
     } else if (lead != NULL) {
         decide_on_lead(core, request, lead);
-    } else if (claim->release) {
-        npri_claim_succeed(core, request, &nothing);
-    } else if (npri_members_settling(core) && !request->held_enough) {
-        npri_request_hold(core, request, NPRI_HOLD_SETTLING);
-    } else if (!npri_views_agreed(core)) {
-        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
-    } else if (is_known(core, claim) || (!claim->keep && npri_leads_settled(core))) {
-        grant(core, request); /* An original's entry cannot be taken from it. */
     } else {
-        claim->epoch = npri_views_epoch(core);
-        npri_request_look(core, request, NULL, NPRI_LOOKUP_UNMARKED);
+        conclude(core, request);
     }
+}
+
+bool npri_claim_on_told_declined(struct npri_core *core,
+                                 struct npri_peer *peer,
+                                 const struct npr_term *elements)
+{
+    struct npr_bytes key;
+    uint64_t token;
+
+    if (!npri_core_normal_key(core, elements[0], &key) ||
+        !npr_term_get_uint64(elements[1], &token)) {
+        return false;
+    }
+    npri_lead_on_declined(core, peer, key, token);
+    return true;
 }
 
 /* ---- A peer's claims. */

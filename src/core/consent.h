@@ -24,5 +24,8 @@ bool npri_claim_on_told_claim(struct npri_core *core,
 bool npri_claim_on_told_release(struct npri_core *core,
                                 struct npri_peer *peer,
                                 const struct npr_term *elements);
+bool npri_claim_on_told_declined(struct npri_core *core,
+                                 struct npri_peer *peer,
+                                 const struct npr_term *elements);
 
 #endif /* NPRI_CORE_CONSENT_H */

@@ -56,8 +56,7 @@ static void unlink_lead(struct npri_core *core, struct npri_lead *lead)
     lead->aside = NULL;
 }
 
-/* A void set that has become empty goes, too. */
-static void destroy(struct npri_core *core, struct npri_lead *lead)
+void npri_lead_destroy(struct npri_core *core, struct npri_lead *lead)
 {
     struct npri_lead_set *set = lead->set;
 
@@ -72,9 +71,9 @@ static void destroy(struct npri_core *core, struct npri_lead *lead)
     }
 }
 
-static struct npri_lead_set *set_of(struct npri_peer *peer)
+static struct npri_lead_set *set_of(struct npri_peer *peer, struct npri_lead_set **at_set)
 {
-    struct npri_lead_set *set = peer->lending.set;
+    struct npri_lead_set *set = *at_set;
 
     if (set != NULL) {
         return set;
@@ -84,18 +83,17 @@ static struct npri_lead_set *set_of(struct npri_peer *peer)
         set->peer = peer;
         npri_list_init(&set->leads);
         npri_list_init(&set->busy);
-        peer->lending.set = set;
+        *at_set = set;
     }
     return set;
 }
 
 /* It is to be put: its key is marked from here on. */
 static struct npri_lead *create(struct npri_core *core,
-                                struct npri_peer *peer,
+                                struct npri_lead_set *set,
                                 struct npr_bytes key,
                                 const struct npri_activation *living)
 {
-    struct npri_lead_set *set = set_of(peer);
     const size_t pid_size = living == NULL ? 0 : living->pid.size;
     struct npri_lead *lead = set == NULL ? NULL : npri_alloc(sizeof(*lead) + key.size + pid_size);
 
@@ -139,6 +137,18 @@ struct npri_lead *npri_lead_find_other(const struct npri_core *core,
     return lead;
 }
 
+struct npri_lead *npri_lead_find_busy(const struct npri_core *core,
+                                      struct npr_bytes key,
+                                      const struct npri_peer *except)
+{
+    struct npri_lead *lead = lead_at(core, key);
+
+    while (lead != NULL && (is_void(lead) || !lead->busy || lead->set->peer == except)) {
+        lead = lead->aside;
+    }
+    return lead;
+}
+
 /* The lead of that host, aside or not; NULL: there is none. */
 static struct npri_lead *find_of(const struct npri_core *core,
                                  const struct npri_peer *peer,
@@ -158,16 +168,9 @@ struct npri_activation npri_lead_activation(const struct npri_lead *lead)
     return (struct npri_activation){.pid = lead_pid(lead), .token = lead->token};
 }
 
-/* Who waits for it, into `waiting`. */
-static void take_waiting(struct npri_lead *lead, struct npri_link *waiting)
+void npri_lead_take_waiting(struct npri_lead *lead, struct npri_link *waiting)
 {
     npri_list_splice(waiting, &lead->waiting);
-}
-
-/* A start that is under way there: what will come of it is compared with what is here then. */
-static bool is_starting(const struct npri_lead *lead)
-{
-    return !is_void(lead) && lead->busy && lead->pid_size == 0;
 }
 
 static void link_to_set(struct npri_lead *lead)
@@ -175,47 +178,59 @@ static void link_to_set(struct npri_lead *lead)
     npri_list_append(lead->busy ? &lead->set->busy : &lead->set->leads, &lead->of_set);
 }
 
-bool npri_lead_put(struct npri_core *core,
-                   struct npri_peer *peer,
-                   struct npr_bytes key,
-                   const struct npri_activation *living,
-                   struct npri_link *out_waiting)
+/* It takes the place of the others of its key.  One of another host that is busy goes aside: what
+ * will come of it is compared with what is here then.  Who has waited is in `out_waiting`. */
+static void link_first(struct npri_core *core,
+                       struct npri_lead *lead,
+                       struct npri_link *out_waiting)
 {
-    struct npri_lead *lead = create(core, peer, key, living);
+    const struct npr_bytes key = npri_lead_key(lead);
     struct npri_lead *old;
 
-    if (lead == NULL) {
-        return false;
-    }
     npri_list_init(out_waiting);
-    while ((old = find_of(core, peer, key)) != NULL) {
-        take_waiting(old, out_waiting);
-        destroy(core, old);
+    while ((old = find_of(core, lead->set->peer, key)) != NULL) {
+        npri_lead_take_waiting(old, out_waiting);
+        npri_lead_destroy(core, old);
     }
     old = lead_at(core, key);
     if (old != NULL) {
-        take_waiting(old, out_waiting);
-        if (!is_starting(old)) {
-            destroy(core, old);
+        npri_lead_take_waiting(old, out_waiting);
+        if (is_void(old) || !old->busy) {
+            npri_lead_destroy(core, old);
             old = lead_at(core, key);
         }
     }
     if (old != NULL) {
-        take_waiting(old, out_waiting);
+        npri_lead_take_waiting(old, out_waiting);
         npri_map_remove(&core->leads.map, &old->node);
         old->is_aside = true;
         lead->aside = old;
     }
     put_first(core, lead);
     link_to_set(lead);
-    return true;
+}
+
+struct npri_lead *npri_lead_consent(struct npri_core *core,
+                                    struct npri_peer *peer,
+                                    struct npr_bytes key,
+                                    const struct npri_activation *living,
+                                    struct npri_link *out_waiting)
+{
+    struct npri_lead *lead = create(core, set_of(peer, &peer->lending.consents), key, living);
+
+    if (lead != NULL) {
+        lead->busy = true;
+        lead->consented = true;
+        link_first(core, lead, out_waiting);
+    }
+    return lead;
 }
 
 /* False: no memory. */
 static bool put_aside(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
 {
     struct npri_lead *first = lead_at(core, key);
-    struct npri_lead *lead = create(core, peer, key, NULL);
+    struct npri_lead *lead = create(core, set_of(peer, &peer->lending.set), key, NULL);
 
     if (lead == NULL) {
         return false;
@@ -245,15 +260,15 @@ void npri_lead_remove(struct npri_core *core, struct npri_lead *lead)
     struct npri_link waiting;
 
     npri_list_init(&waiting);
-    take_waiting(lead, &waiting);
-    destroy(core, lead);
+    npri_lead_take_waiting(lead, &waiting);
+    npri_lead_destroy(core, lead);
     npri_requests_route_all(core, &waiting);
 }
 
 /* ---- What peers tell. */
 
 /* Of a lead without a pid: whether there is none. */
-static bool same_pid(const struct npri_lead *lead, struct npr_term pid)
+bool npri_lead_means(const struct npri_lead *lead, struct npr_term pid)
 {
     return npri_bytes_equal(npri_bytes(lead->bytes + lead->key_size, lead->pid_size),
                             npri_bytes(pid.data, pid.data == NULL ? 0 : pid.size));
@@ -264,13 +279,28 @@ static void put(struct npri_core *core,
                 struct npr_bytes key,
                 const struct npri_activation *living)
 {
+    struct npri_lead *lead = create(core, set_of(peer, &peer->lending.set), key, living);
     struct npri_link waiting;
 
-    if (npri_lead_put(core, peer, key, living, &waiting)) {
-        npri_requests_route_all(core, &waiting);
-    } else {
+    if (lead == NULL) {
         core->out_of_memory = true;
+        return;
     }
+    link_first(core, lead, &waiting);
+    npri_requests_route_all(core, &waiting);
+}
+
+/* Whether its host has said that before it heard of our consent. */
+static bool is_late(struct npri_lead *lead, const struct npri_activation *living)
+{
+    if (lead == NULL || !lead->consented) {
+        return false;
+    }
+    if (living == NULL || living->token < lead->token || !npri_lead_means(lead, living->pid)) {
+        return true;
+    }
+    lead->consented = false;
+    return false;
 }
 
 void npri_lead_on_entry(struct npri_core *core,
@@ -281,12 +311,12 @@ void npri_lead_on_entry(struct npri_core *core,
     struct npri_lead *lead = find_of(core, peer, key);
     uint32_t mark;
 
-    if (lead != NULL && !lead->busy && same_pid(lead, living->pid)) {
+    if (lead != NULL && !lead->busy && npri_lead_means(lead, living->pid)) {
         lead->token = living->token;
         return;
     }
-    if (lead != NULL && living->token != 0 && living->token < lead->token) {
-        return; /* Told before it heard of what it has been granted since. */
+    if (is_late(lead, living)) {
+        return;
     }
     mark = npri_mark_raise(core, key); /* own entry that loses goes before the lead comes */
     if (!npri_conflict_on_entry(core, peer, key, living)) {
@@ -301,17 +331,22 @@ void npri_lead_on_entry(struct npri_core *core,
 void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
 {
     const struct npri_lead *lead = npri_lead_find(core, key);
-    const struct npri_lead *own = find_of(core, peer, key);
+    struct npri_lead *own = find_of(core, peer, key);
 
+    if (is_late(own, NULL)) {
+        return;
+    }
     if (!NPRI_FAULT(BUSY_IGNORED) && (lead == NULL || lead == own)) {
         put(core, peer, key, NULL);
     } else if (own == NULL) {
         core->out_of_memory |= !put_aside(core, peer, key);
+    } else if (own->is_aside) {
+        own->pid_size = 0;
     }
 }
 
-/* A word that comes late must not erase what was put by consent meanwhile, nor end the waiting for
- * the drop of that: the pid tells.  A start that has come to nothing has none. */
+/* A word that comes late must not end the waiting for the drop of another one: the pid tells.  A
+ * start that has come to nothing has none. */
 void npri_lead_on_gone(struct npri_core *core,
                        struct npri_peer *peer,
                        struct npr_bytes key,
@@ -322,7 +357,25 @@ void npri_lead_on_gone(struct npri_core *core,
     if (NPRI_FAULT(LATE_GONE)) {
         lead = npri_lead_find(core, key);
     }
-    if (lead != NULL && (NPRI_FAULT(LATE_GONE) || same_pid(lead, pid))) {
+    if (lead != NULL &&
+        (NPRI_FAULT(LATE_GONE) || (npri_lead_means(lead, pid) && !is_late(lead, NULL)))) {
+        npri_lead_remove(core, lead);
+    }
+}
+
+/* One that has told all says in the same breath what is there; another one is asked, or will. */
+void npri_lead_on_declined(struct npri_core *core,
+                           struct npri_peer *peer,
+                           struct npr_bytes key,
+                           uint64_t token)
+{
+    struct npri_lead *lead = find_of(core, peer, key);
+
+    if (lead == NULL || !lead->consented || lead->token != token) {
+        return; /* It was asked for again, and consented to. */
+    }
+    lead->consented = false;
+    if (!peer->lending.marked) {
         npri_lead_remove(core, lead);
     }
 }
@@ -365,115 +418,6 @@ bool npri_leads_know_all(const struct npri_core *core)
     return core->tally.counts[NPRI_TALLY_ORIGINAL] == 0 && npri_leads_settled(core);
 }
 
-/* ---- The end of a peer's word. */
-
-/* Who waited for a busy one goes into `waiting`. */
-static void void_leads(struct npri_core *core, struct npri_peer *peer, struct npri_link *waiting)
-{
-    struct npri_lead_set *set = peer->lending.set;
-    struct npri_link *at;
-
-    peer->lending.marked = peer->lending.marked && NPRI_FAULT(MARKER_KEPT);
-    npri_tally(core, peer);
-    peer->lending.set = NULL;
-    if (set == NULL) {
-        return;
-    }
-    set->peer = NULL;
-    npri_grants_on_void(core);
-    npri_list_append(&core->leads.voids, &set->of_void);
-    NPRI_LIST_FOREACH (busy, &set->busy) {
-        take_waiting(NPRI_CONTAINER_OF(busy, struct npri_lead, of_set), waiting);
-    }
-    while ((at = npri_list_take(&set->busy)) != NULL) {
-        npri_list_append(&set->leads, at);
-    }
-    npri_work_add(core, &core->leads.work, false);
-}
-
-/* Its claims stay: it tells anew, but it has not begun anew. */
-void npri_leads_on_unsure(struct npri_core *core, struct npri_peer *peer)
-{
-    struct npri_link waiting;
-
-    npri_list_init(&waiting);
-    void_leads(core, peer, &waiting);
-    npri_requests_look_again(core);
-    npri_requests_route_all(core, &waiting);
-}
-
-void npri_leads_on_peer_epoch(struct npri_core *core, struct npri_peer *peer)
-{
-    npri_claims_on_peer_epoch(core, peer);
-    if (!NPRI_FAULT(LEADS_KEPT)) {
-        npri_leads_on_unsure(core, peer);
-    }
-}
-
-/* It may be back in a moment: what it has made wait is not decided yet. */
-void npri_leads_on_peer_lost(struct npri_core *core, struct npri_peer *peer)
-{
-    struct npri_link waiting;
-
-    npri_list_init(&waiting);
-    npri_claims_on_peer_epoch(core, peer);
-    void_leads(core, peer, &waiting);
-    peer->lending.heard = 0;
-    peer->lending.heard_read = 0;
-    npri_requests_hold_all(core, &waiting);
-}
-
-/* ---- Freeing. */
-
-static void free_some(struct npri_core *core, unsigned most)
-{
-    struct npri_link *first;
-
-    while (most > 0 && (first = core->leads.voids.next) != &core->leads.voids) {
-        struct npri_lead_set *set = NPRI_CONTAINER_OF(first, struct npri_lead_set, of_void);
-
-        if (npri_list_empty(&set->leads)) {
-            npri_list_remove(&set->of_void);
-            npri_free(set);
-        } else {
-            destroy(core, NPRI_CONTAINER_OF(set->leads.next, struct npri_lead, of_set));
-        }
-        most--;
-    }
-}
-
-void npri_leads_work(struct npri_core *core)
-{
-    free_some(core, NPRI_WORK_ITEMS_MAX);
-    if (!npri_list_empty(&core->leads.voids)) {
-        npri_work_add(core, &core->leads.work, false);
-    }
-}
-
-/* The requests are gone already, and the peers with their sets are still there. */
-void npri_leads_fini(struct npri_core *core)
-{
-    struct npri_map_node *first;
-
-    if (core->leads.map.buckets == NULL || core->members.peers.buckets == NULL) {
-        npri_map_fini(&core->leads.map); /* only half made */
-        return;
-    }
-    while ((first = npri_map_first(&core->leads.map)) != NULL) {
-        destroy(core, NPRI_CONTAINER_OF(first, struct npri_lead, node));
-    }
-    while (!npri_list_empty(&core->leads.voids)) {
-        free_some(core, 1);
-    }
-    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
-        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
-
-        npri_free(peer->lending.set);
-        peer->lending.set = NULL;
-    }
-    npri_map_fini(&core->leads.map);
-}
-
 /* ---- Checking. */
 
 static void check_lead(const struct npri_lead *lead)
@@ -483,8 +427,10 @@ static void check_lead(const struct npri_lead *lead)
     NPRI_ASSERT(npri_list_empty(&lead->waiting) || (lead->busy && set->peer != NULL));
     NPRI_ASSERT(lead->busy || lead->pid_size > 0);
     NPRI_ASSERT(!lead->is_aside || lead->busy);
-    NPRI_ASSERT(set->peer == NULL ||
-                (set->peer->lending.set == set && set->peer->connected && set->peer->native));
+    NPRI_ASSERT(!lead->consented || (lead->busy && lead->pid_size > 0));
+    NPRI_ASSERT(set->peer == NULL || (set->peer->connected && set->peer->native &&
+                                      (set->peer->lending.set == set ||
+                                       (set->peer->lending.consents == set && lead->busy))));
     NPRI_ASSERT((set->peer == NULL) == npri_link_is_linked(&set->of_void));
 }
 

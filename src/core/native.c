@@ -57,6 +57,7 @@ static const struct {
     {"unclaimed", 3, npri_claim_on_told_unclaimed},
     {"release", 3, npri_claim_on_told_release},
     {"released", 1, npri_claim_on_told_released},
+    {"declined", 2, npri_claim_on_told_declined},
     {"drop", 2, npri_conflict_on_told_drop},
     {"conflict", 5, npri_conflict_on_told},
     {"handover", 6, npri_takeover_on_told_handover},

@@ -181,13 +181,11 @@ void npri_push_word(struct npri_core *core,
 {
     struct npri_activation living;
 
+    NPRI_ASSERT(peer != NULL);
     if (listener(core, key) != peer) {
         return; /* It was told nothing of this key in our epoch, and will hear of no change. */
     }
     if (npri_directory_find(&core->directory, key, &living)) {
-        if (!npr_term_equal(living.pid, pid)) {
-            tell_busy(core, peer, key); /* Else the older of the two is taken for late news. */
-        }
         tell_entry(core, peer, key, &living);
     } else if (npri_start_is_under_way(core, key)) {
         tell_busy(core, peer, key);

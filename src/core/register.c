@@ -44,6 +44,7 @@ static void ask(struct npri_core *core, struct npri_request *request, struct npr
     }
     core->claims_begun = ref;
     claim->ref = ref;
+    claim->asked = true;
     claim->owner = owner;
     claim->epoch = npri_views_epoch(core);
     npri_map_insert(&core->claims, &claim->node, npri_bytes(&claim->ref, sizeof(claim->ref)));
@@ -79,8 +80,8 @@ static bool decide_here(struct npri_core *core,
     } else if (owner == NULL) {
         npri_request_fail_ownerless(core, request);
     } else {
-        npri_claim_put_own(core, request,
-                           0); /* Among originals a registration is its node's own affair. */
+        /* Among originals a registration is its node's own affair. */
+        (void)npri_claim_put_own(core, request, 0);
     }
     return true;
 }
@@ -89,6 +90,11 @@ static void route_own(struct npri_core *core, struct npri_request *request)
 {
     struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
 
+    if (request->claim->asked && !npri_views_agreed(core)) {
+        npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
+        return;
+    }
+    request->claim->asked = false;
     if (decide_here(core, request, owner)) {
         return;
     }
@@ -170,39 +176,48 @@ static struct npri_claim *take_asked(struct npri_core *core,
         return NULL;
     }
     npri_claim_forget_owner(core, claim);
+    claim->asked = false;
     npri_list_remove(&claim->request->waiting);
     return claim;
 }
 
-/* The claim of that key and pid that is with its owner, or NULL. */
-static struct npri_claim *find_claiming(const struct npri_core *core,
-                                        struct npr_bytes key,
-                                        struct npr_term pid)
+/* By the consent of the owner, which waits for our word.  Of a new entry it is told by itself, but
+ * not of another token.  False: no memory. */
+static bool put_consented(struct npri_core *core,
+                          struct npri_peer *owner,
+                          struct npri_request *request,
+                          uint64_t token)
 {
-    NPRI_LIST_FOREACH (at, &core->claiming) {
-        const struct npri_request *request = NPRI_CONTAINER_OF(at, struct npri_request, waiting);
+    struct npri_shared *key = npri_shared_acquire(request->key);
+    struct npri_activation own;
+    const bool was_here = npri_directory_find(&core->directory, npri_shared_bytes(key), &own) &&
+                          npri_claim_is_of(request->claim, own.pid);
+    const bool done = npri_claim_put_own(core, request, token);
 
-        if (npri_bytes_equal(npri_shared_bytes(request->key), key) &&
-            npri_claim_is_of(request->claim, pid)) {
-            return request->claim;
-        }
+    if (done && was_here) {
+        npri_push_word(core, owner, npri_shared_bytes(key), (struct npr_term){0});
     }
-    return NULL;
+    npri_shared_release(key);
+    return done;
 }
 
-/* The owner has consented to what nobody wants any more, and must not believe that it is here; but
- * when the same is claimed anew, only what comes of that tells. */
-static void give_back(struct npri_core *core,
-                      struct npri_peer *owner,
-                      struct npr_bytes key,
-                      struct npr_term pid)
+/* The owner has consented to what nobody wants any more, and is not to wait for it.  Without memory
+ * to say so, only another epoch ends that. */
+static void decline(struct npri_core *core,
+                    struct npri_peer *owner,
+                    struct npr_bytes key,
+                    struct npr_term pid,
+                    uint64_t token)
 {
-    struct npri_claim *anew = find_claiming(core, key, pid);
+    struct npri_buffer *message = npri_tell_begin(core, 3, "declined");
 
-    if (anew == NULL) {
+    npri_put_bytes(message, key);
+    npri_put_uint(message, token);
+    if (npri_tell_end(core, owner)) {
         npri_push_word(core, owner, key, pid);
     } else {
-        anew->consented = true;
+        core->out_of_memory = true;
+        npri_views_begin_anew(core);
     }
 }
 
@@ -223,11 +238,9 @@ bool npri_claim_on_told_claimed(struct npri_core *core,
     }
     token = npri_token_on_seen(core, token);
     claim = take_asked(core, peer, ref);
-    if (claim == NULL) {
-        give_back(core, peer, key, pid);
-        return true;
+    if (claim == NULL || !put_consented(core, peer, claim->request, token)) {
+        decline(core, peer, key, pid, token);
     }
-    npri_claim_put_own(core, claim->request, token);
     return true;
 }
 
@@ -254,8 +267,8 @@ bool npri_claim_on_told_taken(struct npri_core *core,
     living.token = npri_token_on_seen(core, living.token);
     claim = take_asked(core, peer, ref);
     if (claim != NULL && npri_claim_is_of(claim, living.pid) && lives_here(core, living.pid)) {
-        npri_claim_put_own(core, claim->request,
-                           living.token); /* By a consent that did not reach us. */
+        /* Another node holds the entry for it: of the two it will be the one to go. */
+        (void)npri_claim_put_own(core, claim->request, living.token);
     } else if (claim != NULL) {
         npri_request_answer_claim(core, claim->request,
                                   npri_claim_is_of(claim, living.pid) ? NPR_OK : NPR_EEXIST,

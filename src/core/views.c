@@ -309,6 +309,11 @@ void npri_views_raise_base(struct npri_core *core, uint64_t base)
     }
 }
 
+void npri_views_begin_anew(struct npri_core *core)
+{
+    note_change(core);
+}
+
 void npri_views_on_range_ending(struct npri_core *core)
 {
     if (!core->views.range_ends) {

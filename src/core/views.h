@@ -127,6 +127,9 @@ void npri_views_raise_base(struct npri_core *core, uint64_t base);
 /* Most of the tokens of this base are used: the next epoch has another. */
 void npri_views_on_range_ending(struct npri_core *core);
 
+/* Some node was not told what it must know: with another epoch all is told anew. */
+void npri_views_begin_anew(struct npri_core *core);
+
 /* ---- What happens. */
 
 /* It is seen from now on, or as another (its draining, its creation); or not any more. */

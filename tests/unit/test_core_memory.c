@@ -158,6 +158,7 @@ static const char *const told_texts[] = {
     "{push,7,500,[{ya,<c@h.9.0>,0}]}",
     "{claimed,1,yc,<a@h.9.0>,77}",
     "{drop,yc,<a@h.9.0>}",
+    "{declined,wa,1}",
     "{unsure,7,600}",
 };
 

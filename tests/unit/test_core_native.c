@@ -25,6 +25,7 @@ static void nonsense_ends_the_connection(void **state)
         "{unclaimed,1,moved,x}",
         "{release,x,ka,1}",
         "{released,x}",
+        "{declined,ka,x}",
         "{drop,ka,x}",
         "{conflict,ka,<b@h.1.0>,1,x,2}",
     };
