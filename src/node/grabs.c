@@ -18,6 +18,9 @@
 /* So many starts may be ahead of the loop thread; the next ones wait for it. */
 #define AHEAD_MAX 512u
 
+/* That are kept for the next ones. */
+#define SPARES_MAX 256u
+
 /* The address sanitizer is to see each one's life. */
 #if defined(__SANITIZE_ADDRESS__)
 #define KEEPS_SPARES false
@@ -62,7 +65,7 @@ static void destroy(struct npri_grab *grab)
 
 static bool is_to_keep(const struct npri_grabs *grabs, const struct npri_grab *grab)
 {
-    return KEEPS_SPARES && grab->is_spare_size && grabs->spares_count < AHEAD_MAX &&
+    return KEEPS_SPARES && grab->is_spare_size && grabs->spares_count < SPARES_MAX &&
            !npri_alloc_is_counted();
 }
 
