@@ -142,6 +142,7 @@ void sim_check_start(struct sim *sim, uint32_t node)
         sim_fail(sim, "quorum", "%s starts a process, and can reach %u of the %u nodes it needs",
                  sim_trace_name(node), sim_touch_reach(sim, node, grace_ns), options->quorum);
     }
+    sim_check_sides(sim, node);
 }
 
 /* ---- conflict. */

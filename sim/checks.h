@@ -8,7 +8,8 @@
  *     answer     each request is answered once, by its deadline; a failure says why; a pid that is
  *                answered was alive, with the token that is told
  *     absence    "not found" only if no process lived under the key, in reach, all that time
- *     quorum     a node that can reach too few others starts nothing
+ *     quorum     a node that can reach too few others starts nothing, and no two nodes of different
+ *                views may start anything at the same time
  *     agreement  two nodes that have each other in their views are never agreed in different ones
  *     stall      a node that has slept so long that others may have taken it for lost tells nobody
  *                of its processes before it could hear of them
@@ -46,6 +47,9 @@ void sim_check_open(struct sim *sim);
 
 /* A node decides to start a process: quorum. */
 void sim_check_start(struct sim *sim, uint32_t node);
+
+/* The same: no node of another view may start anything now. */
+void sim_check_sides(struct sim *sim, uint32_t node);
 
 /* A step of this node has ended: agreement. */
 void sim_check_agreement(struct sim *sim, struct sim_node *node);

@@ -74,7 +74,9 @@ struct npr_node_options {
     uint32_t node_timeout_ms; /* 3000 */
 
     /* The nodes that one side of a partition needs to start anything, this one included: with more
-     * than half of all there are, never two sides do.  0: each side goes on by itself. */
+     * than half of all there are, never two sides do.  0: each side goes on by itself.  With a
+     * quorum nothing is started for up to node_timeout_ms after a node has crashed, and a node
+     * joins the others node_timeout_ms after its beginning. */
     uint32_t quorum;
 
     /* Must be the same on all nodes: others are refused. */

@@ -6,7 +6,7 @@
 
 bool npri_agreement_is_awaited(const struct npri_peer *peer)
 {
-    return peer->mending || (peer->join && peer->settling && !peer->was_member);
+    return peer->mending || (peer->join && peer->settling && !peer->was_member) || peer->lent;
 }
 
 /* Why a native member of the view has not agreed with us; NULL: it has. */

@@ -9,7 +9,8 @@
 #include "core/views.h"
 
 /* Whether it may be about to enter the view, and others cannot know that: a member that was cut
- * off, or a node that this one was to join when it began. */
+ * off, or a node that this one was to join when it began.  Or whether it may yet start something,
+ * counting on this node (core/quorum.h). */
 bool npri_agreement_is_awaited(const struct npri_peer *peer);
 
 /* Whether it is a native member of the view that has not agreed with us. */

@@ -70,6 +70,7 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     }
     npri_views_init(core);
     npri_beats_init(core);
+    npri_quorum_init(core);
     npri_drain_init(core);
     core->directory.on_entry = on_entry;
     core->directory.user = core;
@@ -185,7 +186,7 @@ static void dispatch(struct npri_core *core, const struct npri_core_event *event
         npri_handover_on_handed(core, event);
         return;
     case NPRI_EVENT_CLOSING:
-        core->closing = true;
+        npri_quorum_on_closing(core);
         return;
     case NPRI_EVENT_UNSUBSCRIBE:
         npri_watch_on_unsubscribe(core, event);

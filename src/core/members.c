@@ -90,6 +90,7 @@ static void forget_told(struct npri_peer *peer)
     peer->native = false;
     peer->registry = false;
     peer->suspect = false;
+    peer->leaves = false;
     peer->doubted = false;
     peer->release_asked = false;
     peer->manner_known = false;
@@ -200,6 +201,7 @@ bool npri_members_on_connected(struct npri_core *core, const struct npri_core_ev
     peer->connected = true;
     npri_peer_count_named(&core->members, peer);
     peer->creation = event->creation;
+    npri_quorum_on_met(core, peer);
     peer->dialling = false;
     npri_timer_stop(core, &peer->dial_timer);
     if (peer->mending) {

@@ -71,6 +71,7 @@ struct npri_peer {
     bool in_view;
     bool view_draining; /* as the view has it */
     bool suspect;
+    bool leaves;      /* it has said that it stops */
     bool doubted;     /* an original that others have lost: silence is enough */
     unsigned tallied; /* core/tally.h */
     bool chosen;      /* for the view, while it is parted (core/links.c) */
@@ -92,6 +93,9 @@ struct npri_peer {
     uint64_t probe_due;            /* its epoch that we are to confirm; 0: none */
     uint64_t alive_ns;             /* when something of it was last heard */
     uint64_t watched_ns;           /* its silence counts from here on */
+    bool lent;                     /* core/quorum.h: it has left the view, and may count on this */
+    uint64_t lent_until_ns;        /* node until then, */
+    uint32_t lent_creation;        /* if it is that one still */
     uint64_t echoed_ns;            /* when that was told which it has last shown to have heard */
     uint64_t beat_heard;           /* the number of its last */
     uint64_t deaf_ns;              /* how long it had not heard us when it told that */

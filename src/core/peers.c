@@ -140,7 +140,8 @@ struct npri_peer *npri_peer_find_or_create(struct npri_core *core,
 
 void npri_member_forget_unused(struct npri_core *core, struct npri_peer *peer)
 {
-    if (peer->connected || peer->join || peer->dialling || npri_heap_has(&peer->dial_timer.node)) {
+    if (peer->connected || peer->join || peer->dialling || peer->lent ||
+        npri_heap_has(&peer->dial_timer.node)) {
         return;
     }
     NPRI_ASSERT(npri_list_empty(&peer->operations) && !peer->in_view && peer->counted);
@@ -165,6 +166,7 @@ void npri_members_check(const struct npri_core *core)
         NPRI_ASSERT(peer->connected || npri_list_empty(&peer->operations));
         NPRI_ASSERT(peer->settling == npri_heap_has(&peer->settle_timer.node));
         NPRI_ASSERT(peer->settling || !peer->mending);
+        NPRI_ASSERT(!peer->lent || (!peer->in_view && npri_heap_has(&core->quorum.timer.node)));
         settling += peer->settling ? 1 : 0;
         named += !peer->connected && !peer->join ? 1 : 0;
     }

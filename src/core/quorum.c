@@ -1,7 +1,88 @@
 #include "core/quorum.h"
 
+#include "core/agreement.h"
 #include "core/faults.h"
 #include "core/state.h"
+
+/* ---- What others may start. */
+
+static uint64_t grown_ns(const struct npri_core *core)
+{
+    return core->options.now_ns + core->options.node_timeout_ns;
+}
+
+bool npri_quorum_is_young(const struct npri_core *core)
+{
+    return core->options.quorum > 0 && core->options.member && core->options.heartbeat_ns > 0 &&
+           core->now_ns < grown_ns(core);
+}
+
+static void arm(struct npri_core *core)
+{
+    uint64_t next_ns = npri_quorum_is_young(core) ? grown_ns(core) : UINT64_MAX;
+
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        const struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (peer->lent && peer->lent_until_ns < next_ns) {
+            next_ns = peer->lent_until_ns;
+        }
+    }
+    npri_timer_arm(core, &core->quorum.timer, next_ns);
+}
+
+void npri_quorum_init(struct npri_core *core)
+{
+    core->quorum.timer.kind = NPRI_TIMER_QUORUM;
+    arm(core);
+}
+
+void npri_quorum_on_leaving(struct npri_core *core, struct npri_peer *peer)
+{
+    peer->lent_until_ns = peer->alive_ns + core->options.node_timeout_ns;
+    peer->lent_creation = peer->creation;
+    peer->lent = core->options.quorum > 0 && !peer->leaves && npri_beats_watch(core, peer) &&
+                 peer->lent_until_ns > core->now_ns;
+    if (peer->lent) {
+        arm(core);
+    }
+}
+
+void npri_quorum_on_met(struct npri_core *core, struct npri_peer *peer)
+{
+    if (peer->lent && (peer->in_view || peer->creation != peer->lent_creation)) {
+        peer->lent = false;
+        npri_tally(core, peer);
+        core->views.look = true;
+    }
+}
+
+void npri_quorum_on_time(struct npri_core *core)
+{
+    struct npri_link *next;
+
+    for (struct npri_link *at = core->members.peers.order.next; at != &core->members.peers.order;
+         at = next) {
+        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        next = at->next;
+        if (peer->lent && peer->lent_until_ns <= core->now_ns) {
+            peer->lent = false;
+            npri_tally(core, peer);
+            npri_member_forget_unused(core, peer);
+        }
+    }
+    core->views.look = true;
+    arm(core);
+}
+
+void npri_quorum_on_closing(struct npri_core *core)
+{
+    core->closing = true;
+    npri_views_tell_lost(core, &core->members.self);
+}
+
+/* ---- What this node may start. */
 
 static uint32_t count_nodes(const struct npri_core *core)
 {
@@ -37,6 +118,11 @@ bool npri_quorum_permits(const struct npri_core *core, struct npri_text *out_why
 {
     const uint32_t count = core->options.quorum == 0 ? 0 : count_nodes(core);
 
+    if (core->options.quorum > 0 && core->closing) { /* It has said so. */
+        out_why->size = 0;
+        npri_text_add(out_why, "quorum: this node is being stopped");
+        return false;
+    }
     if (count >= core->options.quorum || NPRI_FAULT(QUORUM_IGNORED)) {
         return true;
     }
@@ -74,7 +160,7 @@ void npri_quorum_look(struct npri_core *core)
     struct npri_text text = {0};
     bool has;
 
-    if (core->options.quorum == 0 || !core->options.member) {
+    if (core->options.quorum == 0 || !core->options.member || core->closing) {
         return;
     }
     has = npri_quorum_permits(core, &text);

@@ -47,9 +47,7 @@ void npri_member_settled(struct npri_core *core, struct npri_peer *peer)
     npri_tally(core, peer);
 }
 
-/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed.  So
- * does one with a quorum: the other may not know that its connection was closed, and may start
- * things until its lease ends. */
+/* See "Mending".  A node that has slept waits longer: until it knows whether it was missed. */
 void npri_mending_go_on(struct npri_core *core, struct npri_peer *peer)
 {
     uint64_t most_ns = NPRI_MENDING_MAX * core->options.suspect_ns;
@@ -58,9 +56,6 @@ void npri_mending_go_on(struct npri_core *core, struct npri_peer *peer)
 
     if (core->views.stalled) {
         most_ns = npri_views_patience_ns(core);
-        step_ns = most_ns;
-    } else if (core->options.quorum > 0) {
-        most_ns = core->options.node_timeout_ns; /* its lease */
         step_ns = most_ns;
     }
     end_ns = peer->mending_ns + most_ns;

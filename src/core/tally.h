@@ -29,8 +29,8 @@ struct npri_tally {
     uint32_t counts[NPRI_TALLY_KINDS];
 };
 
-/* Any of this has changed for the peer, or may have: mending, join, settling, was_member, native,
- * seen, in_view, its marker, the view that it has told. */
+/* Any of this has changed for the peer, or may have: mending, join, settling, was_member, lent,
+ * native, seen, in_view, its marker, the view that it has told. */
 void npri_tally(struct npri_core *core, struct npri_peer *peer);
 
 /* What we see, our view, our epoch or our base may be another. */

@@ -18,6 +18,7 @@ enum npri_timer_kind {
     NPRI_TIMER_DRAIN,        /* the keys of a node that leaves */
     NPRI_TIMER_BEAT,         /* our heartbeat */
     NPRI_TIMER_TROUBLE,      /* views that are not one */
+    NPRI_TIMER_QUORUM,       /* who has left the view, and may still count on this node */
 };
 
 /* Embedded in what waits; `kind` says in what. */

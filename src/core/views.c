@@ -105,6 +105,7 @@ static void enter(struct npri_core *core, struct npri_peer *peer)
     members->view_count++;
     peer->in_view = true;
     peer->was_member = true;
+    npri_quorum_on_met(core, peer);
     npri_tally(core, peer);
     core->views.members_changed = true;
     note_change(core);
@@ -117,6 +118,7 @@ static void leave(struct npri_core *core, struct npri_peer *peer, const char *re
     const uint32_t index = view_index(members, peer);
 
     NPRI_ASSERT(members->view[index] == peer);
+    npri_quorum_on_leaving(core, peer);
     members->view_count--;
     memmove(&members->view[index], &members->view[index + 1],
             (members->view_count - index) * sizeof(struct npri_peer *));
@@ -222,7 +224,8 @@ static bool is_meeting(const struct npri_core *core)
  * these for all as long as another one that it knows of may yet turn out to be native. */
 static bool all_see_the_same(const struct npri_core *core)
 {
-    return core->tally.counts[NPRI_TALLY_DIFFERS] == 0 && !is_meeting(core);
+    return core->tally.counts[NPRI_TALLY_DIFFERS] == 0 && !is_meeting(core) &&
+           !(core->tally.counts[NPRI_TALLY_TELLING] > 0 && npri_quorum_is_young(core));
 }
 
 /* ---- Epochs. */

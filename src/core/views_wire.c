@@ -23,11 +23,14 @@ static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *pe
 /* What `peer` is to know. */
 static struct npri_told_view view_for(const struct npri_core *core, const struct npri_peer *peer)
 {
+    /* Who is young sees nothing yet that others could take it for one of. */
+    const uint64_t sees_hash = npri_quorum_is_young(core) ? 0 : core->views.sees_hash;
+
     return (struct npri_told_view){.is = true,
                                    .draining = core->views.draining,
                                    .epoch = core->views.epoch,
                                    .view_hash = npri_views_hash(core),
-                                   .sees_hash = core->views.sees_hash,
+                                   .sees_hash = sees_hash,
                                    .ack = ack_for(core, peer),
                                    .base = core->views.base};
 }
@@ -74,6 +77,7 @@ void npri_views_tell_all(struct npri_core *core)
     }
 }
 
+/* Of itself: goodbye. */
 void npri_views_tell_lost(struct npri_core *core, const struct npri_peer *lost)
 {
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
@@ -151,14 +155,15 @@ bool npri_views_on_told_lost(struct npri_core *core,
     struct npri_peer *lost;
     uint64_t creation;
 
-    (void)peer;
     if (!npr_term_get_atom(elements[0], &atom) ||
         npr_node_name_parse(atom, &name, NULL) != NPR_OK ||
         !npr_term_get_uint64(elements[1], &creation) || creation > UINT32_MAX) {
         return false;
     }
     lost = npri_member_find(core, &name);
-    if (lost != NULL && lost->seen && lost->creation == creation) {
+    if (lost == peer) {
+        peer->leaves |= peer->creation == creation; /* goodbye: it stops */
+    } else if (lost != NULL && lost->seen && lost->creation == creation) {
         doubt(core, lost);
     }
     return true;
