@@ -54,6 +54,14 @@ static struct npri_peer *listener(const struct npri_core *core, struct npr_bytes
     return owner == NULL || owner->self || !is_told(&owner->pushing) ? NULL : owner;
 }
 
+/* Whether the epoch that is being told is over, and nobody may be told of the next one yet: threads
+ * act on the view before.  Its walk ends here: by the present view it would leave out what is not
+ * the same node's, and then say that it had told all. */
+static bool is_over(const struct npri_core *core)
+{
+    return core->push.epoch != 0 && core->push.epoch != npri_views_epoch(core);
+}
+
 /* ---- Changes. */
 
 /* Without memory it is told later.  Until then the peer believes what was true before: at worst
@@ -135,32 +143,75 @@ static void tell_entry(struct npri_core *core,
     }
 }
 
+/* `pid` does not live under the key any more: it is being started, or free. */
+static void tell_gone(struct npri_core *core,
+                      struct npri_peer *peer,
+                      struct npr_bytes key,
+                      struct npr_term pid)
+{
+    if (npri_start_is_under_way(core, key)) {
+        tell_busy(core, peer, key);
+    } else {
+        tell_free(core, peer, key, pid);
+    }
+}
+
+static void tell_restarted(struct npri_core *core,
+                           struct npri_peer *peer,
+                           struct npr_bytes key,
+                           struct npr_term pid)
+{
+    (void)pid;
+    tell_busy(core, peer, key);
+}
+
+/* The owner is told; in an epoch that is over all are, of whom one owned the key in that.  To the
+ * others it says little, and not for long. */
+static void tell_end(struct npri_core *core,
+                     struct npr_bytes key,
+                     struct npr_term pid,
+                     void (*tell)(struct npri_core *core,
+                                  struct npri_peer *peer,
+                                  struct npr_bytes key,
+                                  struct npr_term pid))
+{
+    struct npri_peer *owner = listener(core, key);
+
+    if (!is_over(core)) {
+        if (owner != NULL) {
+            tell(core, owner, key, pid);
+        }
+        return;
+    }
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        struct npri_peer *peer = NPRI_MAP_AT(at, struct npri_peer, node);
+
+        if (is_told(&peer->pushing)) {
+            tell(core, peer, key, pid);
+        }
+    }
+}
+
 void npri_push_on_entry(struct npri_core *core,
                         struct npr_bytes key,
                         const struct npri_activation *living,
                         struct npr_term was)
 {
-    struct npri_peer *peer = listener(core, key);
+    struct npri_peer *owner;
 
-    if (peer == NULL) {
+    if (living == NULL) {
+        tell_end(core, key, was, tell_gone);
         return;
     }
-    if (living != NULL) {
-        tell_entry(core, peer, key, living);
-    } else if (npri_start_is_under_way(core, key)) {
-        tell_busy(core, peer, key);
-    } else {
-        tell_free(core, peer, key, was);
+    owner = listener(core, key);
+    if (owner != NULL) {
+        tell_entry(core, owner, key, living);
     }
 }
 
 void npri_push_on_busy(struct npri_core *core, struct npr_bytes key)
 {
-    struct npri_peer *peer = listener(core, key);
-
-    if (peer != NULL) {
-        tell_busy(core, peer, key);
-    }
+    tell_end(core, key, (struct npr_term){0}, tell_restarted);
 }
 
 /* An entry that came of it was told when it came. */
@@ -358,6 +409,9 @@ void npri_push_work(struct npri_core *core)
         }
         begin(core);
     }
+    if (is_over(core)) {
+        return; /* npri_push_on_epoch() begins anew. */
+    }
     walk_on(core);
     if (core->push.walks) {
         npri_work_add(core, &core->push.work, false);
@@ -371,8 +425,8 @@ void npri_push_work_alone(struct npri_core *core, struct npri_peer *peer)
     uint64_t from;
 
     if ((pushing->state != NPRI_PUSH_ALONE && pushing->state != NPRI_PUSH_UNSURE) ||
-        unread(pushing) > NPRI_PUSH_WINDOW_BYTES / 2) {
-        return; /* npri_push_on_read() goes on. */
+        unread(pushing) > NPRI_PUSH_WINDOW_BYTES / 2 || is_over(core)) {
+        return; /* npri_push_on_read() goes on, or npri_push_on_epoch() begins anew. */
     }
     if (pushing->state == NPRI_PUSH_UNSURE) {
         if (!pushing->unsure_told) {

@@ -72,6 +72,61 @@ static void the_marker_follows_the_last_piece(void **state)
     host_fini(&host);
 }
 
+/* The view changes in the middle of the walk, and threads act on the old one yet: nothing more is
+ * told before they have left it.  Would catch: a walk that goes on by the new view, leaves out the
+ * keys that b owns in the old one, and tells b that this is all: b starts them. */
+static void a_walk_ends_with_its_view(void **state)
+{
+    const unsigned keys = 3 * NPRI_PAGE_STEPS_MAX;
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host.only_told = true;
+    for (unsigned i = 0; i < keys; i++) {
+        char text[16];
+
+        (void)snprintf(text, sizeof(text), "%ub", i);
+        host_put_entry(&host, host_atom(text), host_pid_term("a.1"));
+    }
+    host_connected(&host, "b");
+    host_greeted(&host, "b", NPR_OTP_26);
+    host_connected(&host, "c");
+    host_greeted(&host, "c", NPR_OTP_26);
+    host_agree(&host, "b c");
+    host_pass(&host, 1);
+    assert_true(host.told_bytes > 0);
+    assert_int_equal(host.told_markers, 0);
+    host.fences = true;
+    host_disconnected(&host, "c");
+    host.told_bytes = 0;
+    for (unsigned pieces = 0; pieces < 100; pieces++) {
+        host_pass(&host, 1);
+    }
+    assert_int_equal(host.told_markers, 0);
+    assert_int_equal(host.told_bytes, 0);
+    host_fini(&host);
+}
+
+/* A process ends while the threads act on the old view: its key's owner in that view hears of it.
+ * Would catch: callers who are sent to a dead pid, for as long as a thread is late. */
+static void an_end_is_told_before_the_fence_is_in(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c");
+    host_put_entry(&host, host_atom("xe"), host_pid_term("a.1")); /* the second of three */
+    host.fences = true;
+    host_disconnected(&host, "c");
+    host_disconnected(&host, "c");
+    host_forget_trace(&host);
+    host_down(&host, "a.1");
+    CHECK_TRACE(&host, "TELL b {free,2,236,xe,<a@h.1.0>}\n");
+    host_fini(&host);
+}
+
 /* What comes and goes is told at once, with the pid that is gone.  Would catch: an owner that
  * starts a key which lives here, or sends callers to a dead pid. */
 static void changes_are_told_at_once(void **state)
@@ -184,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_are_pushed_then_the_marker),
         cmocka_unit_test(the_marker_follows_the_last_piece),
+        cmocka_unit_test(a_walk_ends_with_its_view),
+        cmocka_unit_test(an_end_is_told_before_the_fence_is_in),
         cmocka_unit_test(changes_are_told_at_once),
         cmocka_unit_test(a_restart_is_busy_never_free),
         cmocka_unit_test(a_start_in_flight_is_told_before_the_marker),
