@@ -61,6 +61,11 @@ static void release(struct npri_core *core, bool also_retries)
     struct npri_link held;
     struct npri_link *at;
 
+    /* They would all be held again, at each step that it lasts: with very many of them this node
+     * would not come to its beats, and be stalled for ever. */
+    if (npri_views_stalled(core)) {
+        return;
+    }
     npri_list_init(&held);
     npri_list_splice(&held, &core->held);
     while ((at = npri_list_take(&held)) != NULL) {
