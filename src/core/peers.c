@@ -76,6 +76,7 @@ void npri_members_fini(struct npri_core *core)
         while ((link = npri_list_take(&peer->operations)) != NULL) {
             npri_operation_end(core, NPRI_CONTAINER_OF(link, struct npri_operation, of_peer));
         }
+        npri_push_on_peer_lost(core, peer); /* It may be in the middle of being told. */
         npri_map_remove(&members->peers, at);
         npri_free(peer->takeovers);
         npri_free(peer);
