@@ -50,6 +50,7 @@ void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim)
     if (claim != NULL) {
         npri_claim_forget_owner(core, claim);
         npri_list_remove(&claim->of_peer);
+        core->casts_bytes -= claim->cost;
         npri_free(claim);
     }
 }

@@ -46,6 +46,7 @@ struct npri_claim {
     bool keep;         /* another process's entry stays */
     bool looked;       /* nobody else had it in `epoch` */
     bool asked;        /* of an owner that may carry it out yet, though it is asked no more */
+    size_t cost;       /* of one that nobody waits for (core/register.c) */
     uint32_t pid_size; /* of a release: what is being dropped; 0: nothing yet */
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };

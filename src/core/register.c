@@ -4,10 +4,15 @@
 #include "core/state.h"
 #include "term/write.h"
 
+/* Of a claim with its request, beside the key. */
+#define CLAIM_BYTES ((size_t)1 << 10)
+
 npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_event *event)
 {
     const bool registers = event->kind == NPRI_EVENT_REGISTER;
     struct npr_term pid = {0};
+    /* Whoever casts does not wait for an answer, and so is not held back by its coming late. */
+    const size_t cost = event->request == 0 ? CLAIM_BYTES + event->key.size : 0;
     struct npri_claim *claim;
 
     if (registers && !npri_core_normal_pid(core, event->term, &pid)) {
@@ -16,8 +21,16 @@ npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_even
     if (registers && !core->options.member) {
         return npri_request_refuse(core, event, NPR_EINVAL, "a client holds no entries");
     }
+    if (cost > NPRI_CASTS_BYTES_MAX - core->casts_bytes) {
+        return npri_request_refuse(core, event, NPR_EFULL, "too many registrations wait");
+    }
     claim = npri_claim_create(pid, event->keep);
-    return claim == NULL ? NPR_ENOMEM : npri_request_accept_claim(core, event, claim);
+    if (claim == NULL) {
+        return NPR_ENOMEM;
+    }
+    claim->cost = cost;
+    core->casts_bytes += cost;
+    return npri_request_accept_claim(core, event, claim);
 }
 
 /* ---- Asking the owner. */

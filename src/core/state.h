@@ -73,6 +73,7 @@ struct npri_core {
     struct npri_link claiming; /* and CLAIMING */
     struct npri_map claims;    /* these, by their names for the owners */
     uint64_t claims_begun;
+    size_t casts_bytes; /* what claims cost that nobody waits for */
     struct npri_push push;
     struct npri_leads leads;
     struct npri_conflicts conflicts;

@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "core/views.h"
 #include "support/check.h"
+#include "term/tag.h"
 
 /* ---- Asking. */
 
@@ -261,6 +263,49 @@ static void a_drop_of_another_process_is_corrected(void **state)
     host_fini(&host);
 }
 
+/* Casts of one long key each, under which nothing is registered, until one is ignored. */
+static unsigned cast_until_ignored(struct core_host *host, unsigned first)
+{
+    static uint8_t key[50000 + 5] = {NPRI_TAG_BINARY, 0, 0, 50000 >> 8, 50000 & 0xff};
+    unsigned count = 0;
+
+    key[sizeof(key) - 1] = 'b'; /* its owner */
+    while (host->trace_size == 0 && count < 2000) {
+        memcpy(key + 5, &(unsigned){first + count}, sizeof(unsigned));
+        assert_int_equal(host_step(host, (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
+                                                                  .key = {key, sizeof(key)},
+                                                                  .term = host_pid_term("a.1")}),
+                         NPR_OK);
+        count++;
+    }
+    return count - 1;
+}
+
+/* An owner that does not answer, and a peer that casts what registers without end.  Would catch:
+ * memory that is bounded by nothing but the time that they wait; or room that is not given back. */
+static void casts_that_wait_are_bounded(void **state)
+{
+    struct core_host host;
+    unsigned count;
+
+    (void)state;
+    host_init_settled(&host, "b");
+    host.only_told = true;
+    host.quiet = false;
+    count = cast_until_ignored(&host, 0);
+    assert_in_range(count, 1000, NPRI_CASTS_BYTES_MAX / 50000);
+    CHECK_TRACE(&host, "LOG register_ignored reason=\"too many registrations wait\"\n");
+    host_claim(&host, 1, "kb", "a.1", true); /* That somebody waits for. */
+    CHECK_TRACE(&host, "");
+    host_told(&host, "b", "{unclaimed,1,erefused,<<\"no\">>}");
+    host_told(&host, "b", "{unclaimed,2,erefused,<<\"no\">>}");
+    CHECK_TRACE(&host, "LOG register_ignored reason=\"no\"\n"
+                       "LOG register_ignored reason=\"no\"\n");
+    assert_int_equal(cast_until_ignored(&host, count), 2);
+    host_forget_trace(&host);
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +321,7 @@ int main(void)
         cmocka_unit_test(letting_go_does_not_chase),
         cmocka_unit_test(only_the_owner_gets_a_word),
         cmocka_unit_test(a_drop_of_another_process_is_corrected),
+        cmocka_unit_test(casts_that_wait_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
