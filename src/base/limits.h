@@ -47,7 +47,7 @@
 
 /* Entries elsewhere, and registering them. */
 #define NPRI_PUSH_WINDOW_BYTES      (1u << 20)         /* told to their owner and not read yet */
-#define NPRI_CASTS_BYTES_MAX        ((size_t)64 << 20) /* registrations that wait, and nobody for them */
+#define NPRI_CASTS_BYTES_MAX        ((size_t)64 << 20) /* registrations that nobody waits for */
 #define NPRI_CLAIM_MS_MAX           86400000u   /* that a peer's registration may wait here */
 #define NPRI_CONFLICTS_MAX          1000u       /* that are remembered; */
 #define NPRI_CONFLICT_KEY_BYTES_MAX 1024u       /* of a key's text there */
