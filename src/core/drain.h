@@ -124,7 +124,7 @@ bool npri_drain_is_over(const struct npri_core *core);
 
 /* ---- The other side (core/takeover.c). */
 
-/* What the node that hands over has told of the key is what is being replaced: it is forgotten. */
+/* What the node that hands over has told of the process is forgotten: that is being replaced. */
 void npri_takeover_forget(struct npri_core *core,
                           const struct npri_taking *taking,
                           struct npr_bytes key);

@@ -240,7 +240,8 @@ void npri_takeover_forget(struct npri_core *core,
 {
     struct npri_lead *lead = taking->peer_serial == 0 ? NULL : npri_lead_find(core, key);
 
-    if (lead != NULL && lead->set->peer->serial == taking->peer_serial) {
+    if (lead != NULL && lead->set->peer->serial == taking->peer_serial &&
+        lead->token == taking->token) {
         npri_lead_remove(core, lead);
     }
 }
@@ -282,7 +283,7 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
         !npr_term_get_uint64(elements[5], &taking.token)) {
         return false;
     }
-    (void)npri_token_on_seen(core, taking.token);
+    taking.token = npri_token_on_seen(core, taking.token);
     if (!begin(core, peer, &taking, key, &closed)) {
         return true;
     }
@@ -323,6 +324,7 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
         return false;
     }
     living.token = npri_token_on_seen(core, living.token);
+    taking.token = living.token;
     if (!begin(core, peer, &taking, key, &closed)) {
         return true;
     }

@@ -350,6 +350,26 @@ static void a_predecessor_is_no_conflict(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a process that was registered where the predecessor lives, after that had given its
+ * state, and that is forgotten as if it were the predecessor. */
+static void what_came_after_the_predecessor_stays(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_taking(&host, "b");
+    start_taken(&host);
+    host_told(&host, "b", "{push,7,200,[{ka,<b@h.3.0>,9}]}");
+    host_forget_trace(&host);
+    host_started(&host, 2, NPR_OK, "a.4");
+    assert_true(did(&host, "DISCARD a.4\n"));
+    assert_true(did(&host, "TELL b {unhanded,17,failed,"));
+    host_forget_trace(&host);
+    host_get(&host, 1, "ka", NULL);
+    CHECK_TRACE(&host, "ANSWER 1 OK b.3\n");
+    host_fini(&host);
+}
+
 /* Would catch: a successor that is started while another node is starting one; one that is started
  * before all have told what they have. */
 static void who_takes_over_knows_all(void **state)
@@ -394,6 +414,7 @@ int main(void)
         cmocka_unit_test(the_same_is_answered_alike),
         cmocka_unit_test(an_outcome_outlives_the_connection),
         cmocka_unit_test(a_predecessor_is_no_conflict),
+        cmocka_unit_test(what_came_after_the_predecessor_stays),
         cmocka_unit_test(who_takes_over_knows_all),
     };
 
