@@ -72,6 +72,21 @@ uint32_t sim_process_create(struct sim *sim, uint32_t node, uint32_t key)
     return process;
 }
 
+/* So that there is room for another one of the key. */
+static bool forget_one_of_original(struct sim *sim, struct sim_key *key)
+{
+    for (uint32_t i = 0; i < key->living_count; i++) {
+        struct sim_process *at = &sim->processes[key->living[i]];
+
+        if (!sim->nodes[at->node].native) {
+            at->registered = false;
+            key->living[i] = key->living[--key->living_count];
+            return true;
+        }
+    }
+    return false;
+}
+
 void sim_process_on_registered(struct sim *sim, uint32_t process)
 {
     struct sim_process *at = &sim->processes[process];
@@ -87,11 +102,11 @@ void sim_process_on_registered(struct sim *sim, uint32_t process)
     SIM_TRACE(sim, at->node, "%s is %s", sim_trace_process(sim, process),
               at->by_hand ? "registered" : "started");
     sim_check_birth(sim, process);
-    if (key->living_count == SIM_LIVING_MAX && sim->options.originals > 0) {
+    if (key->living_count == SIM_LIVING_MAX && !sim->nodes[at->node].native) {
         at->registered = false; /* Originals start one for every caller: this one is not counted. */
         return;
     }
-    if (key->living_count == SIM_LIVING_MAX) {
+    if (key->living_count == SIM_LIVING_MAX && !forget_one_of_original(sim, key)) {
         sim_fail(sim, "single", "key %u has more than %u living processes", at->key,
                  key->living_count);
         return;
