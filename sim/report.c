@@ -1,7 +1,7 @@
 /* The cluster of a report has no faults, a fast network, and no heartbeats: these would be all that
- * one sees, and are easily told (each node, each 500 ms, one message to each other node).  Nodes
- * join one after the other; then keys are started everywhere; then one more node joins, and one is
- * killed, which is what is measured. */
+ * one sees, and are easily told (each node, each 500 ms, one message to each other node).  All
+ * nodes begin at the same moment, and each is to join all others; then keys are started everywhere;
+ * then one more node joins, and is killed.  Measured is all but the starting. */
 #include "report.h"
 
 #include "clients.h"
@@ -15,10 +15,9 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-#define JOIN_SPACING_NS (30 * SIM_MS)
-#define LOOK_NS         (1 * SIM_MS)
-#define SETTLE_NS_MAX   (120 * SIM_SECOND)
-#define STARTS_AT_ONCE  500u
+#define LOOK_NS        (1 * SIM_MS)
+#define SETTLE_NS_MAX  (120 * SIM_SECOND)
+#define STARTS_AT_ONCE 500u
 
 /* What one change of the cluster took. */
 struct cost {
@@ -38,7 +37,7 @@ static struct sim_options options_for(uint32_t nodes, uint32_t keys, bool rendez
     options.keys = keys;
     options.classes = rendezvous ? UINT32_C(1) << SIM_CLASS_RENDEZVOUS : 0;
     options.quorum = 0;
-    options.joins = 1;
+    options.joins = nodes - 2; /* those that begin: nobody tells of one that is in no view yet */
     options.delay_ns_min = 200 * SIM_US;
     options.delay_ns_max = 400 * SIM_US;
     options.slow_ns_max = 0;
@@ -95,25 +94,42 @@ static void start_keys(struct sim *sim, uint32_t nodes)
     }
 }
 
-/* Join or kill the last node, and wait until all have put themselves in order. */
-static struct cost change(struct sim *sim, uint32_t nodes, bool joins, uint32_t *owners)
+static void note_owners(const struct sim *sim, uint32_t *owners)
+{
+    for (uint32_t key = 0; key < sim->options.keys; key++) {
+        owners[key] = owner_of(sim, key);
+    }
+}
+
+static uint32_t count_moved(const struct sim *sim, const uint32_t *owners)
+{
+    uint32_t count = 0;
+
+    for (uint32_t key = 0; key < sim->options.keys; key++) {
+        count += owners[key] != owner_of(sim, key) ? 1 : 0;
+    }
+    return count;
+}
+
+enum change { BEGIN, JOIN, KILL };
+
+/* All of so many nodes begin; or one more joins them, or is killed.  Returns when all have put
+ * themselves in order. */
+static struct cost change(struct sim *sim, uint32_t nodes, enum change what)
 {
     const struct sim_counts before = sim->counts;
     const uint64_t began_ns = sim->now_ns;
     struct cost cost = {0};
 
-    for (uint32_t key = 0; key < sim->options.keys; key++) {
-        owners[key] = owner_of(sim, key);
+    for (uint32_t i = 0; what == BEGIN && i < nodes; i++) {
+        sim_boot(sim, i);
     }
-    if (joins) {
-        sim_boot(sim, nodes - 1);
-    } else {
-        sim_kill(sim, nodes - 1, false);
+    if (what == JOIN) {
+        sim_boot(sim, nodes);
+    } else if (what == KILL) {
+        sim_kill(sim, nodes, false);
     }
-    settle(sim, joins ? nodes : nodes - 1);
-    for (uint32_t key = 0; key < sim->options.keys; key++) {
-        cost.moved += owners[key] != owner_of(sim, key) ? 1 : 0;
-    }
+    settle(sim, nodes + (what == JOIN ? 1 : 0));
     cost.messages = sim->counts.messages - before.messages;
     cost.bytes = sim->counts.bytes - before.bytes;
     cost.ns = sim->now_ns - began_ns;
@@ -128,22 +144,25 @@ static void print_cost(const char *what, uint32_t nodes, const char *placement, 
     (void)fflush(stdout);
 }
 
-static void report_row(uint32_t nodes, uint32_t keys, bool rendezvous)
+static void report_rows(uint32_t nodes, uint32_t keys, bool rendezvous)
 {
     const struct sim_options options = options_for(nodes + 1, keys, rendezvous);
     const char *placement = rendezvous ? "rendezvous" : "original";
     uint32_t *owners = npri_alloc(keys * sizeof(*owners));
     struct sim *sim = sim_create(&options);
+    struct cost cost;
 
     NPRI_ASSERT(owners != NULL && sim != NULL);
-    for (uint32_t i = 0; i < nodes; i++) {
-        sim_boot(sim, i);
-        sim_pass(sim, sim->now_ns + JOIN_SPACING_NS);
-    }
-    settle(sim, nodes);
+    print_cost("all begin together", nodes, placement, change(sim, nodes, BEGIN));
     start_keys(sim, nodes);
-    print_cost("one joins", nodes, placement, change(sim, nodes + 1, true, owners));
-    print_cost("one is killed", nodes, placement, change(sim, nodes + 1, false, owners));
+    note_owners(sim, owners);
+    cost = change(sim, nodes, JOIN);
+    cost.moved = count_moved(sim, owners);
+    print_cost("one joins", nodes, placement, cost);
+    note_owners(sim, owners);
+    cost = change(sim, nodes, KILL);
+    cost.moved = count_moved(sim, owners);
+    print_cost("one is killed", nodes, placement, cost);
     npri_free(owners);
     sim_destroy(sim);
 }
@@ -159,8 +178,8 @@ void sim_report(uint32_t nodes, uint32_t keys)
         keys);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (nodes == 0 || i == 0) {
-            report_row(nodes == 0 ? sizes[i] : nodes, keys, false);
-            report_row(nodes == 0 ? sizes[i] : nodes, keys, true);
+            report_rows(nodes == 0 ? sizes[i] : nodes, keys, false);
+            report_rows(nodes == 0 ? sizes[i] : nodes, keys, true);
         }
     }
 }

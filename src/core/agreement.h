@@ -28,6 +28,8 @@ uint64_t npri_views_hash(const struct npri_core *core);
 /* Whether it is told our view: it is a native node that we see. */
 bool npri_views_tells(const struct npri_core *core, const struct npri_peer *peer);
 
+/* Whoever is not told it yet: our view.  What we see of many nodes may wait for a moment in it
+ * (NPRI_SEES_PAUSE_NS); nothing else does. */
 void npri_views_tell(struct npri_core *core, struct npri_peer *peer);
 void npri_views_tell_all(struct npri_core *core);
 void npri_views_tell_lost(struct npri_core *core, const struct npri_peer *lost);

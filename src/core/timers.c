@@ -60,6 +60,9 @@ static void run(struct npri_core *core, struct npri_timer *timer)
     case NPRI_TIMER_QUORUM:
         npri_quorum_on_time(core);
         return;
+    case NPRI_TIMER_SEES:
+        npri_views_on_sees_time(core);
+        return;
     }
 }
 

@@ -19,6 +19,7 @@ enum npri_timer_kind {
     NPRI_TIMER_BEAT,         /* our heartbeat */
     NPRI_TIMER_TROUBLE,      /* views that are not one */
     NPRI_TIMER_QUORUM,       /* who has left the view, and may still count on this node */
+    NPRI_TIMER_SEES,         /* what is seen, and has not been told yet */
 };
 
 /* Embedded in what waits; `kind` says in what. */

@@ -54,10 +54,12 @@ void npri_views_init(struct npri_core *core)
     views->alone_ns = core->now_ns;
     views->agreed = true;
     views->trouble_timer.kind = NPRI_TIMER_TROUBLE;
+    views->sees_timer.kind = NPRI_TIMER_SEES;
     if (core->options.member) {
         self->seen = true;
         self->seen_id = identity_of(core, self);
         views->sees_hash = self->seen_id;
+        views->sees_said = self->seen_id;
         self->in_view = true;
         self->view_id = self->seen_id;
         views->members_hash = self->view_id;
@@ -363,6 +365,11 @@ void npri_views_on_trouble_time(struct npri_core *core)
     npri_links_work(core);
 }
 
+void npri_views_on_sees_time(struct npri_core *core)
+{
+    core->views.look = true;
+}
+
 /* Something is another here: the view may follow, and all may have to be told. */
 static void look(struct npri_core *core)
 {
@@ -534,6 +541,8 @@ void npri_views_check(const struct npri_core *core)
     }
     NPRI_ASSERT(view == views->members_hash);
     NPRI_ASSERT(!views->changed && !views->members_changed);
+    NPRI_ASSERT(views->sees_said == views->sees_hash || views->look || views->fence != 0 ||
+                npri_heap_has(&views->sees_timer.node) || !core->options.member);
     NPRI_ASSERT(!views->agreed || !core->options.member ||
                 (views->fence == 0 && !views->stalled && !views->joining));
 }

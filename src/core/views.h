@@ -62,11 +62,21 @@ struct npri_told_view {
     uint64_t base;
 };
 
+/* To so many nodes a change of what is seen is told at once.  To more, not before that time has
+ * passed for each of them since the last such change was told: a node that meets n others one after
+ * the other would tell n * n / 2 times that it sees one more, and when n begin together, each of
+ * them would.  Late is the same as slow: others take a view only when all have told the same. */
+#define NPRI_SEES_AT_ONCE_MAX 16u
+#define NPRI_SEES_PAUSE_NS    (UINT64_C(20) * 1000)
+
 struct npri_views {
     uint64_t epoch;
     uint64_t base;
     uint64_t members_hash; /* of the view, as a set */
     uint64_t sees_hash;
+    uint64_t sees_said;  /* what others are told of it, */
+    uint64_t said_ns;    /* since when, and */
+    uint64_t said_epoch; /* in which epoch: a new one is told in any case */
     uint64_t fences_begun;
     uint64_t fence;           /* the operation that is out; 0: it has passed */
     bool fence_unmade;        /* there was no memory for it */
@@ -92,6 +102,7 @@ struct npri_views {
     uint64_t trouble_ns;  /* since when; and */
     uint64_t unagreed_ns; /* since when not agreed */
     struct npri_timer trouble_timer;
+    struct npri_timer sees_timer; /* armed while sees_said is to become sees_hash */
 };
 
 void npri_views_init(struct npri_core *core);
@@ -142,6 +153,7 @@ void npri_views_on_manner(struct npri_core *core);
 void npri_views_on_stall(struct npri_core *core, uint64_t late_ns);
 void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *event);
 void npri_views_on_trouble_time(struct npri_core *core);
+void npri_views_on_sees_time(struct npri_core *core);
 
 /* Messages: false when they are none. */
 bool npri_views_on_told(struct npri_core *core,

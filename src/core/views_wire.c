@@ -24,7 +24,7 @@ static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *pe
 static struct npri_told_view view_for(const struct npri_core *core, const struct npri_peer *peer)
 {
     /* Who is young sees nothing yet that others could take it for one of. */
-    const uint64_t sees_hash = npri_quorum_is_young(core) ? 0 : core->views.sees_hash;
+    const uint64_t sees_hash = npri_quorum_is_young(core) ? 0 : core->views.sees_said;
 
     return (struct npri_told_view){.is = true,
                                    .draining = core->views.draining,
@@ -69,8 +69,29 @@ void npri_views_tell(struct npri_core *core, struct npri_peer *peer)
     core->views.acked |= view.ack != 0;
 }
 
+/* What is seen is told from now on, or in a moment. */
+static void say_sees(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    const uint64_t count = core->tally.counts[NPRI_TALLY_TELLING];
+    const uint64_t pause_ns = count <= NPRI_SEES_AT_ONCE_MAX ? 0 : count * NPRI_SEES_PAUSE_NS;
+    const bool anew = views->said_epoch != views->epoch;
+
+    if (!anew && views->sees_said != views->sees_hash && core->now_ns - views->said_ns < pause_ns) {
+        npri_timer_arm(core, &views->sees_timer, views->said_ns + pause_ns);
+        return;
+    }
+    if (!anew && views->sees_said != views->sees_hash) {
+        views->said_ns = core->now_ns;
+    }
+    npri_timer_stop(core, &views->sees_timer);
+    views->said_epoch = views->epoch;
+    views->sees_said = views->sees_hash;
+}
+
 void npri_views_tell_all(struct npri_core *core)
 {
+    say_sees(core);
     core->views.untold = false;
     NPRI_LIST_FOREACH (at, &core->members.peers.order) {
         npri_views_tell(core, NPRI_MAP_AT(at, struct npri_peer, node));

@@ -147,6 +147,96 @@ static void a_node_to_join_is_awaited_until_it_is_in(void **state)
     host_fini(&host);
 }
 
+/* ---- Many nodes. */
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned found = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        text++;
+        found++;
+    }
+    return found;
+}
+
+/* Would catch: one that tells all others of each node that it meets, which is n * n messages of
+ * each node when n begin together; a newcomer that is told what is not told to the others, and
+ * takes a view before them; a change that is never told; or one of few nodes that waits. */
+static void what_is_seen_of_many_is_told_now_and_then(void **state)
+{
+    struct core_host host;
+    uint64_t sees;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c d e f g h i j k l m n o p q");
+    host_pass(&host, 100 * MS);
+    host.views = true;
+    connect_native(&host, "s");
+    assert_int_equal(count(host.trace, "TELL b {view"), 1);
+    sees = host.view.sees_hash;
+    host_forget_trace(&host);
+    connect_native(&host, "t");
+    connect_native(&host, "u");
+    assert_int_equal(count(host.trace, "TELL b {view"), 0);
+    assert_int_equal(count(host.trace, "TELL u {view"), 1);
+    assert_int_equal(host.view.sees_hash, sees);
+    host_pass(&host, 20 * NPRI_SEES_PAUSE_NS);
+    assert_int_equal(count(host.trace, "TELL b {view"), 1);
+    assert_int_equal(count(host.trace, "TELL u {view"), 2);
+    assert_int_not_equal(host.view.sees_hash, sees);
+    host_fini(&host);
+
+    host_init(&host);
+    host_with_natives(&host, "b c d e f g h i j k l");
+    host.views = true;
+    connect_native(&host, "m");
+    connect_native(&host, "n");
+    assert_int_equal(count(host.trace, "TELL b {view"), 2);
+    host_fini(&host);
+}
+
+/* Would catch: a loss that waits for the next time that something is told. */
+static void a_loss_among_many_is_told_at_once(void **state)
+{
+    struct core_host host;
+    uint64_t sees;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c d e f g h i j k l m n o p q");
+    CHECK_VIEW(&host, "a b c d e f g h i j k l m n o p q");
+    host.views = true;
+    connect_native(&host, "s");
+    connect_native(&host, "t");
+    sees = host.view.sees_hash;
+    host_forget_trace(&host);
+    host_disconnected(&host, "q");
+    assert_int_equal(count(host.trace, "TELL b {view"), 1);
+    assert_int_not_equal(host.view.sees_hash, sees);
+    host_fini(&host);
+}
+
+/* Would catch: an answer that waits with what is seen: the other is not agreed meanwhile. */
+static void an_acknowledgement_among_many_is_told_at_once(void **state)
+{
+    struct core_host host;
+    uint64_t sees;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c d e f g h i j k l m n o p q");
+    connect_native(&host, "s");
+    host.views = true;
+    sees = host.view.sees_hash;
+    connect_native(&host, "t");
+    agrees(&host, "b", 8);
+    assert_int_equal(host.view.ack, 8);
+    assert_int_equal(host.view.sees_hash, sees);
+    host_fini(&host);
+}
+
 /* ---- Losses. */
 
 /* Would catch: a lost node that stays in the view; others who are not told; a node that goes on as
@@ -412,6 +502,9 @@ int main(void)
         cmocka_unit_test(a_newcomer_joins_nobody_while_it_meets_others),
         cmocka_unit_test(nothing_is_acknowledged_while_a_node_is_awaited),
         cmocka_unit_test(a_node_to_join_is_awaited_until_it_is_in),
+        cmocka_unit_test(what_is_seen_of_many_is_told_now_and_then),
+        cmocka_unit_test(a_loss_among_many_is_told_at_once),
+        cmocka_unit_test(an_acknowledgement_among_many_is_told_at_once),
         cmocka_unit_test(a_loss_is_a_new_view_at_once),
         cmocka_unit_test(an_old_acknowledgement_does_not_count),
         cmocka_unit_test(another_incarnation_is_another_member),
