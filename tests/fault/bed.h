@@ -99,6 +99,9 @@ void bed_wait_finds_own(struct bed *bed, uint32_t side);
 /* All processes that the node had then, and still has, were told of the quorum; there are some. */
 void bed_wait_told(struct bed *bed, unsigned node, uint64_t before_ns, bool regained);
 
+/* Two sides have started the same key. */
+void bed_wait_double(struct bed *bed);
+
 /* Some processes have lost their keys; all of them have ended, or none. */
 void bed_wait_losers(struct bed *bed, bool end);
 

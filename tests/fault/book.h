@@ -105,6 +105,9 @@ bool book_lived(const struct book *book,
  * lives.  False: `why` has a sentence. */
 bool book_all_taken(const struct book *book, char *why, size_t why_size);
 
+/* Whether some key has two processes now, on two nodes. */
+bool book_has_double(const struct book *book);
+
 /* How many losers have ended, or live on. */
 size_t book_losers(const struct book *book, bool ended);
 

@@ -140,6 +140,23 @@ bool book_all_taken(const struct book *book, char *why, size_t why_size)
     return true;
 }
 
+bool book_has_double(const struct book *book)
+{
+    for (size_t i = 0; i < book->lives_count; i++) {
+        const struct life *first = &book->lives[i];
+
+        for (size_t j = i + 1; first->end_ns == LIVE_NS && j < book->lives_count; j++) {
+            const struct life *second = &book->lives[j];
+
+            if (second->end_ns == LIVE_NS && second->key == first->key &&
+                second->node != first->node) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 size_t book_losers(const struct book *book, bool ended)
 {
     size_t count = 0;

@@ -177,6 +177,22 @@ void bed_wait_told(struct bed *bed, unsigned node, uint64_t before_ns, bool rega
 
 /* ---- Losers. */
 
+static bool has_double(struct bed *bed, void *user)
+{
+    const bool has = book_has_double(referee_book(bed->referee));
+
+    (void)user;
+    referee_release(bed->referee);
+    return has;
+}
+
+void bed_wait_double(struct bed *bed)
+{
+    if (!wait_until(bed, has_double, NULL)) {
+        bed_fault(bed, "the sides do not start the same keys");
+    }
+}
+
 struct losers_wanted {
     bool end;
     size_t ended;
