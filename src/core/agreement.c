@@ -41,19 +41,29 @@ static bool has_awaited(const struct npri_core *core)
     return core->tally.counts[NPRI_TALLY_AWAITED] > 0;
 }
 
-/* A node that meets others soon after it began, or was left alone. */
-static void look_joining(struct npri_core *core)
+void npri_agreement_meet(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
     const bool sees_natives = core->tally.counts[NPRI_TALLY_TELLING] > 0;
 
-    if (!sees_natives || !views->alone) {
+    if (!sees_natives) {
         views->joining = false;
-    } else if (!views->saw_natives &&
+    } else if (views->alone && !views->saw_natives &&
                core->now_ns - views->alone_ns < npri_views_patience_ns(core)) {
         views->joining = !NPRI_FAULT(JOINING_LEFT_OUT);
     }
     views->saw_natives = sees_natives;
+}
+
+/* It has not been agreed with others yet, and its view lacks one of those that it has met. */
+static bool is_about_to_join(const struct npri_core *core)
+{
+    return core->views.joining && core->tally.counts[NPRI_TALLY_LEFT_OUT] > 0;
+}
+
+bool npri_agreement_may_acknowledge(const struct npri_core *core)
+{
+    return !has_awaited(core) && !is_about_to_join(core);
 }
 
 static void look_stalled(struct npri_core *core)
@@ -138,11 +148,11 @@ static void look_agreed(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
 
-    look_joining(core);
     look_stalled(core);
-    views->agreed = !views->changed && views->fence == 0 && !views->stalled && !views->joining &&
-                    !has_awaited(core) && !has_dissenter(core);
+    views->agreed = !views->changed && views->fence == 0 && !views->stalled &&
+                    !is_about_to_join(core) && !has_awaited(core) && !has_dissenter(core);
     if (views->agreed) {
+        views->joining = false;
         views->unagreed_ns = 0;
     } else if (views->unagreed_ns == 0) {
         views->unagreed_ns = core->now_ns;
@@ -207,7 +217,7 @@ void npri_views_add_dissent(const struct npri_core *core, struct npri_text *text
         npri_text_add(text, ", to which it was connected or is to be");
     } else if (core->views.stalled) {
         npri_text_add(text, "this node was asleep, and others may have taken it for lost");
-    } else if (core->views.joining) {
+    } else if (is_about_to_join(core)) {
         npri_text_add(text, "this node is about to join others");
     } else if (peer != NULL) {
         npri_text_add_node(text, &peer->name);

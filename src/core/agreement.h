@@ -16,8 +16,17 @@ bool npri_agreement_is_awaited(const struct npri_peer *peer);
 /* Whether it is a native member of the view that has not agreed with us. */
 bool npri_agreement_dissents(const struct npri_core *core, const struct npri_peer *peer);
 
+/* Whom this node sees may be others; the view has not followed yet: a node that meets native ones
+ * soon after it began, or was left alone, is joining from now on. */
+void npri_agreement_meet(struct npri_core *core);
+
 /* Something was seen or told: what follows from it, and who is told so. */
 void npri_agreement_look(struct npri_core *core);
+
+/* Whether others may be told that we have heard of a new epoch of theirs.  Not by one that waits
+ * for somebody, or has met one whom its view lacks and was never agreed with others: these would be
+ * agreed without that one. */
+bool npri_agreement_may_acknowledge(const struct npri_core *core);
 
 /* ---- core/views.c and core/views_wire.c: what they share. */
 

@@ -12,12 +12,14 @@
 static unsigned bits_of_peer(const struct npri_core *core, const struct npri_peer *peer)
 {
     const bool member = peer->in_view && !peer->self;
+    const bool tells = npri_views_tells(core, peer);
     const bool awaited = npri_agreement_is_awaited(peer);
     unsigned bits = 0;
 
     bits |= awaited ? BIT(NPRI_TALLY_AWAITED) : 0;
     bits |= peer->settling && !peer->seen && !awaited ? BIT(NPRI_TALLY_MET) : 0;
-    bits |= npri_views_tells(core, peer) ? BIT(NPRI_TALLY_TELLING) : 0;
+    bits |= tells ? BIT(NPRI_TALLY_TELLING) : 0;
+    bits |= tells && !member ? BIT(NPRI_TALLY_LEFT_OUT) : 0;
     bits |= member && peer->native && !peer->lending.marked ? BIT(NPRI_TALLY_UNMARKED) : 0;
     bits |= member && !peer->native ? BIT(NPRI_TALLY_ORIGINAL) : 0;
     return bits;

@@ -18,12 +18,13 @@ enum npri_tally_kind {
     NPRI_TALLY_AWAITED,  /* it may be about to enter the view, which others cannot know */
     NPRI_TALLY_MET,      /* heard of or connected, and may yet turn out to be native; not awaited */
     NPRI_TALLY_TELLING,  /* native, and seen: it is told our view */
+    NPRI_TALLY_LEFT_OUT, /* so, and not in the view */
     NPRI_TALLY_UNMARKED, /* native, in the view, and its marker has not come */
     NPRI_TALLY_ORIGINAL, /* in the view, and not native */
     NPRI_TALLY_DIFFERS,  /* native, and has not told that it sees what we see */
     NPRI_TALLY_DISSENTS, /* native, in the view, and has not agreed with us */
 };
-#define NPRI_TALLY_KINDS 7
+#define NPRI_TALLY_KINDS 8
 
 struct npri_tally {
     uint32_t counts[NPRI_TALLY_KINDS];

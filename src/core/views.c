@@ -409,6 +409,7 @@ void npri_views_flush(struct npri_core *core)
     while (views->look || views->teller != NULL) {
         struct npri_peer *teller = views->look ? NULL : views->teller;
 
+        npri_agreement_meet(core);
         views->look = false;
         views->teller = NULL;
         if (teller == NULL) {

@@ -25,7 +25,7 @@
  * of the program acts on the old view any more.
  *
  * JOINING: a node that has just begun, or has just lost all others, and meets native nodes, is not
- * agreed before it is in a view with them, or stands alone by decision.
+ * agreed before it is in a view with all of them, or was parted from some by decision.
  *
  * STALLED: a node that has slept through its beats may have been taken for lost.  It begins a new
  * epoch, dials whom it loses at once, and is not agreed before the others have acknowledged that

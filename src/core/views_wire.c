@@ -7,14 +7,13 @@
 
 /* ---- Telling. */
 
-/* Its present epoch, if it has our view.  Who waits for somebody acknowledges nothing new: the
- * other would be agreed without the one that is waited for. */
+/* Its present epoch, if it has our view, and what has been acknowledged is not taken back. */
 static uint64_t ack_for(const struct npri_core *core, const struct npri_peer *peer)
 {
     if (!peer->in_view || !peer->told.is || peer->told.view_hash != npri_views_hash(core)) {
         return 0;
     }
-    if (core->tally.counts[NPRI_TALLY_AWAITED] > 0 && peer->said.ack != peer->told.epoch) {
+    if (peer->said.ack != peer->told.epoch && !npri_agreement_may_acknowledge(core)) {
         return 0;
     }
     return peer->told.epoch;

@@ -36,6 +36,37 @@ static void views_that_overlap_are_parted(void **state)
     host_fini(&host);
 }
 
+/* A newcomer is in a view with b, and has met c, which sees others: it is not agreed with b alone
+ * before the graph has been parted, and then it is.  Would catch: one that waits for ever. */
+static void a_newcomer_goes_on_when_it_was_parted(void **state)
+{
+    struct npri_told_view view;
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    connect_native(&host, "b");
+    agrees(&host, "b", 1);
+    connect_native(&host, "c");
+    view = host.view;
+    view.ack = 0;
+    view.sees_hash = 1; /* somebody whom neither a nor b sees */
+    host_told_view(&host, "c", &view);
+    agrees(&host, "b", 2);
+    host_pass(&host, 300 * MS);
+    host_told(&host, "b", "{links,'b@h',1,1,[{'a@h',1}]}");
+    host_told(&host, "c", "{links,'c@h',1,1,[{'a@h',1},{'d@h',1}]}");
+    host_pass(&host, TIMEOUT);
+    CHECK_VIEW(&host, "a b");
+    assert_false(agreed(&host));
+    host_pass(&host, 1000 * MS);
+    CHECK_VIEW(&host, "a b");
+    agrees(&host, "b", 3);
+    assert_int_equal(host.view.ack, 3);
+    assert_true(agreed(&host));
+    host_fini(&host);
+}
+
 /* A list goes on to those whom its origin does not reach, once.  Would catch: lists that go round
  * and round, or nowhere. */
 static void lists_are_passed_on_once(void **state)
@@ -61,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views_that_overlap_are_parted),
+        cmocka_unit_test(a_newcomer_goes_on_when_it_was_parted),
         cmocka_unit_test(lists_are_passed_on_once),
     };
 

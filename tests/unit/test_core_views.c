@@ -100,6 +100,39 @@ static void a_newcomer_joins_nobody_while_it_meets_others(void **state)
     host_fini(&host);
 }
 
+/* Would catch: two nodes that begin together, agree with each other, and start what is on a third
+ * one: they see it, but it is not in their view yet, since what it sees is different: another one
+ * that was lost without a word, say.  Who is in a view with others counts as new until it has been
+ * agreed with them; who has been, is not held up by whom it meets. */
+static void a_newcomer_is_not_agreed_without_one_that_it_has_met(void **state)
+{
+    struct core_host host;
+    struct npri_told_view view;
+
+    (void)state;
+    host_init(&host);
+    connect_native(&host, "b");
+    agrees(&host, "b", 3);
+    CHECK_VIEW(&host, "a b");
+    view = host.view;
+    view.ack = epoch(&host);
+    view.epoch = 4;
+    connect_native(&host, "c");
+    host_told_view(&host, "b", &view);
+    assert_int_equal(host.view.ack, 0);
+    assert_false(agreed(&host));
+    agrees(&host, "b", 4);
+    CHECK_VIEW(&host, "a b");
+    assert_false(agreed(&host));
+    agrees(&host, "c", 1);
+    CHECK_VIEW(&host, "a b c");
+    host_agree(&host, "b c");
+    assert_true(agreed(&host));
+    connect_native(&host, "d");
+    assert_true(agreed(&host));
+    host_fini(&host);
+}
+
 /* Would catch: somebody else who agrees with us, and starts what is on a node that we are still
  * dialling. */
 static void nothing_is_acknowledged_while_a_node_is_awaited(void **state)
@@ -500,6 +533,7 @@ int main(void)
         cmocka_unit_test(nobody_enters_before_all_have_met),
         cmocka_unit_test(a_newcomer_waits_until_it_is_in),
         cmocka_unit_test(a_newcomer_joins_nobody_while_it_meets_others),
+        cmocka_unit_test(a_newcomer_is_not_agreed_without_one_that_it_has_met),
         cmocka_unit_test(nothing_is_acknowledged_while_a_node_is_awaited),
         cmocka_unit_test(a_node_to_join_is_awaited_until_it_is_in),
         cmocka_unit_test(what_is_seen_of_many_is_told_now_and_then),
