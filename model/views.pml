@@ -58,6 +58,7 @@
 #define NONE  0 /* of a process, a lead */
 #define BUSY  1 /* it is being started */
 #define ALIVE 2
+#define CONSENTED 3 /* of a lead: its host may have it, and has not said yet that it took it */
 
 #define BIT(n)   (1 << (n))
 #define PEER(s)  ((me + 1 + (s)) % NODES) /* slot 0 and 1 are the two others */
@@ -73,9 +74,11 @@
 #define NTH(v, i) ((i) == 0 -> LEAST(v) : ((i) == COUNT(v) - 1 -> MOST(v) : 1))
 #define OWNER(v, k) NTH(v, HASH(k) % COUNT(v))
 
-mtype:message = {HELLO, VIEW, ENTRY, LEAD_BUSY, GONE, MARK, ASK, ANSWER, CONFLICT, CLAIM, CLAIMED, REFUSED};
-/* HELLO | VIEW epoch view*8+sees ack | ENTRY, LEAD_BUSY, GONE epoch key | MARK epoch
- * | ASK key | ANSWER key found | CONFLICT key | CLAIM, CLAIMED, REFUSED key ref */
+mtype:message = {HELLO, VIEW, ENTRY, LEAD_BUSY, GONE, MARK, ASK, ANSWER, CONFLICT, CLAIM, CLAIMED, REFUSED,
+               DECLINED};
+/* HELLO | VIEW epoch view*8+sees ack | ENTRY epoch key ref | LEAD_BUSY, GONE epoch key | MARK epoch
+ * | ASK key | ANSWER key found | CONFLICT key | CLAIM, CLAIMED, REFUSED, DECLINED key ref
+ * A ref is that of the claim, in place of a token; of what was started: 0. */
 chan wire[6] = [QUEUE] of {mtype:message, byte, byte, byte};
 
 #define LINK_NONE   0
@@ -199,7 +202,7 @@ inline push_key(slot, key)
 {
     if
     :: OWNER(view[me], key) == PEER(slot) && process[me * 2 + key] == ALIVE ->
-        send(slot, ENTRY, epoch[me], key, 0)
+        send(slot, ENTRY, epoch[me], key, own_ref[key])
 #ifndef NO_BUSY
     :: OWNER(view[me], key) == PEER(slot) && process[me * 2 + key] == BUSY ->
         send(slot, LEAD_BUSY, epoch[me], key, 0)
@@ -256,7 +259,7 @@ inline tell_change(what, key)
 {
     n = OWNER(view[me], key);
     if
-    :: n != me && (fenced & BIT(me)) -> send(SLOT(n), what, epoch[me], key, 0)
+    :: n != me && (fenced & BIT(me)) -> send(SLOT(n), what, epoch[me], key, own_ref[key])
     :: else
     fi
 }
@@ -276,7 +279,8 @@ inline begin_start(key)
 inline end_process(key)
 {
     process[me * 2 + key] = NONE;
-    born[me * 2 + key] = 0
+    born[me * 2 + key] = 0;
+    own_ref[key] = 0
 }
 
 /* Two of one key are known: the greater node's stays. */
@@ -411,9 +415,14 @@ inline on_answer(slot)
     fi
 }
 
-/* The host asks; what is not granted is refused here, and held or looked for in the core. */
+/* The host asks; what is not granted is refused here, and held or looked for in the core.  All claims
+ * of a node for a key are for one process, so what was consented to is consented to anew. */
 inline on_claim(slot)
 {
+    if
+    :: lead[(slot) * 2 + a] == CONSENTED -> lead[(slot) * 2 + a] = NONE; n = 1
+    :: else -> n = 0
+    fi;
     if
 #ifdef CLAIM_UNSETTLED
     :: AGREED && (view[me] & BIT(PEER(slot))) && OWNS(a) && NOT_KNOWN(a) && looking[a] == 0 ->
@@ -426,9 +435,59 @@ inline on_claim(slot)
         :: ELSEWHERE(a) -> printf("%d  VIOLATED: one process for key %d, granted\n", me, a); assert(false)
         :: else
         fi;
-        lead[(slot) * 2 + a] = ALIVE;
+        lead[(slot) * 2 + a] = CONSENTED;
+        lead_ref[(slot) * 2 + a] = b;
         send(slot, CLAIMED, a, b, 0)
-    :: else -> send(slot, REFUSED, a, b, 0)
+    :: else ->
+        lead[(slot) * 2 + a] = (n == 1 -> CONSENTED : lead[(slot) * 2 + a]);
+        send(slot, REFUSED, a, b, 0)
+    fi
+}
+
+/* What a host says of a key that the owner has consented to it: late, unless it is that claim's entry. */
+#ifdef LATE_WORD_COUNTS
+#define IS_LATE(slot) false
+#else
+#define IS_LATE(slot) (lead[(slot) * 2 + b] == CONSENTED && !(kind == ENTRY && c == lead_ref[(slot) * 2 + b]))
+#endif
+
+inline on_word(slot)
+{
+    if
+    :: IS_LATE(slot) -> skip
+    :: else ->
+        lead[(slot) * 2 + b] = (kind == ENTRY -> ALIVE : (kind == LEAD_BUSY -> BUSY : NONE));
+        lead_ref[(slot) * 2 + b] = 0
+    fi
+}
+
+/* The consent has come when nobody waited for it any more.  What is here is said with that. */
+inline decline(slot, key, ref)
+{
+#ifndef DECLINE_UNTOLD
+    send(slot, DECLINED, key, ref, 0);
+    if
+    :: process[me * 2 + key] == ALIVE -> tell_change(ENTRY, key)
+    :: process[me * 2 + key] == BUSY -> tell_change(LEAD_BUSY, key)
+    :: else -> tell_change(GONE, key)
+    fi
+#else
+    skip
+#endif
+}
+
+/* Before its marker the host has told nothing of the key, and will. */
+inline on_declined(slot)
+{
+    if
+#ifdef DECLINE_ANY
+    :: lead[(slot) * 2 + a] == CONSENTED ->
+#else
+    :: lead[(slot) * 2 + a] == CONSENTED && lead_ref[(slot) * 2 + a] == b ->
+#endif
+        lead[(slot) * 2 + a] = (marked[slot] -> BUSY : NONE);
+        lead_ref[(slot) * 2 + a] = 0
+    :: else
     fi
 }
 
@@ -444,9 +503,7 @@ inline receive(slot)
         :: else
         fi
     :: kind == VIEW -> on_view(slot)
-    :: kind == ENTRY && a == told_epoch[slot] -> lead[(slot) * 2 + b] = ALIVE
-    :: kind == LEAD_BUSY && a == told_epoch[slot] -> lead[(slot) * 2 + b] = BUSY
-    :: kind == GONE && a == told_epoch[slot] -> lead[(slot) * 2 + b] = NONE
+    :: (kind == ENTRY || kind == LEAD_BUSY || kind == GONE) && a == told_epoch[slot] -> on_word(slot)
     :: kind == MARK && a == told_epoch[slot] -> marked[slot] = 1
     :: kind == ASK ->
 #ifdef NO_BUSY
@@ -473,9 +530,11 @@ inline receive(slot)
             claim_ref[a] = 0;
             process[me * 2 + a] = ALIVE;
             born[me * 2 + a] = view[me];
+            own_ref[a] = b;
             tell_change(ENTRY, a)
-        :: else
+        :: else -> decline(slot, a, b)
         fi
+    :: kind == DECLINED -> on_declined(slot)
     :: kind == REFUSED ->
         if
         :: claim_ref[a] == b -> claim_ref[a] = 0
@@ -574,6 +633,9 @@ inline lose(slot)
         claims_left--; finish() \
     }
 
+/* Its time is over. */
+#define GIVE_UP(key) d_step { (up & BIT(me)) && claim_ref[key] != 0 -> claim_ref[key] = 0 }
+
 /* Any part of what it sees, with or without a reason; its next step may find that all is well again. */
 #define DECIDE(part) \
     d_step { \
@@ -596,9 +658,11 @@ proctype node(byte me)
     byte ack[2];      /* which epoch of ours they have acknowledged */
     byte sent_ack[2]; /* what we have last told them of theirs */
     bit marked[2];
-    byte lead[4];    /* slot * 2 + key: NONE, BUSY, ALIVE there */
+    byte lead[4];    /* slot * 2 + key: NONE, BUSY, ALIVE there, or CONSENTED */
+    byte lead_ref[4]; /* to which claim */
     byte looking[2]; /* key: slots whose answer is awaited */
     byte claim_ref[2];
+    byte own_ref[2]; /* of what lives here: by which claim */
 #ifdef THREADS
     byte claimable; /* keys */
 #endif
@@ -660,6 +724,9 @@ end:
 #endif
 #if CLAIMS > 0
     :: CLAIM_KEY(0)
+#endif
+#ifdef GIVES_UP
+    :: GIVE_UP(0)
 #endif
 #if BUMPS > 0
     :: d_step {
