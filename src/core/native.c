@@ -46,7 +46,7 @@ static const struct {
     {"beat", 3, npri_beats_on_told},
     {"links", 4, npri_links_on_told},
     {"push", 3, npri_push_on_told_push},
-    {"busy", 3, npri_push_on_told_busy},
+    {"busy", 4, npri_push_on_told_busy},
     {"free", 4, npri_push_on_told_free},
     {"marker", 2, npri_push_on_told_marker},
     {"unsure", 2, npri_push_on_told_unsure},

@@ -93,7 +93,7 @@ static void tell_busy(struct npri_core *core, struct npri_peer *peer, struct npr
 {
     if (!charge(&peer->pushing, MESSAGE_BYTES + key.size)) {
         lose(core, peer, false);
-    } else if (!npri_tell_busy(core, peer, key)) {
+    } else if (!npri_tell_busy(core, peer, key, npri_start_token(core, key))) {
         lose(core, peer, true);
     }
 }

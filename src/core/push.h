@@ -14,11 +14,12 @@
  * the first piece of its walk, and so never before the message that tells the epoch.
  *
  *     {push, Epoch, At, [{Key,Pid,Token}]}   these live here
- *     {busy, Epoch, At, Key}                 this is being started here, or started again
- *     {free, Epoch, At, Key, Pid}            this does not live here any more; `undefined`: what
- * was busy has come to nothing {marker, Epoch, At}                    all that is there has been
- * told {unsure, Epoch, At}                    something was not told: all begins anew, marker
- * included {pushed, At}                           (back) what was told up to At has been read
+ *     {busy, Epoch, At, Key, Token}          this is being started here, or started again
+ *     {free, Epoch, At, Key, Pid}            this does not live here any more
+ *                                            `undefined`: what was busy has come to nothing
+ *     {marker, Epoch, At}                    all that is there has been told
+ *     {unsure, Epoch, At}                    something was not told: all begins anew
+ *     {pushed, At}                           (back) what was told up to At has been read
  *
  * At counts what was told on this connection, in the teller's bytes; more than
  * NPRI_PUSH_WINDOW_BYTES are never under way.  Messages of another epoch than the last one that the
@@ -94,7 +95,10 @@ void npri_push_work_alone(struct npri_core *core, struct npri_peer *peer);
 
 bool npri_tell_push(struct npri_core *core, struct npri_peer *peer);
 bool npri_tell_mark_of_push(struct npri_core *core, struct npri_peer *peer, const char *mark);
-bool npri_tell_busy(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key);
+bool npri_tell_busy(struct npri_core *core,
+                    struct npri_peer *peer,
+                    struct npr_bytes key,
+                    uint64_t token);
 bool npri_tell_free(struct npri_core *core,
                     struct npri_peer *peer,
                     struct npr_bytes key,

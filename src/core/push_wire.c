@@ -33,9 +33,15 @@ bool npri_tell_mark_of_push(struct npri_core *core, struct npri_peer *peer, cons
     return npri_tell_end(core, peer);
 }
 
-bool npri_tell_busy(struct npri_core *core, struct npri_peer *peer, struct npr_bytes key)
+bool npri_tell_busy(struct npri_core *core,
+                    struct npri_peer *peer,
+                    struct npr_bytes key,
+                    uint64_t token)
 {
-    npri_put_bytes(begin(core, peer, 4, "busy"), key);
+    struct npri_buffer *message = begin(core, peer, 5, "busy");
+
+    npri_put_bytes(message, key);
+    npri_put_uint(message, token);
     return npri_tell_end(core, peer);
 }
 
@@ -142,12 +148,15 @@ bool npri_push_on_told_busy(struct npri_core *core,
                             const struct npr_term *elements)
 {
     struct npr_bytes key;
+    uint64_t token;
     bool counts;
 
     if (!read_head(core, peer, elements, &counts) ||
-        !npri_core_normal_key(core, elements[2], &key)) {
+        !npri_core_normal_key(core, elements[2], &key) ||
+        !npr_term_get_uint64(elements[3], &token)) {
         return false;
     }
+    (void)npri_token_on_seen(core, token);
     if (counts) {
         npri_lead_on_busy(core, peer, key);
     }

@@ -194,6 +194,23 @@ static struct npri_claim *take_asked(struct npri_core *core,
     return claim;
 }
 
+/* Whether a restart here, begun while the owner consented, has the higher token: then the owner has
+ * not heard of that. */
+static bool is_behind(const struct npri_core *core,
+                      const struct npri_request *request,
+                      uint64_t token)
+{
+    const struct npr_bytes key = npri_shared_bytes(request->key);
+    uint64_t own_token = npri_start_token(core, key);
+    struct npri_activation own;
+
+    if (own_token == 0 && npri_directory_find(&core->directory, key, &own) &&
+        !npri_claim_is_of(request->claim, own.pid)) {
+        own_token = own.token;
+    }
+    return own_token != 0 && own_token >= token;
+}
+
 /* By the consent of the owner, which waits for our word.  Of a new entry it is told by itself, but
  * not of another token.  False: no memory. */
 static bool put_consented(struct npri_core *core,
@@ -251,7 +268,10 @@ bool npri_claim_on_told_claimed(struct npri_core *core,
     }
     token = npri_token_on_seen(core, token);
     claim = take_asked(core, peer, ref);
-    if (claim == NULL || !put_consented(core, peer, claim->request, token)) {
+    if (claim != NULL && is_behind(core, claim->request, token)) {
+        decline(core, peer, key, pid, token);
+        npri_claim_route(core, claim->request); /* It has heard of that when it is asked again. */
+    } else if (claim == NULL || !put_consented(core, peer, claim->request, token)) {
         decline(core, peer, key, pid, token);
     }
     return true;

@@ -68,7 +68,8 @@ void npri_starts_look_again(struct npri_core *core)
     npri_requests_route_all(core, &again);
 }
 
-/* Two effects are made now: the start, and the end of a process that comes too late. */
+/* Two effects are made now: the start, and the end of a process that comes too late.  A restart has
+ * a token of this node, not of the key's owner: that is told, so that what it gives is above. */
 static void begin_operation(struct npri_core *core, struct npri_start *start)
 {
     struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_START, 0);
@@ -94,6 +95,9 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
     start->operation->start = start;
     start->operation->discard = discard;
     npri_timer_arm(core, &start->timer, npri_time_after(core, NPRI_START_NS_MAX));
+    if (start->restart != NULL) {
+        npri_push_on_busy(core, npri_shared_bytes(start->key));
+    }
 }
 
 /* Whether this node may start it at this very moment.  `*out_why`: it must not, and that is the end
@@ -169,7 +173,6 @@ void npri_start_again(struct npri_core *core, struct npri_restart *restart, stru
     }
     start->restart = restart;
     start->deadline_ns = UINT64_MAX;
-    npri_push_on_busy(core, npri_shared_bytes(start->key));
     begin_operation(core, start);
 }
 

@@ -18,6 +18,13 @@ bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key)
     return at != NULL && NPRI_CONTAINER_OF(at, struct npri_start, node)->operation != NULL;
 }
 
+uint64_t npri_start_token(const struct npri_core *core, struct npr_bytes key)
+{
+    struct npri_map_node *at = npri_map_find(&core->starts, key);
+
+    return at == NULL ? 0 : NPRI_CONTAINER_OF(at, struct npri_start, node)->token;
+}
+
 struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key)
 {
     struct npri_map_node *at = npri_map_find(&core->starts, key);

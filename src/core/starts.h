@@ -34,6 +34,9 @@ struct npri_start *npri_start_find(const struct npri_core *core, const struct np
 /* Whether a process is being started for the key, here and now: no look around any more. */
 bool npri_start_is_under_way(const struct npri_core *core, struct npr_bytes key);
 
+/* Of the activation that is under way; 0: none is. */
+uint64_t npri_start_token(const struct npri_core *core, struct npr_bytes key);
+
 /* The restart that is in flight for a key in normal form, or NULL. */
 struct npri_start *npri_start_restarting(const struct npri_core *core, struct npr_bytes key);
 

@@ -3,7 +3,9 @@
  *
  * All nodes of a view have one base (core/views.h).  A token is one more than the last that this
  * node has given or seen, above the base, and at most NPRI_TOKEN_RANGE above it.  Within a view a
- * key has one owner, so its tokens grow.  A node that leaves a view in which others may have given
+ * key has one owner, so its tokens grow.  A restart alone has one of its host: the owner is told of
+ * it at once (`busy`), and a consent that it gave before it heard that, with a token that is no
+ * higher, is declined (core/register.c).  A node that leaves a view in which others may have given
  * tokens raises its base by the range, and the next view has the highest base of its members: so
  * what is given there is above all that was given in any view before that one of them was in.
  *

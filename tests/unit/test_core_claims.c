@@ -109,6 +109,36 @@ static void consent_counts_for_one_epoch(void **state)
     host_fini(&host);
 }
 
+/* The owner has consented before it heard of a restart here, whose token may be as high.  Would
+ * catch: a process that is registered over the restarted one with the same token. */
+static void a_consent_below_a_restart_is_asked_for_anew(void **state)
+{
+    const struct npri_restart_rule rule = {
+        .kind = NPRI_RESTART_PERMANENT, .max = 1, .window_ns = 1000 * MS};
+    struct core_host host;
+
+    (void)state;
+    host_init(&host);
+    host_get(&host, 1, "kb", "f");
+    (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_STARTED,
+                                                    .operation = 1,
+                                                    .term = host_pid_term("a.1"),
+                                                    .rule = rule});
+    host_with_natives(&host, "b");
+    host_claim(&host, 2, "kb", "a.9", false);
+    host_down(&host, "a.1");
+    assert_non_null(strstr(host.trace, ",kb,16777217}\n")); /* busy, with that token */
+    host_forget_trace(&host);
+    host_told(&host, "b", "{claimed,1,kb,<a@h.9.0>,16777217}");
+    CHECK_TRACE(&host, "TELL b {declined,kb,16777217}\n"
+                       "TELL b {busy,2,290,kb,16777217}\n"
+                       "TELL b {claim,2,kb,<a@h.9.0>,false,5000}\n");
+    host_told(&host, "b", "{claimed,2,kb,<a@h.9.0>,16777218}");
+    assert_non_null(strstr(host.trace, "ANSWER 2 OK a.9\n"));
+    assert_int_equal(host.answer_token, 16777218);
+    host_fini(&host);
+}
+
 /* The owner must have heard of the epoch that a claim is made in before the claim: what it grants
  * to an earlier one is void with its news of this one, and then it starts the key itself.  Would
  * catch: a claim that is sent while the fence is awaited. */
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(the_next_owner_is_asked),
         cmocka_unit_test(consent_that_comes_too_late_is_given_back),
         cmocka_unit_test(consent_counts_for_one_epoch),
+        cmocka_unit_test(a_consent_below_a_restart_is_asked_for_anew),
         cmocka_unit_test(a_claim_follows_the_news_of_its_epoch),
         cmocka_unit_test(what_was_asked_is_decided_when_all_know),
         cmocka_unit_test(letting_go_is_looked_into),

@@ -46,7 +46,7 @@ static void what_was_busy_may_lose(void **state)
 
     (void)state;
     host_init_settled(&host, "b");
-    host_told(&host, "b", "{busy,7,100,ka}");
+    host_told(&host, "b", "{busy,7,100,ka,0}");
     host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
     host_told(&host, "b", "{push,7,200,[{ka,<b@h.5.0>,0}]}");
     host_told(&host, "b", "{free,7,300,ka,<b@h.5.0>}");

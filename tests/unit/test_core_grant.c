@@ -253,7 +253,7 @@ static void what_lives_elsewhere_is_marked(void **state)
     assert_false(may_start(&bed, "ka", &token));
     host_told(&bed.host, "b", "{free,7,200,ka,<b@h.5.0>}");
     assert_true(may_start(&bed, "ka", &token));
-    host_told(&bed.host, "b", "{busy,7,300,ka}");
+    host_told(&bed.host, "b", "{busy,7,300,ka,0}");
     assert_false(may_start(&bed, "ka", &token));
     assert_true(may_start(&bed, "xa", &token));
     host_fini(&bed.host);

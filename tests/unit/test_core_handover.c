@@ -379,7 +379,7 @@ static void who_takes_over_knows_all(void **state)
     (void)state;
     open_taking(&host, "b c");
     host_told(&host, "b", "{push,7,100,[{ka,<b@h.1.0>,5}]}");
-    host_told(&host, "c", "{busy,7,100,ka}");
+    host_told(&host, "c", "{busy,7,100,ka,0}");
     host_told(&host, "b", "{handover,17,ka,<b@h.1.0>,f,total,5}");
     CHECK_TRACE(&host, "TELL b {unhanded,17,moved,<<\"not the owner, or not now\">>}\n");
     host_told(&host, "c", "{free,7,200,ka,undefined}");

@@ -166,8 +166,8 @@ static void leads_are_answers(void **state)
 static void busy_beside_an_entry_is_not_forgotten(void **state)
 {
     static const char *const words[2][2] = {
-        {"b {push,7,150,[{ka,<b@h.5.0>,9}]}", "c {busy,7,100,ka}"},
-        {"c {busy,7,100,ka}", "b {push,7,150,[{ka,<b@h.5.0>,9}]}"}};
+        {"b {push,7,150,[{ka,<b@h.5.0>,9}]}", "c {busy,7,100,ka,0}"},
+        {"c {busy,7,100,ka,0}", "b {push,7,150,[{ka,<b@h.5.0>,9}]}"}};
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -192,7 +192,7 @@ static void busy_is_waited_for(void **state)
 
     (void)state;
     host_init_settled(&host, "b c");
-    host_told(&host, "c", "{busy,7,100,ka}");
+    host_told(&host, "c", "{busy,7,100,ka,0}");
     host_get(&host, 1, "ka", "f");
     host_get(&host, 2, "ka", NULL);
     look_own(&host, "b", 3, "ka");
@@ -201,7 +201,7 @@ static void busy_is_waited_for(void **state)
     host_told(&host, "c", "{push,7,200,[{ka,<c@h.5.0>,9}]}");
     CHECK_TRACE(&host, "ANSWER 1 OK c.5\nANSWER 2 OK c.5\nANSWER 3 OK c.5\n");
 
-    host_told(&host, "c", "{busy,7,300,xa}");
+    host_told(&host, "c", "{busy,7,300,xa,0}");
     host_get(&host, 4, "xa", "f");
     host_told(&host, "c", "{free,7,400,xa,undefined}"); /* it has come to nothing */
     CHECK_TRACE(&host, "START 3 key=xa function=f\n");
@@ -215,7 +215,7 @@ static void a_lost_host_frees_what_was_busy(void **state)
 
     (void)state;
     host_init_settled(&host, "b c");
-    host_told(&host, "c", "{busy,7,100,ka}");
+    host_told(&host, "c", "{busy,7,100,ka,0}");
     host_told(&host, "c", "{push,7,200,[{xa,<c@h.5.0>,9}]}");
     host_get(&host, 1, "ka", "f");
     host_disconnected(&host, "c");

@@ -149,12 +149,12 @@ static void agree(struct sweep *sweep, const char *node)
 /* What c tells of keys: made before memory runs out. */
 static const char *const told_texts[] = {
     "{push,7,100,[{ua,<c@h.5.0>,9},{ta,<c@h.6.0>,9}]}",
-    "{busy,7,200,va}",
+    "{busy,7,200,va,0}",
     "{claim,1,wa,<c@h.7.0>,true,1000}",
     "{claim,2,ua,<c@h.8.0>,false,1000}",
     "{release,3,ta,1000}",
     "{free,7,300,ta,<c@h.6.0>}",
-    "{busy,7,400,xa}",
+    "{busy,7,400,xa,0}",
     "{push,7,500,[{ya,<c@h.9.0>,0}]}",
     "{claimed,1,yc,<a@h.9.0>,77}",
     "{drop,yc,<a@h.9.0>}",

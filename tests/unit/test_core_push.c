@@ -163,8 +163,8 @@ static void a_restart_is_busy_never_free(void **state)
     host_with_natives(&host, "b");
     host_forget_trace(&host);
     host_down(&host, "a.1");
-    CHECK_TRACE(&host, "TELL b {busy,2,222,kb}\n"
-                       "START 3 key=kb function=f\n");
+    CHECK_TRACE(&host, "START 3 key=kb function=f\n"
+                       "TELL b {busy,2,222,kb,16777217}\n");
     (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_STARTED,
                                                     .operation = 3,
                                                     .term = host_pid_term("a.2"),
@@ -190,7 +190,7 @@ static void a_start_in_flight_is_told_before_the_marker(void **state)
     host_agree(&host, "b");
     host_forget_trace(&host);
     host_pass(&host, 10);
-    CHECK_TRACE(&host, "TELL b {busy,2,68,kb}\n"
+    CHECK_TRACE(&host, "TELL b {busy,2,68,kb,1}\n"
                        "TELL b {marker,2,132}\n");
     host_started(&host, 1, NPR_OK, "a.1");
     host_fini(&host);
