@@ -69,7 +69,7 @@ static _Noreturn void run_child(const struct sim_jobs *jobs,
 
         slot->seed = seed;
         (void)alarm(SIM_SEED_SECONDS_MAX);
-        sim_options_draw(&options, seed, jobs->protocol);
+        sim_options_draw(&options, seed, jobs->protocol, jobs->nodes);
         options.only = jobs->only;
         sim_run(&options, &result);
         add_counts(&slot->counts, &result.counts);
@@ -124,7 +124,7 @@ static void report(struct runner *runner, const struct finding *finding)
     if (runner->jobs->quiet) {
         return;
     }
-    sim_options_draw(&options, finding->seed, runner->jobs->protocol);
+    sim_options_draw(&options, finding->seed, runner->jobs->protocol, runner->jobs->nodes);
     (void)printf("FAILED %s: %s\n    %s\n    replay: %s --seed %" PRIu64 " --trace\n",
                  finding->checker, finding->text, sim_options_print(&options, line, sizeof(line)),
                  runner->jobs->replay, finding->seed);

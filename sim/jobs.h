@@ -11,6 +11,7 @@ struct sim_jobs {
     unsigned jobs;
     unsigned findings_max; /* stop after that many */
     enum sim_protocol protocol;
+    unsigned nodes;     /* of each run; 0: as drawn */
     const char *only;   /* the one checker that counts; NULL: all */
     const char *replay; /* the beginning of the command that runs a seed again */
     bool quiet;         /* no progress, no findings */

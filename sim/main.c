@@ -17,8 +17,8 @@ struct arguments {
     bool one;
     bool trace;
     bool report;
-    uint64_t nodes; /* of a report; 0: several sizes */
-    uint64_t keys;
+    uint64_t nodes; /* 0: several sizes, or as drawn */
+    uint64_t keys;  /* of a report */
     struct sim_jobs jobs;
 };
 
@@ -35,6 +35,7 @@ static const char help[] =
     "  --list-faults                the names\n"
     "  --only CHECKER               what the others find is no failure\n"
     "  --findings N                 stop after so many seeds that failed (10)\n"
+    "  --nodes N                    of a run from a seed: so many nodes, 2 to 24, not 2 to 9\n"
     "  --help\n"
     "\n"
     "Exit code: 0 all is well, 1 something happened that must not, 2 something did not happen "
@@ -138,6 +139,24 @@ static void read_arguments(char **argv, struct arguments *out)
     }
 }
 
+/* A run from a seed, with the number of nodes that was asked for, is run again by that, too. */
+static void set_nodes(struct arguments *arguments)
+{
+    static char replay[140];
+
+    if (arguments->nodes == 0 || arguments->report) {
+        return;
+    }
+    if (arguments->nodes < 2 || arguments->nodes > SIM_SWARM_MAX) {
+        (void)fprintf(stderr, "--nodes is 2 to %u for runs from seeds\n", SIM_SWARM_MAX);
+        exit(USAGE_ERROR);
+    }
+    arguments->jobs.nodes = (unsigned)arguments->nodes;
+    (void)snprintf(replay, sizeof(replay), "%s --nodes %u", arguments->jobs.replay,
+                   arguments->jobs.nodes);
+    arguments->jobs.replay = replay;
+}
+
 static int run_one(const struct arguments *arguments)
 {
     struct sim_options options;
@@ -145,7 +164,8 @@ static int run_one(const struct arguments *arguments)
     struct sim_result again;
     char line[500];
 
-    sim_options_draw(&options, arguments->jobs.first, arguments->jobs.protocol);
+    sim_options_draw(&options, arguments->jobs.first, arguments->jobs.protocol,
+                     arguments->jobs.nodes);
     options.trace = arguments->trace;
     options.only = arguments->jobs.only;
     (void)printf("%s\n", sim_options_print(&options, line, sizeof(line)));
@@ -187,6 +207,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     read_arguments(argv, &arguments);
+    set_nodes(&arguments);
     if (arguments.report) {
         sim_report((uint32_t)arguments.nodes, (uint32_t)arguments.keys);
         return SIM_OK;

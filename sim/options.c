@@ -77,11 +77,12 @@ static void draw_classes(struct sim_options *out, struct sim_random *random)
     }
 }
 
-static void draw_nodes(struct sim_options *out, struct sim_random *random)
+static void draw_nodes(struct sim_options *out, struct sim_random *random, unsigned wanted)
 {
-    const unsigned nodes =
+    const unsigned drawn =
         (unsigned)(sim_random_chance(random, 75) ? sim_random_between(random, 2, 4)
-                                                 : sim_random_between(random, 5, SIM_SWARM_MAX));
+                                                 : sim_random_between(random, 5, SIM_DRAWN_MAX));
+    const unsigned nodes = wanted == 0 ? drawn : wanted;
 
     out->natives = nodes;
     if (out->protocol == SIM_PROTOCOL_ORIGINAL) {
@@ -119,13 +120,16 @@ static void draw_times(struct sim_options *out, struct sim_random *random)
     out->settle_ns = 60 * SIM_SECOND;
 }
 
-void sim_options_draw(struct sim_options *out, uint64_t seed, enum sim_protocol protocol)
+void sim_options_draw(struct sim_options *out,
+                      uint64_t seed,
+                      enum sim_protocol protocol,
+                      unsigned nodes)
 {
     struct sim_random random = {.state = seed ^ UINT64_C(0x73696d2d6f707473)};
 
     *out = (struct sim_options){.seed = seed, .protocol = protocol};
     draw_classes(out, &random);
-    draw_nodes(out, &random);
+    draw_nodes(out, &random, nodes);
     draw_times(out, &random);
 }
 

@@ -10,7 +10,8 @@
 #define SIM_MS        (1000 * SIM_US)
 #define SIM_SECOND    (1000 * SIM_MS)
 
-#define SIM_SWARM_MAX 9 /* nodes of a run that is drawn from a seed */
+#define SIM_DRAWN_MAX 9  /* nodes of a run that is drawn from a seed, */
+#define SIM_SWARM_MAX 24 /* or that it is told to have */
 
 enum sim_protocol {
     SIM_PROTOCOL_NATIVE,   /* src/core, with or without original nodes beside it */
@@ -79,8 +80,11 @@ static inline bool sim_has(const struct sim_options *options, enum sim_class whi
 /* Whether nodes may be out of touch with each other for longer than is bridged. */
 bool sim_options_separate(const struct sim_options *options);
 
-/* Everything that `seed` stands for. */
-void sim_options_draw(struct sim_options *out, uint64_t seed, enum sim_protocol protocol);
+/* Everything that `seed` stands for; with so many `nodes`, of both kinds, unless that is 0. */
+void sim_options_draw(struct sim_options *out,
+                      uint64_t seed,
+                      enum sim_protocol protocol,
+                      unsigned nodes);
 
 /* On one line, without an end of line; returns `line`. */
 const char *sim_options_print(const struct sim_options *options, char *line, size_t size);

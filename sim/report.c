@@ -31,7 +31,7 @@ static struct sim_options options_for(uint32_t nodes, uint32_t keys, bool rendez
 {
     struct sim_options options;
 
-    sim_options_draw(&options, 1, SIM_PROTOCOL_NATIVE);
+    sim_options_draw(&options, 1, SIM_PROTOCOL_NATIVE, 0);
     options.natives = nodes;
     options.originals = 0;
     options.keys = keys;

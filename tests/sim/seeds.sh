@@ -1,4 +1,6 @@
 #!/bin/sh
-# seeds.sh SIMULATOR FIRST COUNT: that many runs, in which nothing may be wrong.
+# seeds.sh SIMULATOR FIRST COUNT [OPTION...]: that many runs, in which nothing may be wrong.
 set -eu
-"$1" --first "$2" --seeds "$3" --jobs 2
+simulator=$1 first=$2 count=$3
+shift 3
+"$simulator" --first "$first" --seeds "$count" --jobs 2 "$@"
