@@ -10,8 +10,8 @@
  * from its origin.  Names in it that are unknown are dialled.
  *
  * When what is known has not changed for npri_views_patience_ns(), every node parts the graph into
- * cliques (core/cliques.h) and takes its own for its view; original nodes are in it when all of the
- * clique see them. */
+ * cliques (core/parting.h, core/cliques.h) and takes its own for its view; original nodes are in it
+ * when all of the clique see them. */
 #ifndef NPRI_CORE_LINKS_H
 #define NPRI_CORE_LINKS_H
 

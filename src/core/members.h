@@ -74,7 +74,7 @@ struct npri_peer {
     bool leaves;      /* it has said that it stops */
     bool doubted;     /* an original that others have lost: silence is enough */
     unsigned tallied; /* core/tally.h */
-    bool chosen;      /* for the view, while it is parted (core/links.c) */
+    bool chosen;      /* for the view, while it is parted (core/parting.c) */
     bool settings_warned;
     bool release_asked;
     bool manner_known;
