@@ -8,6 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
+bool sim_is_checker(const char *name)
+{
+    static const char names[] = " " SIM_CHECKERS " ";
+    const char *found = strstr(names, name);
+    const size_t size = strlen(name);
+
+    return size > 0 && found != NULL && found[-1] == ' ' && found[size] == ' ' &&
+           strchr(name, ' ') == NULL;
+}
+
 void sim_fail(struct sim *sim, const char *checker, const char *format, ...)
 {
     va_list arguments;

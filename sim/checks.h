@@ -14,14 +14,17 @@
  *     stall      a node that has slept so long that others may have taken it for lost tells nobody
  *                of its processes before it could hear of them
  *     conflict   of two processes the one with the lower token goes, then that on the lesser node
- *     purge      what is dead has no entry        (when all has settled: settle.h)
- *     settle     after the faults all comes to rest in time              (settle.h)
+ *     settle     after the faults all comes to rest in time, and nothing that is dead has an entry
+ *                (settle.h)
  *
  * When they allow what, and which promise each of them holds: docs/simulator.md. */
 #ifndef SIM_CHECKS_H
 #define SIM_CHECKS_H
 
 #include "world.h"
+
+#define SIM_CHECKERS "single token answer absence quorum agreement stall conflict settle"
+bool sim_is_checker(const char *name);
 
 /* Something is wrong: the first time is kept, and the run ends. */
 void sim_fail(struct sim *sim, const char *checker, const char *format, ...)

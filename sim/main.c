@@ -1,17 +1,22 @@
 /* nprocreg-sim: clusters of the registry's core in virtual time, with faults, and what must hold
  * all the same.  How to use it and how to read what it says: docs/simulator.md. */
+#include "checks.h"
 #include "jobs.h"
 #include "planted.h"
 #include "report.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define USAGE_ERROR  64
-#define FINDINGS_MAX 10
+#include "base/limits.h"
+
+#define USAGE_ERROR     64
+#define FINDINGS_MAX    10
+#define REPORT_KEYS_MAX 10000000u
 
 struct arguments {
     bool one;
@@ -40,7 +45,7 @@ static const char help[] =
     "\n"
     "Exit code: 0 all is well, 1 something happened that must not, 2 something did not happen "
     "that\n"
-    "must, 3 a crash.\n";
+    "must, 3 a crash, 64 wrong arguments.\n";
 
 static bool read_number(const char *text, uint64_t *out)
 {
@@ -53,18 +58,27 @@ static bool read_number(const char *text, uint64_t *out)
     return *end == '\0';
 }
 
-/* An option with a number; false: there is none, or it is not this one. */
-static bool take_number(char **argv, int *at, const char *name, uint64_t *out)
+/* An option with a number, from `least` on; false: it is not this one. */
+static bool take_number(char **argv, int *at, const char *name, uint64_t least, uint64_t *out)
 {
     if (strcmp(argv[*at], name) != 0) {
         return false;
     }
-    if (!read_number(argv[*at + 1], out)) {
-        (void)fprintf(stderr, "%s needs a number\n", name);
+    if (!read_number(argv[*at + 1], out) || *out < least) {
+        (void)fprintf(stderr, "%s needs a number, from %" PRIu64 " on\n", name, least);
         exit(USAGE_ERROR);
     }
     (*at)++;
     return true;
+}
+
+static void read_checker(const char *name, struct sim_jobs *jobs)
+{
+    if (name == NULL || !sim_is_checker(name)) {
+        (void)fprintf(stderr, "--only is one of %s\n", SIM_CHECKERS);
+        exit(USAGE_ERROR);
+    }
+    jobs->only = name;
 }
 
 static void read_protocol(const char *text, struct sim_jobs *jobs)
@@ -104,18 +118,18 @@ static void read_arguments(char **argv, struct arguments *out)
                                   .findings_max = FINDINGS_MAX,
                                   .replay = "nprocreg-sim"};
     for (int i = 1; argv[i] != NULL; i++) {
-        if (take_number(argv, &i, "--seeds", &out->jobs.count) ||
-            take_number(argv, &i, "--first", &out->jobs.first) ||
-            take_number(argv, &i, "--nodes", &out->nodes) ||
-            take_number(argv, &i, "--keys", &out->keys)) {
+        if (take_number(argv, &i, "--seeds", 1, &out->jobs.count) ||
+            take_number(argv, &i, "--first", 0, &out->jobs.first) ||
+            take_number(argv, &i, "--nodes", 1, &out->nodes) ||
+            take_number(argv, &i, "--keys", 1, &out->keys)) {
             continue;
         }
-        if (take_number(argv, &i, "--seed", &out->jobs.first)) {
+        if (take_number(argv, &i, "--seed", 0, &out->jobs.first)) {
             out->one = true;
-        } else if (take_number(argv, &i, "--jobs", &number)) {
-            out->jobs.jobs = number < 1 ? 1 : number > 64 ? 64 : (unsigned)number;
-        } else if (take_number(argv, &i, "--findings", &number)) {
-            out->jobs.findings_max = (unsigned)number;
+        } else if (take_number(argv, &i, "--jobs", 1, &number)) {
+            out->jobs.jobs = number > 64 ? 64 : (unsigned)number;
+        } else if (take_number(argv, &i, "--findings", 1, &number)) {
+            out->jobs.findings_max = number > UINT_MAX ? UINT_MAX : (unsigned)number;
         } else if (strcmp(argv[i], "--trace") == 0) {
             out->trace = true;
         } else if (strcmp(argv[i], "--list-faults") == 0) {
@@ -125,8 +139,8 @@ static void read_arguments(char **argv, struct arguments *out)
             plant(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--report") == 0) {
             out->report = true;
-        } else if (strcmp(argv[i], "--only") == 0 && argv[i + 1] != NULL) {
-            out->jobs.only = argv[++i];
+        } else if (strcmp(argv[i], "--only") == 0) {
+            read_checker(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--protocol") == 0) {
             read_protocol(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--help") == 0) {
@@ -140,15 +154,21 @@ static void read_arguments(char **argv, struct arguments *out)
 }
 
 /* A run from a seed, with the number of nodes that was asked for, is run again by that, too. */
-static void set_nodes(struct arguments *arguments)
+static void check_sizes(struct arguments *arguments)
 {
+    const unsigned nodes_max = arguments->report ? NPRI_VIEW_NODES_MAX : SIM_SWARM_MAX;
     static char replay[140];
 
-    if (arguments->nodes == 0 || arguments->report) {
+    if (arguments->keys > REPORT_KEYS_MAX) {
+        (void)fprintf(stderr, "--keys is %u at most\n", REPORT_KEYS_MAX);
+        exit(USAGE_ERROR);
+    }
+    if (arguments->nodes == 0) {
         return;
     }
-    if (arguments->nodes < 2 || arguments->nodes > SIM_SWARM_MAX) {
-        (void)fprintf(stderr, "--nodes is 2 to %u for runs from seeds\n", SIM_SWARM_MAX);
+    if (arguments->nodes < 2 || arguments->nodes > nodes_max) {
+        (void)fprintf(stderr, "--nodes is 2 to %u for %s\n", nodes_max,
+                      arguments->report ? "a report" : "runs from seeds");
         exit(USAGE_ERROR);
     }
     arguments->jobs.nodes = (unsigned)arguments->nodes;
@@ -207,7 +227,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     read_arguments(argv, &arguments);
-    set_nodes(&arguments);
+    check_sizes(&arguments);
     if (arguments.report) {
         sim_report((uint32_t)arguments.nodes, (uint32_t)arguments.keys);
         return SIM_OK;

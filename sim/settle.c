@@ -70,7 +70,7 @@ static const char *pending_view(const struct sim *sim, const struct sim_node *no
     return wrong;
 }
 
-/* checks.h: purge.  Its entries are its living processes, and all of them. */
+/* checks.h: settle.  Its entries are its living processes, and all of them. */
 static const char *pending_entries(const struct sim *sim, const struct sim_node *node)
 {
     struct npri_buffer entries;

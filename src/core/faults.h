@@ -25,7 +25,8 @@
     X(LOWER_TOKEN_WINS, "of two processes the one with the lower token stays")                     \
     X(CONFLICT_UNTOLD, "the loser of a conflict is not told")                                      \
     X(BASE_NOT_RAISED, "tokens go on where they were, whoever has left")                           \
-    X(BASE_NOT_SHARED, "a higher base of others is not adopted")
+    X(BASE_NOT_SHARED, "a higher base of others is not adopted")                                   \
+    X(TOKEN_NOT_CARRIED, "owners are told of entries without their tokens")
 
 #define NPRI_FAULT_NUMBER(name, text) NPRI_FAULT_##name,
 enum npri_fault { NPRI_FAULT_NONE, NPRI_FAULTS(NPRI_FAULT_NUMBER) NPRI_FAULTS_COUNT };

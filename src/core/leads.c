@@ -333,10 +333,10 @@ void npri_lead_on_busy(struct npri_core *core, struct npri_peer *peer, struct np
     const struct npri_lead *lead = npri_lead_find(core, key);
     struct npri_lead *own = find_of(core, peer, key);
 
-    if (is_late(own, NULL)) {
+    if (is_late(own, NULL) || NPRI_FAULT(BUSY_IGNORED)) {
         return;
     }
-    if (!NPRI_FAULT(BUSY_IGNORED) && (lead == NULL || lead == own)) {
+    if (lead == NULL || lead == own) {
         put(core, peer, key, NULL);
     } else if (own == NULL) {
         core->out_of_memory |= !put_aside(core, peer, key);

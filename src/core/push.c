@@ -123,6 +123,18 @@ static void tell_items(struct npri_core *core, struct npri_peer *peer)
     }
 }
 
+/* An entry, of what is told next. */
+static void put(struct npri_pushing *pushing,
+                struct npr_bytes key,
+                const struct npri_activation *living)
+{
+    struct npri_activation told = *living;
+
+    told.token = NPRI_FAULT(TOKEN_NOT_CARRIED) ? 0 : living->token;
+    npri_put_activation(&pushing->items, key, &told);
+    pushing->items_count++;
+}
+
 static void tell_entry(struct npri_core *core,
                        struct npri_peer *peer,
                        struct npr_bytes key,
@@ -135,8 +147,7 @@ static void tell_entry(struct npri_core *core,
         return;
     }
     NPRI_ASSERT(pushing->items_count == 0);
-    npri_put_activation(&pushing->items, key, living);
-    pushing->items_count = 1;
+    put(pushing, key, living);
     tell_items(core, peer);
     if (pushing->state == NPRI_PUSH_LIVE) {
         npri_buffer_fini(&pushing->items);
@@ -280,8 +291,7 @@ static void put_item(struct walk *walk, struct npri_peer *owner, const struct np
     const struct npri_activation living = {.pid = npri_directory_pid(&walk->core->directory, entry),
                                            .token = npri_entry_token(entry)};
 
-    npri_put_activation(&pushing->items, npri_entry_key(entry), &living);
-    pushing->items_count++;
+    put(pushing, npri_entry_key(entry), &living);
 }
 
 static bool visit(void *user, const struct npri_entry *entry)
