@@ -116,7 +116,8 @@ const struct command command_drain = {
 /* ---- conflicts. */
 
 struct conflicts {
-    json_t *list; /* with --json */
+    const struct npr_node_name *peer; /* whose they are */
+    json_t *list;                     /* with --json */
 };
 
 static void print_time(uint64_t time_us, char *out, size_t out_size)
@@ -133,6 +134,7 @@ static void print_time(uint64_t time_us, char *out, size_t out_size)
 static bool print_record(void *user, const struct npr_conflict_record *record)
 {
     struct conflicts *conflicts = user;
+    const bool kept = npr_node_name_equal(&record->winner.node, conflicts->peer);
     char *loser = output_pid(&record->loser);
     char *winner = output_pid(&record->winner);
     char stamp[64];
@@ -150,7 +152,9 @@ static bool print_record(void *user, const struct npr_conflict_record *record)
         (void)printf("%s\t%.*s\tloser=%s token=%" PRIu64 "\twinner=%s token=%" PRIu64 "\t%s\n",
                      stamp, (int)record->key.size, (const char *)record->key.data, loser,
                      record->loser_token, winner, record->winner_token,
-                     record->here ? "lost here" : "decided here");
+                     record->here ? "lost here"
+                     : kept       ? "kept here"
+                                  : "decided here");
     }
     free(loser);
     free(winner);
@@ -165,6 +169,7 @@ static enum exit_code run_conflicts(const struct arguments *arguments)
     struct npr_error err = {0};
     npr_status status = session_open(&complete, &session, &err);
 
+    conflicts.peer = &session.peer;
     if (status == NPR_OK) {
         status = npr_conflicts(session.node, &session.peer, session_left_ms(&session), print_record,
                                &conflicts, &err);

@@ -19,7 +19,8 @@ struct npr_conflict_record {
     uint64_t loser_token; /* 0: unknown */
     struct npr_pid winner;
     uint64_t winner_token;
-    bool here; /* the node had the loser; else it is the key's owner, which decided */
+    bool here; /* the node had the loser; else it has the winner, or is the key's owner and decided
+                */
 };
 
 /* Calls `each` on this thread for the last conflicts that `which` (NULL: this node) had a part in,

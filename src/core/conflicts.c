@@ -134,10 +134,11 @@ bool npri_tell_drop(struct npri_core *core,
     return npri_tell_end(core, peer);
 }
 
-static bool tell_conflict(struct npri_core *core,
-                          struct npr_bytes key,
-                          const struct side *loser,
-                          const struct side *winner)
+static bool tell_side(struct npri_core *core,
+                      const struct npri_peer *host,
+                      struct npr_bytes key,
+                      const struct side *loser,
+                      const struct side *winner)
 {
     struct npri_buffer *message = npri_tell_begin(core, 6, "conflict");
 
@@ -146,7 +147,31 @@ static bool tell_conflict(struct npri_core *core,
     npri_put_uint(message, loser->living.token);
     npri_put_term(message, winner->living.pid);
     npri_put_uint(message, winner->living.token);
-    return npri_tell_end(core, loser->host);
+    return npri_tell_end(core, host);
+}
+
+/* The winner's host has nothing to do, but its journal is where its operator looks. */
+static void tell_winner(struct npri_core *core,
+                        struct npr_bytes key,
+                        const struct side *loser,
+                        const struct side *winner)
+{
+    if (winner->host != NULL) {
+        (void)tell_side(core, winner->host, key, loser, winner);
+    }
+}
+
+/* The loser's host is to let go.  False: there was no memory to tell it. */
+static bool tell_conflict(struct npri_core *core,
+                          struct npr_bytes key,
+                          const struct side *loser,
+                          const struct side *winner)
+{
+    if (!tell_side(core, loser->host, key, loser, winner)) {
+        return false;
+    }
+    tell_winner(core, key, loser, winner);
+    return true;
 }
 
 /* ---- Losing. */
@@ -240,6 +265,7 @@ static bool decide(struct npri_core *core,
         return true;
     }
     if (there->host == NULL) {
+        tell_winner(core, key, there, comes); /* while what is here can be named */
         return !lose_here(core, key, there, comes);
     }
     if (!tell_conflict(core, key, there, comes)) {
@@ -271,27 +297,48 @@ bool npri_conflict_on_entry(struct npri_core *core,
 
 /* ---- Being told. */
 
+static bool is_process(struct npr_term term, const struct npr_pid *pid)
+{
+    struct npr_pid own;
+
+    return npr_term_get_pid(term, &own) && npr_pid_equal(&own, pid);
+}
+
+/* Of the two pids one is compared as it came, since only one at a time has room in normal form. */
 bool npri_conflict_on_told(struct npri_core *core,
                            struct npri_peer *peer,
                            const struct npr_term *elements)
 {
     struct side loser = {0};
     struct side winner = {.host = peer};
+    struct npri_activation own;
     struct npr_bytes key;
-    struct npr_pid pid;
-    struct npr_pid own;
+    struct npr_pid lost;
+    struct npr_pid won;
 
-    if (!npri_core_normal_key(core, elements[0], &key) || !npr_term_get_pid(elements[1], &pid) ||
+    if (!npri_core_normal_key(core, elements[0], &key) || !npr_term_get_pid(elements[1], &lost) ||
         !npr_term_get_uint64(elements[2], &loser.living.token) ||
-        !npri_core_normal_pid(core, elements[3], &winner.living.pid) ||
+        !npr_term_get_pid(elements[3], &won) ||
         !npr_term_get_uint64(elements[4], &winner.living.token)) {
         return false;
     }
     winner.living.token = npri_token_on_seen(core, winner.living.token);
-    if (npri_directory_find(&core->directory, key, &loser.living) &&
-        npr_term_get_pid(loser.living.pid, &own) && npr_pid_equal(&own, &pid) &&
-        !npri_handover_on_lost(core, loser.living.pid)) {
-        (void)lose_here(core, key, &loser, &winner);
+    if (!npri_directory_find(&core->directory, key, &own)) {
+        return true;
+    }
+    if (is_process(own.pid, &lost)) {
+        loser.living = own;
+        if (!npri_core_normal_pid(core, elements[3], &winner.living.pid)) {
+            return false;
+        }
+        if (!npri_handover_on_lost(core, own.pid)) {
+            (void)lose_here(core, key, &loser, &winner);
+        }
+    } else if (is_process(own.pid, &won) &&
+               npri_core_normal_pid(core, elements[1], &loser.living.pid)) {
+        loser.host = peer;
+        winner = (struct side){.living = own};
+        note(core, key, &loser, &winner);
     }
     return true;
 }

@@ -261,70 +261,42 @@ static bool journal_has(const struct journal *journal, const char *words, const 
     return at != NULL && strncmp(at + strlen(words), where, strlen(where)) == 0;
 }
 
-/* Whether the loser's node has it, and, in `*out_decided`, whether another has decided it. */
-static bool is_in_journals(struct bed *bed,
-                           const struct journal *journals,
-                           const struct book_loss *loss,
-                           bool *out_decided)
+/* Whether the journal of the node that `process` is of has it, in these words. */
+static bool is_in_journal_of(struct bed *bed,
+                             const struct journal *journals,
+                             const struct book_loss *loss,
+                             const char *process,
+                             const char *where)
 {
-    bool lost = false;
     char words[512];
 
-    *out_decided = false;
     journal_words(loss, words, sizeof(words));
     for (unsigned i = 0; i < bed->nodes_count; i++) {
         const char *name = network_name(bed->network, i);
-        const bool here =
-            strncmp(loss->loser, name, strlen(name)) == 0 && loss->loser[strlen(name)] == '.';
 
-        lost = lost || (here && journal_has(&journals[i], words, "lost here"));
-        *out_decided = *out_decided || (!here && journal_has(&journals[i], words, "decided here"));
+        if (strncmp(process, name, strlen(name)) == 0 && process[strlen(name)] == '.') {
+            return journal_has(&journals[i], words, where);
+        }
     }
-    return lost;
+    return false;
 }
 
-/* Whether another node than the loser's owns the key: that one has decided. */
-static bool is_decided_elsewhere(struct bed *bed, const struct book_loss *loss)
-{
-    static char text[TEXT_BYTES_MAX]; /* there is one thread */
-    const char *at;
-    char key[32];
-    const char *const words[] = {"why", key, "--json", NULL};
-    static const char field[] = "\"owner\":\"";
-
-    (void)snprintf(key, sizeof(key), "{key,%" PRIu32 "}", loss->key);
-    if (ask_text(bed, 0, words, text) != 0 || (at = strstr(text, field)) == NULL) {
-        return false;
-    }
-    at += sizeof(field) - 1;
-    return strncmp(at, loss->loser, strcspn(at, "\"")) != 0;
-}
-
-/* The journal of the loser's node has all; and, of those that another node has decided, that one's
- * has some: those whose key the loser's node owns are in one journal only, and it may be that they
- * are all of that kind. */
+/* Both nodes have it, whichever of them, or a third, has decided. */
 static void check_journals(struct bed *bed, const struct journal *journals)
 {
     struct book_loss loss;
     size_t count = 0;
-    size_t missing = 0;
-    size_t decided = 0;
-    bool elsewhere;
+    size_t lost = 0;
+    size_t kept = 0;
 
     for (; bed_loss(bed, count, &loss); count++) {
-        missing += is_in_journals(bed, journals, &loss, &elsewhere) ? 0 : 1;
-        decided += elsewhere ? 1 : 0;
+        lost += is_in_journal_of(bed, journals, &loss, loss.loser, "lost here") ? 1 : 0;
+        kept += is_in_journal_of(bed, journals, &loss, loss.winner, "kept here") ? 1 : 0;
     }
-    bed_say(bed, "the journals have %zu of %zu conflicts, %zu of them also where it was decided",
-            count - missing, count, decided);
-    if (missing > 0) {
+    bed_say(bed, "of %zu conflicts the losers' nodes have %zu in their journals, the winners' %zu",
+            count, lost, kept);
+    if (lost < count || kept < count) {
         bed_fault(bed, "conflicts are missing from the journals");
-    }
-    for (size_t i = 0; decided == 0 && bed_loss(bed, i, &loss); i++) {
-        if (is_decided_elsewhere(bed, &loss)) {
-            bed_fault(bed, "no node has what it has decided in its journal");
-            return;
-        }
     }
 }
 

@@ -25,7 +25,8 @@ static void the_higher_token_keeps_the_key(void **state)
     assert_non_null(strstr(host.trace, "TELL b {conflict,ka,<b@h.5.0>,0,<a@h.1.0>,"));
     host_forget_trace(&host);
     host_told(&host, "b", "{push,7,200,[{ka,<b@h.6.0>,200000000000000000}]}");
-    CHECK_TRACE(&host, "DEMONITOR a.1\nCONFLICT key=ka a.1 -> b.6\n");
+    CHECK_TRACE(&host, "TELL b {conflict,ka,<a@h.1.0>,1,<b@h.6.0>,200000000000000000}\n"
+                       "DEMONITOR a.1\nCONFLICT key=ka a.1 -> b.6\n");
     host_get(&host, 2, "ka", NULL);
     CHECK_TRACE(&host, "ANSWER 2 OK b.6\n");
 
@@ -33,7 +34,8 @@ static void the_higher_token_keeps_the_key(void **state)
                    host_pid_term("a.2")); /* no token, as b's: b is greater */
     host_forget_trace(&host);
     host_told(&host, "b", "{push,7,300,[{xa,<b@h.7.0>,0}]}");
-    CHECK_TRACE(&host, "DEMONITOR a.2\nCONFLICT key=xa a.2 -> b.7\n");
+    CHECK_TRACE(&host, "TELL b {conflict,xa,<a@h.2.0>,0,<b@h.7.0>,0}\n"
+                       "DEMONITOR a.2\nCONFLICT key=xa a.2 -> b.7\n");
     assert_int_equal(host_status(&host, "conflicts"), 3);
     host_fini(&host);
 }
@@ -67,8 +69,11 @@ static void of_two_leads_one_keeps_the_key(void **state)
     host_told(&host, "b", "{push,7,100,[{ka,<b@h.5.0>,9},{xa,<b@h.6.0>,9},{ya,<b@h.7.0>,9}]}");
     host_told(&host, "c", "{push,7,100,[{ka,<c@h.5.0>,8},{xa,<c@h.6.0>,10},{ya,<c@h.7.0>,9}]}");
     CHECK_TRACE(&host, "TELL c {conflict,ka,<c@h.5.0>,8,<b@h.5.0>,9}\n"
+                       "TELL b {conflict,ka,<c@h.5.0>,8,<b@h.5.0>,9}\n"
                        "TELL b {conflict,xa,<b@h.6.0>,9,<c@h.6.0>,10}\n"
-                       "TELL b {conflict,ya,<b@h.7.0>,9,<c@h.7.0>,9}\n");
+                       "TELL c {conflict,xa,<b@h.6.0>,9,<c@h.6.0>,10}\n"
+                       "TELL b {conflict,ya,<b@h.7.0>,9,<c@h.7.0>,9}\n"
+                       "TELL c {conflict,ya,<b@h.7.0>,9,<c@h.7.0>,9}\n");
     host_told(&host, "b", "{free,7,200,xa,<b@h.6.0>}"); /* the loser goes */
     host_get(&host, 1, "ka", NULL);
     host_get(&host, 2, "xa", NULL);
@@ -107,6 +112,25 @@ static void the_loser_lets_go(void **state)
                        "DEMONITOR a.1\n"
                        "CONFLICT key=kb a.1 -> b.5\n");
     assert_int_equal(npri_core_entries_count(host.core), 0);
+    host_fini(&host);
+}
+
+/* And who has the winner notes what it was told, and does nothing.  Would catch: an operator who
+ * looks at the node that still has the process, and finds nothing. */
+static void the_winners_node_notes_it(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init_settled(&host, "b");
+    host_put_entry(&host, host_atom("kb"), host_pid_term("a.1"));
+    host_forget_trace(&host);
+    host_told(&host, "b", "{conflict,kb,<c@h.5.0>,1,<a@h.9.0>,2}"); /* of another process */
+    assert_int_equal(host_status(&host, "conflicts"), 0);
+    host_told(&host, "b", "{conflict,kb,<c@h.5.0>,1,<a@h.1.0>,2}");
+    CHECK_TRACE(&host, "");
+    assert_int_equal(host_status(&host, "conflicts"), 1);
+    assert_int_equal(npri_core_entries_count(host.core), 1);
     host_fini(&host);
 }
 
@@ -157,6 +181,7 @@ int main(void)
         cmocka_unit_test(of_two_leads_one_keeps_the_key),
         cmocka_unit_test(one_pid_at_two_nodes_is_no_conflict),
         cmocka_unit_test(the_loser_lets_go),
+        cmocka_unit_test(the_winners_node_notes_it),
         cmocka_unit_test(the_journal_is_bounded),
     };
 
