@@ -63,6 +63,9 @@
 #define NPRI_WORK_ITEMS_MAX         4096u              /* entries taken back at one step */
 #define NPRI_NEWS_WAITING_MAX       65536u /* for this node's subscribers, after one step */
 
+/* Calls that are passed on (relay.h): a longer one stays as it is, and is answered directly. */
+#define NPRI_RELAYED_TAG_BYTES_MAX 1024u
+
 /* What peers are told of processes. */
 #define NPRI_SURVEYS_MAX        8u      /* at once */
 #define NPRI_PROCESSES_TOLD_MAX 10000u  /* in one answer: their figures; */

@@ -17,7 +17,7 @@
     "alias"
 #define TAG_HEAD_BYTES (sizeof(TAG_HEAD) - 1)
 
-#define TAG_BYTES_MAX  (TAG_HEAD_BYTES + NPRI_IDENTITY_BYTES_MAX)
+_Static_assert(TAG_HEAD_BYTES + NPRI_IDENTITY_BYTES_MAX == NPRI_CALL_TAG_BYTES_MAX, "it fits");
 
 static const struct npr_term no_term;
 
@@ -71,11 +71,10 @@ static uint32_t own_number(const struct npr_process *process, struct npr_term re
     return number;
 }
 
-/* [alias|Ref], written to `out`. */
-static struct npr_term call_tag(const struct npri_runtime *runtime,
-                                struct npri_local caller,
-                                uint32_t number,
-                                uint8_t out[TAG_BYTES_MAX])
+struct npr_term npri_call_tag(const struct npri_runtime *runtime,
+                              struct npri_local caller,
+                              uint32_t number,
+                              uint8_t out[NPRI_CALL_TAG_BYTES_MAX])
 {
     const struct npr_term ref = call_ref(runtime, caller, number, out + TAG_HEAD_BYTES);
 
@@ -83,8 +82,7 @@ static struct npr_term call_tag(const struct npri_runtime *runtime,
     return (struct npr_term){.data = out, .size = TAG_HEAD_BYTES + ref.size};
 }
 
-/* The reference in such a tag; none when it is another one. */
-static struct npr_term tag_ref(struct npr_term tag)
+struct npr_term npri_call_tag_ref(struct npr_term tag)
 {
     if (tag.size <= TAG_HEAD_BYTES || memcmp(tag.data, TAG_HEAD, TAG_HEAD_BYTES) != 0) {
         return no_term;
@@ -112,10 +110,10 @@ enum npri_verdict npri_process_on_call(struct npr_process *process, struct npri_
     const struct npri_runtime *runtime = process->origin->runtime;
     struct npri_worker *worker = process->worker;
     uint8_t pid_bytes[NPRI_IDENTITY_BYTES_MAX];
-    uint8_t tag_bytes[TAG_BYTES_MAX];
+    uint8_t tag_bytes[NPRI_CALL_TAG_BYTES_MAX];
     const struct npr_from from = {
         .pid = npri_local_pid(runtime, signal->peer, pid_bytes),
-        .tag = call_tag(runtime, signal->peer, signal->number, tag_bytes),
+        .tag = npri_call_tag(runtime, signal->peer, signal->number, tag_bytes),
     };
     enum npri_verdict verdict;
 
@@ -124,7 +122,7 @@ enum npri_verdict npri_process_on_call(struct npr_process *process, struct npri_
     verdict = npri_process_call(process, &from, signal->payload);
     if (verdict != NPRI_AGAIN && worker->call_number != 0) {
         /* Without memory its time-out is left to the caller. */
-        (void)process_owe(process, from.pid, tag_ref(from.tag));
+        (void)process_owe(process, from.pid, npri_call_tag_ref(from.tag));
     }
     worker->call_number = 0;
     return verdict;
@@ -135,9 +133,9 @@ struct npri_signal *npri_call_expand(struct npr_process *process, const struct n
     static const uint8_t call_head[] = "\x68\x03\x77\x09$gen_call\x68\x02";
     const struct npri_runtime *runtime = process->origin->runtime;
     uint8_t bytes[2][NPRI_IDENTITY_BYTES_MAX];
-    uint8_t tag_bytes[TAG_BYTES_MAX];
+    uint8_t tag_bytes[NPRI_CALL_TAG_BYTES_MAX];
     const struct npr_term caller = npri_local_pid(runtime, signal->peer, bytes[0]);
-    const struct npr_term tag = call_tag(runtime, signal->peer, signal->number, tag_bytes);
+    const struct npr_term tag = npri_call_tag(runtime, signal->peer, signal->number, tag_bytes);
     const struct npri_signal draft = {
         .kind = NPRI_SIGNAL_MESSAGE,
         .from = caller,
@@ -147,7 +145,7 @@ struct npri_signal *npri_call_expand(struct npr_process *process, const struct n
         {.data = call_head, .size = sizeof(call_head) - 1}, caller, tag, signal->payload};
     struct npri_signal *message = npri_signal_create_parts(&draft, parts, 4);
 
-    if (message != NULL && !process_owe(process, caller, tag_ref(tag))) {
+    if (message != NULL && !process_owe(process, caller, npri_call_tag_ref(tag))) {
         npri_signal_destroy(message);
         message = NULL;
     }
@@ -184,7 +182,7 @@ bool npri_call_reply(struct npr_process *process,
                      npr_status *out_status)
 {
     struct npri_runtime *runtime = process->origin->runtime;
-    const struct npr_term term = tag_ref(tag);
+    const struct npr_term term = npri_call_tag_ref(tag);
     struct npri_signal *answer;
     struct npri_local caller;
     uint32_t number;
@@ -455,16 +453,16 @@ static npr_status call_there(struct npr_process *self,
     static const uint8_t call_head[] = "\x68\x03\x77\x09$gen_call\x68\x02";
     struct npri_runtime *runtime = self->origin->runtime;
     uint8_t bytes[2][NPRI_IDENTITY_BYTES_MAX];
-    uint8_t tag_bytes[TAG_BYTES_MAX];
-    const struct npr_term tag = call_tag(runtime, self->local, call->number, tag_bytes);
+    uint8_t tag_bytes[NPRI_CALL_TAG_BYTES_MAX];
+    const struct npr_term tag = npri_call_tag(runtime, self->local, call->number, tag_bytes);
     const struct npr_term pid = npri_local_pid(runtime, self->local, bytes[0]);
     const struct npr_term target = npri_pid_term(to, bytes[1]);
     const struct npr_term parts[] = {
         {.data = call_head, .size = sizeof(call_head) - 1}, pid, tag, request};
     struct npri_relation *watching =
-        npri_relation_create(NPRI_RELATION_WATCHING, target, tag_ref(tag), no_term);
+        npri_relation_create(NPRI_RELATION_WATCHING, target, npri_call_tag_ref(tag), no_term);
     struct npri_signal *monitor = npri_signal_create(&(struct npri_signal){
-        .kind = NPRI_SIGNAL_MONITOR, .from = pid, .to = target, .ref = tag_ref(tag)});
+        .kind = NPRI_SIGNAL_MONITOR, .from = pid, .to = target, .ref = npri_call_tag_ref(tag)});
     struct npri_signal *message = npri_signal_create_parts(
         &(struct npri_signal){.kind = NPRI_SIGNAL_MESSAGE, .from = pid, .to = target}, parts, 4);
 

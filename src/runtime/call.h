@@ -34,6 +34,15 @@ struct npri_calls {
     uint64_t due_ns; /* what it is armed for; meaningful while lent */
 };
 
+/* The reference of a call has the caller and the number in it.  [alias|Ref], the mark of a call,
+ * written to `out`; and the reference in such a tag: none when it is another one. */
+#define NPRI_CALL_TAG_BYTES_MAX (12u + NPRI_IDENTITY_BYTES_MAX)
+struct npr_term npri_call_tag(const struct npri_runtime *runtime,
+                              struct npri_local caller,
+                              uint32_t number,
+                              uint8_t out[NPRI_CALL_TAG_BYTES_MAX]);
+struct npr_term npri_call_tag_ref(struct npr_term tag);
+
 /* A CALL came: runs the callback. */
 enum npri_verdict npri_process_on_call(struct npr_process *process, struct npri_signal *signal);
 

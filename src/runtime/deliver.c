@@ -3,8 +3,7 @@
 #include "runtime/internal.h"
 #include "runtime/words.h"
 
-/* For a process that does not exist, or no longer. */
-static void runtime_answer_dead(struct npri_runtime *runtime, struct npri_signal *signal)
+void npri_runtime_answer_dead(struct npri_runtime *runtime, struct npri_signal *signal)
 {
     if (signal->kind == NPRI_SIGNAL_CALL) {
         npri_call_fail(runtime, signal, NPRI_WORD_NOPROC);
@@ -48,7 +47,7 @@ void npri_runtime_push(struct npri_runtime *runtime,
         }
         return;
     case NPRI_PUSH_NOBODY:
-        runtime_answer_dead(runtime, signal);
+        npri_runtime_answer_dead(runtime, signal);
         return;
     case NPRI_PUSH_REFUSED:
         npri_runtime_refuse(runtime, local, signal);
@@ -69,7 +68,7 @@ static void runtime_deliver_local(struct npri_runtime *runtime,
         /* acquire: pairs with the release in npri_runtime_add_service(). */
         if (local.id > atomic_load_explicit(&runtime->services_count, memory_order_acquire) ||
             signal->kind == NPRI_SIGNAL_UNLINK) {
-            runtime_answer_dead(runtime, signal);
+            npri_runtime_answer_dead(runtime, signal);
         } else {
             service->deliver(service->user, signal);
         }
@@ -127,7 +126,7 @@ static void runtime_deliver_named(struct npri_runtime *runtime, struct npri_sign
                npri_names_find(&runtime->names, name, &local)) {
         runtime_deliver_local(runtime, local, signal);
     } else {
-        runtime_answer_dead(runtime, signal);
+        npri_runtime_answer_dead(runtime, signal);
     }
 }
 
@@ -172,7 +171,7 @@ void npri_runtime_deliver(struct npri_runtime *runtime, struct npri_signal *sign
         runtime_deliver_local(runtime, local, signal);
         return;
     case NPRI_PLACE_STALE:
-        runtime_answer_dead(runtime, signal);
+        npri_runtime_answer_dead(runtime, signal);
         return;
     case NPRI_PLACE_AWAY:
         runtime->options.route(runtime->options.user, signal);

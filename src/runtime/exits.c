@@ -364,6 +364,8 @@ static bool relation_farewell(const struct npri_relation *relation, struct npri_
     case NPRI_RELATION_WATCHING:
         out->kind = NPRI_SIGNAL_DEMONITOR;
         return true;
+    case NPRI_RELATION_RELAYED: /* told as who monitors us */
+        return false;
     }
     return false;
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/call.h"
 #include "runtime/handover.h"
+#include "runtime/relay.h"
 #include "runtime/words.h"
 
 static const struct npr_term no_term;
@@ -92,47 +93,6 @@ static void take_all(struct npr_process *process)
     *end = npri_mailbox_take(&process->mailbox);
 }
 
-/* The monitor of a call that waits, which is told of the end of who answers it; NULL: none. */
-static struct npri_relation *call_monitor(struct npr_process *process,
-                                          const struct npri_signal *signal)
-{
-    struct npr_from from;
-    struct npr_term request;
-    struct npr_term ref;
-
-    if (signal->kind != NPRI_SIGNAL_MESSAGE ||
-        !npri_message_is_call(signal->payload, &from, &request) ||
-        !npri_tag_alias(from.tag, &ref)) {
-        return NULL;
-    }
-    return npri_process_relation(process, NPRI_RELATION_WATCHED, ref, from.pid);
-}
-
-/* Tells links and monitors of the end, but for those of calls that go on.  False: no memory. */
-static bool announce_end(struct npr_process *process)
-{
-    struct npri_relation *spared = NULL;
-    bool complete;
-
-    for (const struct npri_signal *at = process->todo; at != NULL; at = at->next) {
-        struct npri_relation *relation = call_monitor(process, at);
-
-        if (relation != NULL) {
-            npri_relations_remove(&process->relations, relation);
-            relation->next = spared;
-            spared = relation;
-        }
-    }
-    complete = npri_process_announce_end(process);
-    while (spared != NULL) {
-        struct npri_relation *next = spared->next;
-
-        npri_process_tie(process, spared);
-        spared = next;
-    }
-    return complete;
-}
-
 bool npri_forward_after_end(struct npr_process *process)
 {
     struct npri_runtime *runtime = process->origin->runtime;
@@ -146,7 +106,7 @@ bool npri_forward_after_end(struct npr_process *process)
     if (process->idle == NULL) {
         process->idle = npri_alarm_create(process, no_term, no_term);
     }
-    if (process->idle == NULL || !announce_end(process)) {
+    if (process->idle == NULL || !npri_relay_announce_loss(process)) {
         npri_scheduler_add(&runtime->scheduler, process);
         return true;
     }
@@ -214,13 +174,14 @@ static bool forward_prepare(struct npr_process *process)
            watch_target(process, forward_target(process));
 }
 
-static enum npri_verdict pass_on(struct npr_process *process,
-                                 enum npri_signal_kind kind,
-                                 struct npr_term payload)
+static enum npri_verdict pass_on(struct npr_process *process, struct npr_term message)
 {
-    const struct npri_signal draft = {.kind = kind, .to = forward_target(process)};
+    const enum npri_verdict verdict = npri_relay_pass_on(process, forward_target(process), message);
 
-    return npri_process_send(process, &draft, &payload, 1) == NPR_ENOMEM ? NPRI_AGAIN : NPRI_GO_ON;
+    if (verdict == NPRI_GO_ON) {
+        NPRI_COUNT_UP(&process->taken);
+    }
+    return verdict;
 }
 
 /* Becomes a message, which is next: its caller is told if nobody lives to answer it. */
@@ -239,10 +200,9 @@ static enum npri_verdict pass_call_on(struct npr_process *process, struct npri_s
 static enum npri_verdict pass_batch_on(struct npr_process *process, struct npri_signal *batch)
 {
     while (batch->number > 0) {
-        if (pass_on(process, NPRI_SIGNAL_MESSAGE, npri_batch_first(batch)) == NPRI_AGAIN) {
+        if (pass_on(process, npri_batch_first(batch)) == NPRI_AGAIN) {
             return NPRI_AGAIN;
         }
-        NPRI_COUNT_UP(&process->taken);
         npri_batch_next(batch);
     }
     return NPRI_GO_ON;
@@ -265,8 +225,6 @@ static enum npri_verdict hold_message(struct npr_process *process, struct npri_s
 
 static enum npri_verdict forward_message(struct npr_process *process, struct npri_signal *signal)
 {
-    enum npri_verdict verdict;
-
     if (forward_target(process).data == NULL) {
         return hold_message(process, signal);
     }
@@ -276,16 +234,14 @@ static enum npri_verdict forward_message(struct npr_process *process, struct npr
     if (signal->kind == NPRI_SIGNAL_BATCH) {
         return pass_batch_on(process, signal);
     }
-    verdict = pass_on(process, NPRI_SIGNAL_MESSAGE, signal->payload);
-    if (verdict == NPRI_GO_ON) {
-        NPRI_COUNT_UP(&process->taken);
-    }
-    return verdict;
+    return pass_on(process, signal->payload);
 }
 
 /* Who ends a process means the one that has the key; but one that has lost is gone already. */
 static enum npri_verdict forward_exit(struct npr_process *process, struct npri_signal *signal)
 {
+    struct npri_signal draft = {.kind = NPRI_SIGNAL_EXIT};
+
     if (signal->kind == NPRI_SIGNAL_EXIT_LINK) {
         struct npri_relation *link =
             npri_process_relation(process, NPRI_RELATION_LINK, signal->from, no_term);
@@ -296,10 +252,12 @@ static enum npri_verdict forward_exit(struct npr_process *process, struct npri_s
         npri_relations_remove(&process->relations, link);
         npri_relation_destroy(link);
     }
-    if (process->transit == NPRI_TRANSIT_LOSES || forward_target(process).data == NULL) {
+    if (process->transit != NPRI_TRANSIT_MOVES || forward_target(process).data == NULL) {
         return NPRI_GO_ON;
     }
-    return pass_on(process, NPRI_SIGNAL_EXIT, signal->payload);
+    draft.to = forward_target(process);
+    return npri_process_send(process, &draft, &signal->payload, 1) == NPR_ENOMEM ? NPRI_AGAIN
+                                                                                 : NPRI_GO_ON;
 }
 
 static enum npri_verdict forward_on_moved(struct npr_process *process, struct npri_signal *signal)
@@ -339,6 +297,8 @@ static enum npri_verdict forward_on_node_down(struct npr_process *process,
 
         if (lost->kind == NPRI_RELATION_WATCHING) {
             verdict = npri_process_set_end(process, NPRI_WORD_NOCONNECTION, NULL);
+        } else if (lost->kind == NPRI_RELATION_RELAYED) {
+            process->relayed--;
         }
         npri_relation_destroy(lost);
         lost = next;
@@ -346,18 +306,47 @@ static enum npri_verdict forward_on_node_down(struct npr_process *process,
     return verdict;
 }
 
-/* Its time is over, unless it is a timer that was set before. */
+/* Its time is over, unless it is a timer that was set before.  Nothing more goes on, but who has
+ * called gets the answer. */
 static enum npri_verdict forward_on_timer(struct npr_process *process, struct npri_signal *signal)
 {
     if (process->idle == NULL || signal != &process->idle->signal) {
         return NPRI_GO_ON;
     }
+    if (!npri_relay_announce_over(process)) {
+        return NPRI_AGAIN;
+    }
     process->idle = NULL; /* freed with its signal */
-    return NPRI_END;
+    process->transit = NPRI_TRANSIT_OWES;
+    return NPRI_GO_ON;
+}
+
+static enum npri_verdict forward_on_demonitor(struct npr_process *process,
+                                              struct npri_signal *signal)
+{
+    const struct npri_relation *watched =
+        npri_process_relation(process, NPRI_RELATION_WATCHED, signal->ref, signal->from);
+
+    if (watched != NULL) {
+        npri_relay_unwatch(process, watched);
+    }
+    return npri_process_on_signal(process, signal);
+}
+
+/* Whether it is dead for who sends such a signal, its time being over. */
+static bool is_too_late(const struct npr_process *process, const struct npri_signal *signal)
+{
+    return process->transit == NPRI_TRANSIT_OWES &&
+           (npri_signal_messages(signal) != 0 || signal->kind == NPRI_SIGNAL_LINK ||
+            signal->kind == NPRI_SIGNAL_MONITOR);
 }
 
 static enum npri_verdict forward_act(struct npr_process *process, struct npri_signal *signal)
 {
+    if (is_too_late(process, signal)) {
+        npri_runtime_answer_dead(process->origin->runtime, signal);
+        return NPRI_KEPT;
+    }
     switch (signal->kind) {
     case NPRI_SIGNAL_MESSAGE:
     case NPRI_SIGNAL_PLAIN:
@@ -371,10 +360,13 @@ static enum npri_verdict forward_act(struct npr_process *process, struct npri_si
     case NPRI_SIGNAL_UNLINK:
     case NPRI_SIGNAL_UNLINK_ACK:
     case NPRI_SIGNAL_MONITOR:
-    case NPRI_SIGNAL_DEMONITOR:
     case NPRI_SIGNAL_GROUP_LEADER:
     case NPRI_SIGNAL_TELL:
         return npri_process_on_signal(process, signal);
+    case NPRI_SIGNAL_DEMONITOR:
+        return forward_on_demonitor(process, signal);
+    case NPRI_SIGNAL_ANSWER:
+        return npri_relay_on_answer(process, signal);
     case NPRI_SIGNAL_MOVED:
         return forward_on_moved(process, signal);
     case NPRI_SIGNAL_DOWN:
@@ -388,7 +380,6 @@ static enum npri_verdict forward_act(struct npr_process *process, struct npri_si
     case NPRI_SIGNAL_HANDOVER: /* it has none any more: who asks hears of that */
         return npri_handover_decline(process, signal, NPR_ENOPROC);
     case NPRI_SIGNAL_CONFLICT:
-    case NPRI_SIGNAL_ANSWER:
     case NPRI_SIGNAL_SPAWN_REQUEST:
     case NPRI_SIGNAL_SPAWN_REPLY:
         return NPRI_GO_ON;
@@ -410,6 +401,9 @@ static enum npri_verdict forward_next(struct npr_process *process)
         process->todo = signal;
     } else if (verdict != NPRI_KEPT && signal != process->end_block) {
         npri_signal_destroy(signal);
+    }
+    if (process->transit == NPRI_TRANSIT_OWES && process->relayed == 0) {
+        return NPRI_END;
     }
     return verdict;
 }

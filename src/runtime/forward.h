@@ -9,21 +9,25 @@
  *
  *      MOVES --terminate--> FORWARDING
  *      LOSES --terminate--> told to the registry, links and monitors --> FORWARDING, for a time
+ *            --then, calls are not answered yet--> OWES --the last answer--> ended
  *
  * A process that is FORWARDING runs no code of its own.  It is dead for everybody but its senders:
  * what they send goes to the process that has the key, in order, what was in its mailbox first.
  *
  *      signal          | moved                            | has lost
  *      ----------------+----------------------------------+----------------------------------------
- *      message, call   | goes on; replies come from there | the same
+ *      message         | goes on                          | the same
+ *      call            | goes on, and the reply comes     | the same
+ *                      | back here (relay.h)              |
  *      exit signal     | goes on, as exit(Pid, Reason)    | dropped: it has ended
  *      link, monitor   | stays: no end is told while the  | those of before were told its end; new
- *                      | other process lives              | ones stay, and those of calls that go
- * on
+ *                      | other process lives              | ones stay, and those of calls that
+ *                      |                                  | go on
  *
  * It monitors the other process, and ends with its reason: then its links and monitors are told.
  * So who monitors the old pid and calls it, as gen_server:call does, hears of the end of the one
- * that really answers.  One that has lost ends after its time, with its own reason.
+ * that really answers.  One that has lost ends after its time, with its own reason; but for who
+ * waits for the answer to a call that went on, and until that has come: it OWES.
  *
  * One that moved without a state has nobody to forward to at first.  When something comes, it asks
  * for somebody (options.wanted), and what comes waits until MOVED.

@@ -114,7 +114,8 @@ static void telling_visit(void *user, const struct npri_relation *relation)
 {
     struct telling *telling = user;
 
-    if (relation->kind != telling->kind || relation->unlink_id != 0 ||
+    if (relation->kind != telling->kind ||
+        (relation->kind == NPRI_RELATION_LINK && relation->unlink_id != 0) ||
         (relation->kind == NPRI_RELATION_WATCHED &&
          npr_term_equal(npri_relation_ref(relation), telling->except))) {
         return;

@@ -66,6 +66,7 @@ enum npri_transit {
     NPRI_TRANSIT_HANDING, /* it is paused until MOVED; or until it owes nobody an answer */
     NPRI_TRANSIT_MOVES,   /* its code ends; from then on it forwards */
     NPRI_TRANSIT_LOSES,   /* the same for a time, and its end is told */
+    NPRI_TRANSIT_OWES,    /* that time is over, but for answers that go through it */
 };
 
 /* Counters that one thread writes at a time, or that a lock guards.  relaxed: figures. */
@@ -156,6 +157,8 @@ struct npr_process {
     atomic_uint_fast64_t taken; /* messages out of its mailbox */
     atomic_uint_fast64_t busy_ns;
     atomic_bool suspended; /* by sys */
+
+    uint32_t relayed; /* its worker: calls that it has passed on and that are not answered yet */
 
     _Alignas(max_align_t) unsigned char state[];
 };
@@ -297,6 +300,9 @@ void npri_runtime_push(struct npri_runtime *runtime,
                        struct npri_local local,
                        struct npri_signal *signal,
                        bool remote);
+
+/* What a process answers that does not exist, or no longer; takes the signal (deliver.c). */
+void npri_runtime_answer_dead(struct npri_runtime *runtime, struct npri_signal *signal);
 
 /* Whether that may be a service's pid: no process has such a one. */
 static inline bool npri_local_may_be_service(struct npri_local local)
@@ -447,6 +453,9 @@ bool npri_message_is_call(struct npr_term message,
                           struct npr_from *out_from,
                           struct npr_term *out_request);
 bool npri_message_is_system(struct npr_term message);
+
+/* Of the first two of these: who is to be answered. */
+bool npri_message_asker(struct npr_term message, struct npr_from *out);
 
 /* Whether it may be one of Erlang's own forms; any thread. */
 bool npri_message_has_form(struct npr_term message);

@@ -98,6 +98,14 @@ bool npri_message_is_system(struct npr_term message)
     return message_form(message) == FORM_SYSTEM && read_request(message, &from, &request);
 }
 
+bool npri_message_asker(struct npr_term message, struct npr_from *out)
+{
+    const enum message_form form = message_form(message);
+    struct npr_term request;
+
+    return (form == FORM_CALL || form == FORM_SYSTEM) && read_request(message, out, &request);
+}
+
 static bool read_io(struct npr_term message, struct npr_term out_parts[4])
 {
     return npr_term_get_tuple(message, 4, out_parts) && npr_term_kind(out_parts[1]) == NPR_TERM_PID;

@@ -8,8 +8,10 @@
 
 #include "runtime/signal.h"
 
-/* Numbers go round after that many calls of one process. */
-#define NPRI_CALL_NUMBER_MAX 0x7fffffffu
+/* Numbers go round after that many calls of one process.  Above are those of calls that it has
+ * passed on (relay.h): a late answer to one of its own is never taken for one of these. */
+#define NPRI_CALL_NUMBER_MAX 0x3fffffffu
+#define NPRI_CALL_RELAYED    0x40000000u
 
 struct npri_open_call {
     uint64_t deadline_ns; /* UINT64_MAX: none */

@@ -5,6 +5,7 @@
  *      LINK    | peer | the other end            | none
  *      WATCHING| ref  | the pid that we monitor  | none
  *      WATCHED | ref  | the pid that monitors us | what it named us by, none for our pid
+ *      RELAYED | ref  | the pid that called us   | the tag of its call (relay.h)
  *
  * A list while there are few, a hash table beyond.  Terms are compared as values: the same pid may
  * come in another encoding from another peer. */
@@ -19,12 +20,16 @@ enum npri_relation_kind {
     NPRI_RELATION_LINK,
     NPRI_RELATION_WATCHING,
     NPRI_RELATION_WATCHED,
+    NPRI_RELATION_RELAYED,
 };
 
 struct npri_relation {
     struct npri_relation *next;
-    uint64_t unlink_id; /* LINK: the UNLINK that was sent and not acknowledged; 0: the link is up */
-    uint32_t hash;      /* meaningful in a hash table */
+    union {
+        uint64_t unlink_id; /* LINK: the UNLINK that was sent and not acknowledged; 0: it is up */
+        uint64_t relayed;   /* WATCHED: the call that was passed on (relay.h); 0: none */
+    };
+    uint32_t hash; /* meaningful in a hash table */
     uint16_t peer_bytes;
     uint16_t ref_bytes;
     uint16_t name_bytes;

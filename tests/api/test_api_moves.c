@@ -569,6 +569,48 @@ static void of_two_processes_one_stays(void **state)
     assert_true(journal.tokens[1] > journal.tokens[0]);
 }
 
+/* A program that listens nowhere, and has a connection to nodes[host] only. */
+static struct npr_node *start_client(unsigned host)
+{
+    struct npr_node_options options = nodes_options("client@127.0.0.1", NULL);
+    char peer[64];
+
+    options.listen = NULL;
+    options.client = true;
+    assert_int_equal(npr_node_start(&options, &nodes[2], NULL), NPR_OK);
+    (void)snprintf(peer, sizeof(peer), "%c@127.0.0.1:%u", (char)('a' + host),
+                   (unsigned)npr_node_port(nodes[host]));
+    assert_int_equal(npr_node_connect(nodes[2], peer, TIMEOUT_MS, NULL), NPR_OK);
+    return nodes[2];
+}
+
+/* Would catch: a call of a client that the successor carries out, and whose answer is lost since
+ * its node has no way to the client. */
+static void successors_answer_clients_that_they_cannot_reach(void **state)
+{
+    struct meeting meeting = {0};
+    struct npr_node *client;
+    struct npr_found found;
+    unsigned host;
+
+    (void)state;
+    start_apart(&meeting, "ledger");
+    meet();
+    nodes_wait(is_decided, &meeting);
+    nodes_wait(one_lives, NULL);
+    host = npr_pid_equal(&meeting.found.pid, &meeting.pids[0]) ? 1 : 0;
+    client = start_client(host);
+    assert_call(nodes[0], &meeting.found.pid, "{add,1}", "6"); /* the state of both is there */
+    assert_call(client, &meeting.pids[host], "{add,1}", "7");
+    assert_call(client, &meeting.pids[host], "{add,1}", "8");
+
+    found = get(nodes[host], nodes_key_of("m", host, 2), "ledger");
+    assert_on(&found.pid, nodes[host]);
+    drain(nodes[host], 20000, NPR_OK);
+    assert_call(client, &found.pid, "{add,1}", "1");
+    assert_call(nodes[host], &found.pid, "{add,1}", "2"); /* likewise */
+}
+
 static bool two_live(void *user)
 {
     (void)user;
@@ -615,6 +657,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_keys_go_along, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(nobodys_call_fails, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(of_two_processes_one_stays, setup, nodes_stop),
+        cmocka_unit_test_setup_teardown(successors_answer_clients_that_they_cannot_reach, setup,
+                                        nodes_stop),
         cmocka_unit_test_setup_teardown(who_wants_to_be_told_lives_on, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(misuse_is_refused, setup, nodes_stop),
     };
