@@ -106,10 +106,10 @@ void bed_wait_double(struct bed *bed);
 void bed_wait_losers(struct bed *bed, bool end);
 
 /* The nodes' journals have all that have lost their keys, and to whom. */
-void bed_check_journals(struct bed *bed);
+void bed_wait_journals(struct bed *bed);
 
-/* What was sent to losers was done by winners, some of it. */
-void bed_check_passed_on(struct bed *bed);
+/* Some of what was sent to losers has been done by winners. */
+void bed_wait_passed_on(struct bed *bed);
 
 /* Judges what has happened so far, without a word.  Returns the number of faults. */
 size_t bed_judge(struct bed *bed);

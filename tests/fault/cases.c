@@ -68,20 +68,21 @@ static void part_and_heal_with_losers(struct bed *bed, bool end)
     bed_heal(bed);
     (void)bed_settle(bed);
     bed_wait_losers(bed, end);
-    bed_check_journals(bed);
 }
 
 /* Losers end, and what their clients go on to send to them reaches the winners. */
 static void lose_and_end(struct bed *bed)
 {
     part_and_heal_with_losers(bed, true);
-    bed_check_passed_on(bed);
+    bed_wait_passed_on(bed);
+    bed_wait_journals(bed);
 }
 
 /* Losers live on without their keys. */
 static void lose_and_rest(struct bed *bed)
 {
     part_and_heal_with_losers(bed, false);
+    bed_wait_journals(bed);
 }
 
 /* One node is cut off from the two others: a side that may start nothing, with processes on it.

@@ -11,13 +11,16 @@
  *      kept T PID                  there is no next one: it goes on
  *      lost T PID WINNER TOKEN COUNT
  *                                  another process keeps its key, with that token; COUNT is given
- * along took T PID LOSER COUNT      what a loser has given along has come to it told T PID WORD it
- * was told that its side has `lost` the quorum, or `regained` it end T PID WHY               it
- * ends call T0 TG T1 VIA KEY SEQ STATUS PID TOKEN DONE COUNT TRIES a client asked node VIA for KEY
- * at T0, at last had a pid at TG (0: none), and an answer, or none, at T1; TOKEN is the get's, DONE
- * that of the process that answered; more than one try when the process that was found was gone
- * when it was called clung T0 T1 PID STATUS      a client called a process that it had found long
- * ago, and that was gone; it asks anew then */
+ *                                  along
+ *      took T PID LOSER COUNT      what a loser has given along has come to it
+ *      told T PID WORD             it was told that its side has `lost` the quorum, or `regained`
+ * it end T PID WHY               it ends call T0 TG T1 VIA KEY SEQ STATUS PID TOKEN DONE COUNT
+ * TRIES a client asked node VIA for KEY at T0, at last had a pid at TG (0: none), and an answer, or
+ * none, at T1; TOKEN is the get's, DONE that of the process that answered; more than one try when
+ *                                  the process that was found was gone when it was called
+ *      clung T0 T1 PID STATUS      a client called a process that it had found long ago, and that
+ *                                  was gone; it asks anew then
+ */
 #ifndef NPRI_TESTS_FAULT_REPORT_H
 #define NPRI_TESTS_FAULT_REPORT_H
 

@@ -281,52 +281,62 @@ static bool is_in_journal_of(struct bed *bed,
     return false;
 }
 
+struct journals_wanted {
+    struct journal *journals; /* of each node */
+    size_t count;             /* of conflicts; */
+    size_t lost;              /* in the journals of the losers' nodes, */
+    size_t kept;              /* and the winners' */
+};
+
 /* Both nodes have it, whichever of them, or a third, has decided. */
-static void check_journals(struct bed *bed, const struct journal *journals)
-{
-    struct book_loss loss;
-    size_t count = 0;
-    size_t lost = 0;
-    size_t kept = 0;
-
-    for (; bed_loss(bed, count, &loss); count++) {
-        lost += is_in_journal_of(bed, journals, &loss, loss.loser, "lost here") ? 1 : 0;
-        kept += is_in_journal_of(bed, journals, &loss, loss.winner, "kept here") ? 1 : 0;
-    }
-    bed_say(bed, "of %zu conflicts the losers' nodes have %zu in their journals, the winners' %zu",
-            count, lost, kept);
-    if (lost < count || kept < count) {
-        bed_fault(bed, "conflicts are missing from the journals");
-    }
-}
-
-void bed_check_journals(struct bed *bed)
+static bool journals_are_complete(struct bed *bed, void *user)
 {
     const char *const words[] = {"conflicts", NULL};
-    struct journal *journals = calloc(bed->nodes_count, sizeof(*journals));
+    struct journals_wanted *wanted = user;
+    struct book_loss loss;
 
-    if (journals == NULL) {
-        abort();
-    }
     for (unsigned i = 0; i < bed->nodes_count; i++) {
-        if (ask_text(bed, i, words, journals[i].text) != 0) {
-            bed_say(bed, "%s: %s", network_name(bed->network, i), journals[i].text);
-            bed_fault(bed, "a journal cannot be read");
-        }
+        (void)ask_text(bed, i, words, wanted->journals[i].text);
     }
-    check_journals(bed, journals);
-    free(journals);
+    wanted->lost = wanted->kept = 0;
+    for (wanted->count = 0; bed_loss(bed, wanted->count, &loss); wanted->count++) {
+        wanted->lost +=
+            is_in_journal_of(bed, wanted->journals, &loss, loss.loser, "lost here") ? 1 : 0;
+        wanted->kept +=
+            is_in_journal_of(bed, wanted->journals, &loss, loss.winner, "kept here") ? 1 : 0;
+    }
+    return wanted->lost == wanted->count && wanted->kept == wanted->count;
 }
 
-void bed_check_passed_on(struct bed *bed)
+void bed_wait_journals(struct bed *bed)
+{
+    struct journals_wanted wanted = {.journals = calloc(bed->nodes_count, sizeof(struct journal))};
+
+    if (wanted.journals == NULL) {
+        abort();
+    }
+    if (!wait_until(bed, journals_are_complete, &wanted)) {
+        bed_fault(bed, "conflicts are missing from the journals");
+    }
+    bed_say(bed, "of %zu conflicts the losers' nodes have %zu in their journals, the winners' %zu",
+            wanted.count, wanted.lost, wanted.kept);
+    free(wanted.journals);
+}
+
+static bool is_passed_on(struct bed *bed, void *user)
+{
+    book_figures(referee_book(bed->referee), user);
+    referee_release(bed->referee);
+    return ((struct book_figures *)user)->forwarded > 0;
+}
+
+void bed_wait_passed_on(struct bed *bed)
 {
     struct book_figures figures;
 
-    book_figures(referee_book(bed->referee), &figures);
-    referee_release(bed->referee);
-    bed_say(bed, "%llu requests to processes that had ended were done by their successors",
-            (unsigned long long)figures.forwarded);
-    if (figures.forwarded == 0) {
+    if (!wait_until(bed, is_passed_on, &figures)) {
         bed_fault(bed, "nothing was passed on");
     }
+    bed_say(bed, "%llu requests to processes that had ended were done by their successors",
+            (unsigned long long)figures.forwarded);
 }
