@@ -13,7 +13,7 @@ extern "C" {
 enum npr_drain_state {
     NPR_DRAIN_WAITS, /* until the other nodes know that it takes no keys any more */
     NPR_DRAIN_RUNS,
-    NPR_DRAIN_DONE, /* nothing is left */
+    NPR_DRAIN_DONE, /* nothing is left, and no call that was passed on waits for its answer */
     NPR_DRAIN_LATE, /* its deadline came first */
 };
 
@@ -30,7 +30,9 @@ struct npr_drain_progress {
 /* Drains `which` (NULL: this node): from now on it takes no new keys, and hands those that it has
  * over to their next owners, one by one (struct npr_behaviour's `handover`).  It goes on answering,
  * and what is sent to a process that is not there any more reaches its successor, as long as the
- * node runs.  So nobody's call fails because of it.  A drained node stays so; it is to be stopped.
+ * node runs.  Answers to calls come back through it: the drain is not done before it has brought
+ * those that are waited for, or its deadline has come.  So nobody's call fails because of it.  A
+ * drained node stays so; it is to be stopped.
  *
  * Calls `progress` (or nothing, NULL) on this thread each time it has asked, about ten times a
  * second, and at the end, until that returns false: then the function returns NPR_ECLOSED, and the

@@ -371,8 +371,12 @@ void npri_core_put_nodes(const struct npri_core *core, struct npri_buffer *out);
 void npri_core_put_status(const struct npri_core *core, uint64_t now_ns, struct npri_buffer *out);
 
 /* Appends how far a drain is: a map #{state := off | waiting | running | done | late, left,
- * under_way, moved, ended, failed := integer(), failure := binary()}. */
-void npri_core_put_drain(const struct npri_core *core, struct npri_buffer *out);
+ * under_way, moved, ended, failed := integer(), failure := binary()}.  As long as the node owes
+ * answers to calls that it has passed on, it is not done before its deadline. */
+void npri_core_put_drain(const struct npri_core *core,
+                         uint64_t now_ns,
+                         bool owes_answers,
+                         struct npri_buffer *out);
 
 /* Appends the journal of conflicts, oldest first: a list of maps #{here := boolean(), key :=
  * binary(), loser := pid(), loser_token, time_us, winner := pid(), winner_token}.  `key` is its

@@ -282,13 +282,18 @@ static void put_count(struct npri_buffer *out, const char *name, uint64_t count)
     npri_put_uint(out, count);
 }
 
-void npri_core_put_drain(const struct npri_core *core, struct npri_buffer *out)
+void npri_core_put_drain(const struct npri_core *core,
+                         uint64_t now_ns,
+                         bool owes_answers,
+                         struct npri_buffer *out)
 {
     const struct npri_drain *drain = &core->drain;
+    const bool goes_on =
+        drain->state == NPRI_DRAIN_DONE && owes_answers && now_ns < drain->deadline_ns;
 
     npri_put_map(out, 7);
     npri_put_atom(out, "state");
-    npri_put_atom(out, state_name(drain->state));
+    npri_put_atom(out, state_name(goes_on ? NPRI_DRAIN_RUNS : drain->state));
     put_count(out, "left", npri_core_entries_count(core) + core->starts.count);
     put_count(out, "under_way", drain->handovers_count);
     put_count(out, "moved", drain->moved);

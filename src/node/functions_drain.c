@@ -38,11 +38,13 @@ void npri_function_native_drain(struct npri_evaluation *evaluation, const struct
 void npri_function_native_drain_status(struct npri_evaluation *evaluation,
                                        const struct npr_term *args)
 {
+    struct npr_node *node = evaluation->node;
     struct npri_buffer value;
 
     (void)args;
     npri_buffer_init(&value, 0);
-    npri_core_put_drain(evaluation->node->registry.core, &value);
+    npri_core_put_drain(node->registry.core, npri_loop_now_ns(node->loop),
+                        npri_runtime_owes_answers(node->runtime), &value);
     npri_evaluation_return_built(evaluation, &value);
 }
 

@@ -125,6 +125,7 @@ static bool forward_end(struct npr_process *process,
                         struct npri_signal *block)
 {
     (void)npri_process_set_end(process, reason, block);
+    npri_relay_lose(process, process->relayed);
     process->transit = NPRI_TRANSIT_NONE;
     process->paused = false;
     npri_process_release(process);
@@ -298,7 +299,7 @@ static enum npri_verdict forward_on_node_down(struct npr_process *process,
         if (lost->kind == NPRI_RELATION_WATCHING) {
             verdict = npri_process_set_end(process, NPRI_WORD_NOCONNECTION, NULL);
         } else if (lost->kind == NPRI_RELATION_RELAYED) {
-            process->relayed--;
+            npri_relay_lose(process, 1);
         }
         npri_relation_destroy(lost);
         lost = next;

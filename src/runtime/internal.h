@@ -205,6 +205,7 @@ struct npri_runtime {
     atomic_uint_fast64_t next_process; /* relaxed: numbers only */
     atomic_uint_fast64_t next_ref;
     atomic_uint_fast64_t next_unlink;
+    atomic_uint_fast64_t relayed; /* relaxed: calls that processes have passed on (relay.h) */
 
     /* seq_cst: who frees a process counts it (struct npri_worker, npri_threads), then reads this;
      * who stops writes this, then reads the counts. */

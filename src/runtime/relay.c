@@ -51,11 +51,19 @@ static struct npri_relation *find_relayed(const struct npr_process *process, uin
     return npri_process_relation(process, NPRI_RELATION_RELAYED, ref, no_term);
 }
 
+void npri_relay_lose(struct npr_process *process, uint32_t calls)
+{
+    process->relayed -= calls;
+    /* relaxed: a figure. */
+    (void)atomic_fetch_sub_explicit(&process->origin->runtime->relayed, calls,
+                                    memory_order_relaxed);
+}
+
 static void forget(struct npr_process *process, struct npri_relation *relayed)
 {
     npri_relations_remove(&process->relations, relayed);
     npri_relation_destroy(relayed);
-    process->relayed--;
+    npri_relay_lose(process, 1);
 }
 
 /* One that no call has which waits for an answer. */
@@ -117,6 +125,8 @@ enum npri_verdict npri_relay_pass_on(struct npr_process *process,
     }
     npri_process_tie(process, relayed);
     process->relayed++;
+    /* relaxed: a figure. */
+    (void)atomic_fetch_add_explicit(&process->origin->runtime->relayed, 1, memory_order_relaxed);
     watched->relayed = number;
     return NPRI_GO_ON;
 }

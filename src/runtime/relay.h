@@ -36,6 +36,9 @@ enum npri_verdict npri_relay_on_answer(struct npr_process *process,
 /* DEMONITOR, which takes back `watched`: nobody waits any more for the call that goes with it. */
 void npri_relay_unwatch(struct npr_process *process, const struct npri_relation *watched);
 
+/* So many of the process's calls are not to be answered any more: what was kept of them is gone. */
+void npri_relay_lose(struct npr_process *process, uint32_t calls);
+
 /* Tells links and monitors of the end: when it has lost, but for those of calls that wait here;
  * when its time is over, but for those of calls that were passed on.  False: no memory, some are
  * left. */

@@ -235,6 +235,12 @@ size_t npri_runtime_process_count(struct npri_runtime *runtime)
     return npri_table_count(&runtime->table);
 }
 
+bool npri_runtime_owes_answers(const struct npri_runtime *runtime)
+{
+    /* relaxed: of calls that are passed on or answered at this moment nothing is promised. */
+    return atomic_load_explicit(&runtime->relayed, memory_order_relaxed) != 0;
+}
+
 npr_status npri_runtime_register(struct npri_runtime *runtime,
                                  struct npr_bytes name,
                                  const struct npr_pid *pid)

@@ -245,6 +245,9 @@ NPR_NODISCARD npr_status npri_runtime_tell_registered(struct npri_runtime *runti
 bool npri_runtime_is_alive(struct npri_runtime *runtime, const struct npr_pid *pid);
 size_t npri_runtime_process_count(struct npri_runtime *runtime);
 
+/* Whether processes of this node have passed calls on that are not answered (relay.h). */
+bool npri_runtime_owes_answers(const struct npri_runtime *runtime);
+
 /* Names of this node.  register: NPR_OK, NPR_EEXIST, NPR_ENOPROC (no such local process),
  * NPR_ENOMEM. A dying process loses its name. */
 NPR_NODISCARD npr_status npri_runtime_register(struct npri_runtime *runtime,

@@ -12,6 +12,7 @@
 /* ---- A ledger: what has been added to it.
  *
  *      call {add,N}   -> the total       call where -> {Node,Token,Argument}
+ *      call later     -> the total, once something is added
  *      call else      -> the total
  *      message N      adds
  *
@@ -20,11 +21,14 @@ struct ledger {
     int64_t total;
     int64_t argument;
     uint64_t token;
+    struct npr_from from; /* of the call that is to be answered later; none: its tag is empty */
+    uint8_t from_bytes[2048];
 };
 
 static atomic_int handovers_to_refuse;
 static atomic_int living;
 static atomic_int quorum_news;
+static atomic_int kept; /* calls that are to be answered later */
 
 static npr_status ledger_init(struct npr_process *self, void *state, struct npr_term args)
 {
@@ -52,6 +56,36 @@ static void ledger_terminate(struct npr_process *self, void *state, struct npr_t
     atomic_fetch_sub(&living, 1);
 }
 
+static npr_status keep_call(struct ledger *ledger, const struct npr_from *from)
+{
+    uint8_t *tag = ledger->from_bytes + from->pid.size;
+
+    if (from->pid.size + from->tag.size > sizeof(ledger->from_bytes)) {
+        return NPR_EFULL;
+    }
+    memcpy(ledger->from_bytes, from->pid.data, from->pid.size);
+    memcpy(tag, from->tag.data, from->tag.size);
+    ledger->from = (struct npr_from){.pid = {.data = ledger->from_bytes, .size = from->pid.size},
+                                     .tag = {.data = tag, .size = from->tag.size}};
+    atomic_fetch_add(&kept, 1);
+    return NPR_OK;
+}
+
+static npr_status answer_kept(struct npr_process *self, struct ledger *ledger)
+{
+    struct npr_builder *built = npr_scratch(self);
+    const struct npr_from from = ledger->from;
+    struct npr_term reply;
+
+    if (from.tag.size == 0) {
+        return NPR_OK;
+    }
+    ledger->from = (struct npr_from){0};
+    NPR_BUILD(built, "~i", ledger->total);
+    return npr_builder_finish(built, &reply, NULL) == NPR_OK ? npr_reply(self, &from, reply)
+                                                             : NPR_ENOMEM;
+}
+
 static npr_status ledger_call(struct npr_process *self,
                               void *state,
                               const struct npr_from *from,
@@ -63,8 +97,15 @@ static npr_status ledger_call(struct npr_process *self,
     struct npr_term reply;
     int64_t value;
 
+    if (npr_term_is_atom(request, "later")) {
+        return keep_call(ledger, from);
+    }
     if (NPR_MATCH(request, "{add,~i}", &value)) {
         ledger->total += value;
+        if (answer_kept(self, ledger) != NPR_OK) {
+            return NPR_ENOMEM;
+        }
+        npr_builder_reset(built);
     }
     if (npr_term_is_atom(request, "where")) {
         const struct npr_bytes node = {.data = (const uint8_t *)pid.node.text,
@@ -150,6 +191,7 @@ static int setup(void **state)
     atomic_store(&handovers_to_refuse, 0);
     atomic_store(&living, 0);
     atomic_store(&quorum_news, 0);
+    atomic_store(&kept, 0);
     return 0;
 }
 
@@ -465,6 +507,74 @@ static void nobodys_call_fails(void **state)
     assert_int_equal(atomic_load(&living), HELD);
 }
 
+struct late_call {
+    pthread_t thread;
+    struct npr_node *node;
+    struct npr_pid pid;
+    npr_status status;
+};
+
+static void *call_late(void *user)
+{
+    struct late_call *call = user;
+    const struct npr_address to = {.pid = call->pid};
+    static const uint8_t later[] = {119, 5, 'l', 'a', 't', 'e', 'r'};
+    const struct npr_term request = {.data = later, .size = sizeof(later)};
+    struct npr_builder *reply = npr_builder_create();
+
+    call->status = npr_node_call(call->node, &to, request, 4 * TIMEOUT_MS, reply, NULL);
+    npr_builder_destroy(reply);
+    return NULL;
+}
+
+static bool is_kept(void *user)
+{
+    (void)user;
+    return atomic_load(&kept) == 1;
+}
+
+struct looks {
+    unsigned count;
+    struct npr_pid successor;
+};
+
+/* By the fifth look the node has long nothing left; then the call is answered. */
+static bool look(void *user, const struct npr_drain_progress *progress)
+{
+    struct looks *looks = user;
+
+    (void)progress;
+    if (++looks->count == 5) {
+        (void)nodes_call(nodes[1], &looks->successor, "{add,1}");
+    }
+    return true;
+}
+
+/* Would catch: a drain that is done, so that the node is stopped, while a call that it has passed
+ * on waits for its answer. */
+static void who_has_called_gets_the_answer_first(void **state)
+{
+    struct late_call call = {0};
+    struct looks looks = {0};
+
+    (void)state;
+    nodes_start(2, &module);
+    call.node = nodes[1];
+    call.pid = get(nodes[1], nodes_key_of("l", 0, 2), "ledger").pid;
+    assert_on(&call.pid, nodes[0]);
+    drain(nodes[0], 20000, NPR_OK);
+    looks.successor = get(nodes[1], nodes_key_of("l", 0, 2), "ledger").pid;
+    assert_on(&looks.successor, nodes[1]);
+    assert_int_equal(pthread_create(&call.thread, NULL, call_late, &call), 0);
+    nodes_wait(is_kept, NULL);
+    assert_int_equal(npr_drain(nodes[0], NULL, 20000, look, &looks, NULL), NPR_OK);
+    npr_node_stop(nodes[0]);
+    nodes[0] = NULL;
+    assert_int_equal(pthread_join(call.thread, NULL), 0);
+    assert_int_equal(call.status, NPR_OK);
+    assert_true(looks.count >= 5 && looks.count < 100); /* 200 are its deadline */
+}
+
 /* ---- Conflicts. */
 
 struct meeting {
@@ -656,6 +766,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_node_cannot_be_drained, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(other_keys_go_along, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(nobodys_call_fails, setup, nodes_stop),
+        cmocka_unit_test_setup_teardown(who_has_called_gets_the_answer_first, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(of_two_processes_one_stays, setup, nodes_stop),
         cmocka_unit_test_setup_teardown(successors_answer_clients_that_they_cannot_reach, setup,
                                         nodes_stop),

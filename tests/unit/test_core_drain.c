@@ -50,7 +50,7 @@ static void handed(struct core_host *host, uint64_t operation, npr_status status
 }
 
 /* The figures: "state left under_way moved ended failed". */
-static void check_drain(struct core_host *host, const char *expected)
+static void check_drain_of(struct core_host *host, bool owes_answers, const char *expected)
 {
     static const char *const names[] = {"state", "left", "under_way", "moved", "ended", "failed"};
     struct npri_buffer buffer;
@@ -61,7 +61,7 @@ static void check_drain(struct core_host *host, const char *expected)
     uint32_t pairs;
 
     npri_buffer_init(&buffer, 0);
-    npri_core_put_drain(host->core, &buffer);
+    npri_core_put_drain(host->core, host->now_ns, owes_answers, &buffer);
     for (unsigned i = 0; i < 6; i++) {
         assert_true(npr_term_map((struct npr_term){.data = buffer.data, .size = buffer.size}, &walk,
                                  &pairs));
@@ -77,6 +77,11 @@ static void check_drain(struct core_host *host, const char *expected)
     }
     npri_buffer_fini(&buffer);
     assert_string_equal(line, expected);
+}
+
+static void check_drain(struct core_host *host, const char *expected)
+{
+    check_drain_of(host, false, expected);
 }
 
 /* What it did, without what it tells the others of its entries all the same. */
@@ -129,6 +134,27 @@ static void keys_go_with_their_state(void **state)
     check_moves(&host, "DEMONITOR a.1\nMOVED key=ka a.1 -> b.9\n");
     host_pass(&host, 30 * MS);
     check_drain(&host, "done 0 0 1 0 0");
+    host_fini(&host);
+}
+
+/* Would catch: a node that is stopped, since it is said to be done, while calls that it has passed
+ * on wait for their answers; or that never is, since one has none. */
+static void answers_are_waited_for(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_with(&host, "b c");
+    host_put_entry(&host, host_atom("ka"), host_pid_term("a.1"));
+    begin(&host, "b c");
+    check_drain_of(&host, true, "running 1 1 0 0 0");
+    handed(&host, 3, NPR_OK, "total");
+    host_told(&host, "b", "{handed,4,<b@h.9.0>,1000}");
+    host_pass(&host, 30 * MS);
+    check_drain_of(&host, true, "running 0 0 1 0 0");
+    check_drain(&host, "done 0 0 1 0 0");
+    host_pass(&host, DEADLINE_MS * MS);
+    check_drain_of(&host, true, "done 0 0 1 0 0");
     host_fini(&host);
 }
 
@@ -396,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_go_with_their_state),
+        cmocka_unit_test(answers_are_waited_for),
         cmocka_unit_test(keys_without_a_state_are_free),
         cmocka_unit_test(what_fails_is_tried_again),
         cmocka_unit_test(who_cannot_take_it_is_not_the_end),
