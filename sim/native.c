@@ -98,6 +98,14 @@ static void join(struct sim *sim, struct sim_node *node)
     }
 }
 
+/* In every fourth run they wait for each other, though they are few. */
+static uint32_t turns_max(const struct sim *sim)
+{
+    const uint64_t seed = sim->options.seed;
+
+    return seed % 4 == 0 ? 1 + (uint32_t)(seed / 4 % 3) : 0;
+}
+
 static enum npr_placement placement(const struct sim *sim)
 {
     return sim_has(&sim->options, SIM_CLASS_RENDEZVOUS) ? NPR_PLACEMENT_RENDEZVOUS
@@ -122,7 +130,8 @@ void sim_native_boot(struct sim *sim, struct sim_node *node)
                                                      .heartbeat_ns = options->heartbeat_ns,
                                                      .node_timeout_ns = options->node_timeout_ns,
                                                      .quorum = options->quorum,
-                                                     .placement = placement(sim)});
+                                                     .placement = placement(sim),
+                                                     .turns_max = turns_max(sim)});
     NPRI_ASSERT(node->core != NULL);
     sim_rearm(sim, node);
     join(sim, node);

@@ -41,6 +41,8 @@
 #define NPRI_TOKEN_RANGE           (UINT64_C(1) << 24) /* tokens that a node may give in one view */
 #define NPRI_RESTARTS_MAX          1000u               /* of one key within its window */
 #define NPRI_START_NS_MAX          (UINT64_C(60000000000)) /* without a report: it is given up */
+#define NPRI_TURNS_MAX             512u  /* requests that are routed in one step */
+#define NPRI_TIMERS_MAX            2048u /* what is due by its time, and done in one step */
 #define NPRI_NAMED_NODES_MAX                                                                       \
     256u /* of them, those that have only been named, or only written to                           \
           */

@@ -44,7 +44,7 @@ struct npri_claim {
     uint64_t epoch;    /* ours, in which it was asked, or in which others were looked at */
     bool release;      /* else it registers */
     bool keep;         /* another process's entry stays */
-    bool looked;       /* nobody else had it in `epoch` */
+    uint64_t looked;   /* core->looks when nobody else had it, in `epoch`; 0: not yet */
     bool asked;        /* of an owner that may carry it out yet, though it is asked no more */
     size_t cost;       /* of one that nobody waits for (core/register.c) */
     uint32_t pid_size; /* of a release: what is being dropped; 0: nothing yet */

@@ -53,7 +53,7 @@ static void grant(struct npri_core *core, struct npri_request *request)
 static bool is_known(const struct npri_core *core, const struct npri_claim *claim)
 {
     return NPRI_FAULT(CLAIM_UNASKED) || npri_leads_know_all(core) ||
-           (claim->looked && claim->epoch == npri_views_epoch(core));
+           (claim->looked == core->looks && claim->epoch == npri_views_epoch(core));
 }
 
 /* Nothing that is there is in the way, if that is all.  What another host is starting would come

@@ -55,14 +55,15 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     core->manner.source = options->otp_fixed ? NPRI_MANNER_FIXED : NPRI_MANNER_DEFAULT;
     npri_effects_init(&core->effects);
     npri_list_init(&core->requests);
-    npri_list_init(&core->held);
     npri_list_init(&core->claiming);
+    npri_list_init(&core->looking);
+    core->looks = 1;
     npri_push_init(core);
     if (!init_scratch(core) || !npri_map_init(&core->operations, options->hash_key) ||
         !npri_map_init(&core->starts, options->hash_key) ||
         !npri_map_init(&core->delegations, options->hash_key) ||
-        !npri_map_init(&core->claims, options->hash_key) || !npri_leads_init(core) ||
-        !npri_directory_init(&core->directory, &core->effects, options) ||
+        !npri_map_init(&core->claims, options->hash_key) || !npri_held_init(core) ||
+        !npri_leads_init(core) || !npri_directory_init(&core->directory, &core->effects, options) ||
         !npri_members_init(core) || !npri_watch_init(core) || !npri_grants_init(core) ||
         !npri_links_init(core)) {
         npri_core_destroy(core);
@@ -108,6 +109,7 @@ void npri_core_destroy(struct npri_core *core)
     npri_grants_fini(core);
     npri_members_fini(core);
     npri_directory_fini(&core->directory);
+    npri_held_fini(core);
     npri_map_fini(&core->claims);
     npri_map_fini(&core->delegations);
     npri_map_fini(&core->starts);
@@ -232,9 +234,11 @@ npr_status npri_core_step(struct npri_core *core, const struct npri_core_event *
     if (event->now_ns > core->now_ns) {
         core->now_ns = event->now_ns;
     }
+    npri_held_begin_step(core);
     npri_beats_look(core);
     status = step(core, event);
     npri_views_flush(core);
+    npri_held_end_step(core);
     npri_grants_flush(core);
     return status;
 }

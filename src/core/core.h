@@ -91,6 +91,8 @@ struct npri_core_options {
     uint64_t node_timeout_ns; /* one not heard of for that long is gone: 3 s */
     uint32_t quorum;          /* a side with fewer nodes starts nothing; 0: any goes on */
     enum npr_placement placement;
+
+    uint32_t turns_max; /* requests that are routed in one step; 0: NPRI_TURNS_MAX */
 };
 
 /* What native nodes tell each other first, on every connection (core/greeting.h). */

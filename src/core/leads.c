@@ -384,9 +384,11 @@ void npri_lead_on_declined(struct npri_core *core,
 
 void npri_leads_on_marker(struct npri_core *core, struct npri_peer *peer)
 {
-    peer->lending.marked = true;
-    npri_tally(core, peer);
-    npri_requests_on_marker(core);
+    if (!peer->lending.marked) {
+        peer->lending.marked = true;
+        npri_tally(core, peer);
+        npri_requests_on_marker(core);
+    }
 }
 
 bool npri_leads_settled(const struct npri_core *core)

@@ -142,7 +142,7 @@ void npri_claim_route(struct npri_core *core, struct npri_request *request)
 
 void npri_claim_on_looked(struct npri_core *core, struct npri_request *request)
 {
-    request->claim->looked = true;
+    request->claim->looked = core->looks;
     npri_claim_route(core, request);
 }
 

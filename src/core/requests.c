@@ -4,9 +4,6 @@
 #include "base/assert.h"
 #include "core/state.h"
 
-/* How soon a request is routed anew that some node has called another's affair. */
-#define RETRY_NS (UINT64_C(20) * 1000 * 1000)
-
 /* ---- Making and ending. */
 
 void npri_request_end(struct npri_core *core, struct npri_request *request)
@@ -14,6 +11,7 @@ void npri_request_end(struct npri_core *core, struct npri_request *request)
     npri_lookup_stop(&request->lookup);
     npri_timer_stop(core, &request->timer);
     npri_timer_stop(core, &request->held_timer);
+    npri_held_leave(core, request);
     npri_list_remove(&request->waiting);
     if (npri_link_is_linked(&request->all)) {
         npri_list_remove(&request->all);
@@ -82,8 +80,10 @@ void npri_requests_check(const struct npri_core *core)
         NPRI_ASSERT(request->answer != NULL && request->key != NULL);
         NPRI_ASSERT(request->claim == NULL || request->claim->request == request);
         NPRI_ASSERT(request->state != NPRI_REQUEST_NEW);
+        NPRI_ASSERT((request->held_key != NULL) == (request->state == NPRI_REQUEST_HELD));
         NPRI_ASSERT(npri_lookup_runs(&request->lookup) == looks);
-        NPRI_ASSERT(npri_link_is_linked(&request->waiting) == !looks);
+        NPRI_ASSERT(npri_link_is_linked(&request->waiting) ==
+                    (!looks || request->lookup.scope == NPRI_LOOKUP_UNMARKED));
         NPRI_ASSERT(!looks || !npri_list_empty(&request->lookup.operations));
         count++;
     }
@@ -185,21 +185,6 @@ npr_status npri_request_refuse(struct npri_core *core,
 
 /* ---- Waiting. */
 
-void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why)
-{
-    request->state = NPRI_REQUEST_HELD;
-    request->hold = why;
-    npri_list_append(&core->held, &request->waiting);
-    if (why == NPRI_HOLD_RETRY) {
-        npri_timer_arm(core, &request->held_timer, npri_time_after(core, RETRY_NS));
-    } else if (why == NPRI_HOLD_SETTLING) {
-        if (request->held_until_ns == 0) {
-            request->held_until_ns = npri_time_after(core, 2 * core->options.suspect_ns);
-        }
-        npri_timer_arm(core, &request->held_timer, request->held_until_ns);
-    }
-}
-
 void npri_request_wait_for_lead(struct npri_core *core,
                                 struct npri_request *request,
                                 struct npri_lead *lead)
@@ -236,7 +221,7 @@ static void add_hold(const struct npri_core *core,
                      const struct npri_request *request,
                      struct npri_text *text)
 {
-    switch (request->hold) {
+    switch (npri_held_is_due(core, request) ? NPRI_HOLD_TURN : request->hold) {
     case NPRI_HOLD_SETTLING:
         npri_text_add(text, "waited for new nodes: ");
         add_settling(core, text);
@@ -250,6 +235,9 @@ static void add_hold(const struct npri_core *core,
         return;
     case NPRI_HOLD_RETRY:
         npri_text_add(text, "waited for the nodes to agree on who owns the key");
+        return;
+    case NPRI_HOLD_TURN:
+        npri_text_add(text, "waited behind many others on this node");
         return;
     }
 }

@@ -1,12 +1,14 @@
 /* core/requests.h - what the outside wants: each is answered exactly once.  Pure.
  *
- * Three files: here requests are made, put to wait and answered; core/route.h decides which way
- * each goes; core/waiting.h takes them up again when what they wait for has come, or will not.
+ * Four files: here requests are made, put to wait and answered; core/route.h decides which way
+ * each goes; core/waiting.h takes them up again when what they wait for has come, or will not;
+ * core/held.h keeps those that are HELD, and lets a few at a time go on.
  *
  *     accept --> own table, or a lead: answered
  *        |
  *        +--> routed by what is wanted and whose the key is:
- *                HELD        until the nodes are known, agree, or a moment has passed
+ *                HELD        until the nodes are known, agree, or a moment has passed; or for its
+ *                            turn                                          (core/held.h)
  *                LOOKING     without a function: others are asked             (core/lookup.h)
  *                STARTING    waits for the start of its key on this node      (core/start.h)
  *                DELEGATED   waits for the owner to have it, or to start it   (core/delegate.h)
@@ -20,11 +22,13 @@
 #define NPRI_CORE_REQUESTS_H
 
 #include "core/effects.h"
+#include "core/held.h"
 #include "core/lookup.h"
 #include "core/timers.h"
 
 struct npri_claim;
 struct npri_delegation;
+struct npri_held_key;
 struct npri_lead;
 
 enum npri_request_state {
@@ -35,14 +39,6 @@ enum npri_request_state {
     NPRI_REQUEST_DELEGATED,
     NPRI_REQUEST_BUSY,
     NPRI_REQUEST_CLAIMING,
-};
-
-/* Why a request is HELD. */
-enum npri_hold {
-    NPRI_HOLD_SETTLING,  /* new nodes may have it, or own it (core/settling.h) */
-    NPRI_HOLD_AGREEMENT, /* this node owns it, but the others have not agreed to that yet */
-    NPRI_HOLD_STALLED,   /* this node does not know what it has missed (core/views.h) */
-    NPRI_HOLD_RETRY,     /* some node said that it is another's affair: soon again */
 };
 
 struct npri_request {
@@ -58,8 +54,11 @@ struct npri_request {
     bool came_late;  /* to its delegation, which had an answer already */
     bool of_member;  /* a node asks that has our view */
     bool held_enough;
-    bool looked;            /* nobody but the owner, who is silent, has it */
-    uint64_t held_until_ns; /* for new nodes; 0: it was not held for them yet */
+    bool looked;                    /* nobody but the owner, who is silent, has it */
+    uint64_t held_until_ns;         /* for new nodes; 0: it was not held for them yet */
+    struct npri_held_key *held_key; /* NULL: it is not HELD */
+    uint64_t held_round;            /* of core->held, and */
+    uint64_t held_epoch;            /* our epoch: since when it is */
     struct npri_shared *key;
     struct npri_shared *function; /* NULL: look only */
     struct npri_shared *caller;
@@ -109,9 +108,8 @@ NPR_NODISCARD npr_status npri_request_refuse(struct npri_core *core,
                                              npr_status status,
                                              const char *text);
 
-/* ---- Putting to wait. */
+/* ---- Putting to wait; or it is held (core/held.h). */
 
-void npri_request_hold(struct npri_core *core, struct npri_request *request, enum npri_hold why);
 void npri_request_wait_for_lead(struct npri_core *core,
                                 struct npri_request *request,
                                 struct npri_lead *lead);

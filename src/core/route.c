@@ -94,6 +94,8 @@ void npri_request_look(struct npri_core *core,
         fail(core, request, NPR_ENOMEM, "no memory to ask the other nodes");
     } else if (!npri_lookup_runs(&request->lookup)) {
         npri_request_on_looked(core, request, NULL);
+    } else if (scope == NPRI_LOOKUP_UNMARKED) {
+        npri_list_append(&core->looking, &request->waiting);
     }
 }
 
@@ -212,7 +214,7 @@ static void answer_own_only(struct npri_core *core, struct npri_request *request
     fail(core, request, NPR_ENOTFOUND, "it is not here");
 }
 
-void npri_request_route(struct npri_core *core, struct npri_request *request)
+void npri_request_take_turn(struct npri_core *core, struct npri_request *request)
 {
     struct npri_text why = {0};
 
@@ -235,6 +237,13 @@ void npri_request_route(struct npri_core *core, struct npri_request *request)
         route_get_or_start(core, request);
     } else {
         route_look(core, request);
+    }
+}
+
+void npri_request_route(struct npri_core *core, struct npri_request *request)
+{
+    if (npri_held_admit(core, request)) {
+        npri_request_take_turn(core, request);
     }
 }
 
@@ -261,6 +270,7 @@ void npri_request_on_looked(struct npri_core *core,
                             struct npri_request *request,
                             const struct npri_activation *found)
 {
+    npri_list_remove(&request->waiting);
     if (found != NULL) {
         npri_request_answer_pid(core, request, found, false);
     } else if (request->lookup.broken || (request->claim != NULL && request->lookup.unsure)) {

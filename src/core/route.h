@@ -19,8 +19,12 @@ NPR_NODISCARD npr_status npri_request_accept_claim(struct npri_core *core,
                                                    const struct npri_core_event *event,
                                                    struct npri_claim *claim);
 
-/* It waits for nothing: it is answered, or waits for something from now on. */
+/* It waits for nothing: it is answered, or waits for something from now on; maybe only for its turn
+ * (core/held.h). */
 void npri_request_route(struct npri_core *core, struct npri_request *request);
+
+/* This is its turn. */
+void npri_request_take_turn(struct npri_core *core, struct npri_request *request);
 
 /* It waits for what others say of the key. */
 void npri_request_look(struct npri_core *core,

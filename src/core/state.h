@@ -15,6 +15,7 @@
 #include "core/grabbed.h"
 #include "core/grant.h"
 #include "core/greeting.h"
+#include "core/held.h"
 #include "core/leads.h"
 #include "core/links.h"
 #include "core/lookup.h"
@@ -69,8 +70,10 @@ struct npri_core {
     struct npri_map starts;
     struct npri_map delegations;
     struct npri_link requests; /* all, oldest first */
-    struct npri_link held;     /* those that are HELD, */
-    struct npri_link claiming; /* and CLAIMING */
+    struct npri_held held;     /* those that are HELD, */
+    struct npri_link claiming; /* CLAIMING, */
+    struct npri_link looking;  /* and LOOKING, but only at whoever has not told all yet */
+    uint64_t looks;            /* grows when what such ones have found counts no more; above 0 */
     struct npri_map claims;    /* these, by their names for the owners */
     uint64_t claims_begun;
     size_t casts_bytes; /* what claims cost that nobody waits for */

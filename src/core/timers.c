@@ -40,7 +40,7 @@ static void run(struct npri_core *core, struct npri_timer *timer)
         npri_request_on_deadline(core, NPRI_CONTAINER_OF(timer, struct npri_request, timer));
         return;
     case NPRI_TIMER_REQUEST_HELD:
-        npri_request_on_held(core, NPRI_CONTAINER_OF(timer, struct npri_request, held_timer));
+        npri_held_on_request_time(core, NPRI_CONTAINER_OF(timer, struct npri_request, held_timer));
         return;
     case NPRI_TIMER_START:
         npri_start_on_time(core, NPRI_CONTAINER_OF(timer, struct npri_start, timer));
@@ -63,19 +63,31 @@ static void run(struct npri_core *core, struct npri_timer *timer)
     case NPRI_TIMER_SEES:
         npri_views_on_sees_time(core);
         return;
+    case NPRI_TIMER_TURNS:
+        npri_held_on_time(core);
+        return;
     }
 }
 
-/* A timer that is armed while this runs is armed for later than now, or has its own bound: the loop
- * ends. */
-void npri_timers_run(struct npri_core *core)
+static void run_if_due(struct npri_core *core, struct npri_timer *timer)
 {
-    struct npri_heap_node *first;
-
-    while ((first = npri_heap_first(&core->timers)) != NULL && first->key <= core->now_ns) {
-        struct npri_timer *timer = NPRI_CONTAINER_OF(first, struct npri_timer, node);
-
+    if (npri_heap_has(&timer->node) && timer->node.key <= core->now_ns) {
         npri_timer_stop(core, timer);
         run(core, timer);
     }
+}
+
+/* With very many the others are left to the next step, which npri_core_deadline_ns() asks for at
+ * once; but not our beat, or this node would be taken for lost. */
+void npri_timers_run(struct npri_core *core)
+{
+    struct npri_heap_node *first;
+    unsigned left = NPRI_TIMERS_MAX;
+
+    while (left > 0 && (first = npri_heap_first(&core->timers)) != NULL &&
+           first->key <= core->now_ns) {
+        run_if_due(core, NPRI_CONTAINER_OF(first, struct npri_timer, node));
+        left--;
+    }
+    run_if_due(core, &core->beats.timer);
 }

@@ -20,6 +20,7 @@ enum npri_timer_kind {
     NPRI_TIMER_TROUBLE,      /* views that are not one */
     NPRI_TIMER_QUORUM,       /* who has left the view, and may still count on this node */
     NPRI_TIMER_SEES,         /* what is seen, and has not been told yet */
+    NPRI_TIMER_TURNS,        /* requests that go on after many others */
 };
 
 /* Embedded in what waits; `kind` says in what. */
@@ -35,7 +36,7 @@ void npri_timer_stop(struct npri_core *core, struct npri_timer *timer);
 /* `after_ns` from now; saturates. */
 uint64_t npri_time_after(const struct npri_core *core, uint64_t after_ns);
 
-/* Runs all that are due at core->now_ns. */
+/* Runs those that are due at core->now_ns, the earliest first, NPRI_TIMERS_MAX at the most. */
 void npri_timers_run(struct npri_core *core);
 
 #endif /* NPRI_CORE_TIMERS_H */

@@ -302,6 +302,7 @@ void npri_views_on_fenced(struct npri_core *core, const struct npri_core_event *
     if (event->operation == core->views.fence && core->views.fence != 0) {
         core->views.fence = 0;
         core->views.look = true;
+        npri_held_on_news(core); /* Who owns keys now is about to be told of our epoch. */
         npri_push_on_epoch(core);
     }
 }
@@ -401,29 +402,41 @@ static void look_at_teller(struct npri_core *core, struct npri_peer *teller)
     }
 }
 
+/* False: there is nothing to look at. */
+static bool look_once(struct npri_core *core)
+{
+    struct npri_views *views = &core->views;
+    struct npri_peer *teller = views->look ? NULL : views->teller;
+
+    if (!views->look && teller == NULL) {
+        return false;
+    }
+    npri_agreement_meet(core);
+    views->look = false;
+    views->teller = NULL;
+    if (teller == NULL) {
+        look(core);
+    } else {
+        look_at_teller(core, teller);
+    }
+    if (!core->options.member) {
+        views->agreed = true;
+    } else {
+        npri_agreement_look(core);
+        look_trouble(core);
+    }
+    return true;
+}
+
 void npri_views_flush(struct npri_core *core)
 {
     struct npri_views *views = &core->views;
 
     views->look |= views->hushed; /* What it waits for may have been told. */
-    while (views->look || views->teller != NULL) {
-        struct npri_peer *teller = views->look ? NULL : views->teller;
-
-        npri_agreement_meet(core);
-        views->look = false;
-        views->teller = NULL;
-        if (teller == NULL) {
-            look(core);
-        } else {
-            look_at_teller(core, teller);
+    while (look_once(core) || npri_held_have_reason(core)) {
+        if (npri_held_have_reason(core)) {
+            npri_held_go_on(core);
         }
-        if (!core->options.member) {
-            views->agreed = true;
-        } else {
-            npri_agreement_look(core);
-            look_trouble(core);
-        }
-        npri_requests_release_held(core);
     }
     if (views->fence_unmade || views->untold) {
         views->look = true; /* at the next step */
@@ -464,6 +477,8 @@ void npri_views_on_seen(struct npri_core *core, struct npri_peer *peer)
     }
     if (peer->seen) {
         core->views.sees_hash -= peer->seen_id;
+    } else {
+        npri_held_on_news(core); /* It may have what nobody had. */
     }
     peer->seen = true;
     peer->seen_id = id;

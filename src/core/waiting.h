@@ -24,14 +24,6 @@ void npri_requests_route_all(struct npri_core *core, struct npri_link *waiting);
 /* The same, in a moment, or with the next view. */
 void npri_requests_hold_all(struct npri_core *core, struct npri_link *waiting);
 
-/* ---- Held. */
-
-/* Routes all that are held for nodes or agreement: what they were held for may be over. */
-void npri_requests_release_held(struct npri_core *core);
-
-/* It was held for long enough. */
-void npri_request_on_held(struct npri_core *core, struct npri_request *request);
-
 /* ---- The view. */
 
 /* A marker has come. */
