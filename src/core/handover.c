@@ -464,6 +464,10 @@ bool npri_handover_on_told_handed(struct npri_core *core,
         !npr_term_get_uint64(elements[2], &successor.token)) {
         return false;
     }
+    if (handover != NULL && handover->term != NULL &&
+        npr_term_equal(normal, npri_shared_term(handover->pid))) {
+        return false; /* None is its own successor. */
+    }
     successor.token = npri_token_on_seen(core, successor.token);
     pid = handover == NULL ? NULL : npri_shared_create(npri_bytes(normal.data, normal.size));
     if (handover == NULL || pid == NULL) {

@@ -269,6 +269,12 @@ static bool begin(struct npri_core *core,
     return true;
 }
 
+/* Numbers begin at 1: 0 is what is in no slot (struct npri_taken). */
+static bool read_ref(struct npr_term term, uint64_t *out_ref)
+{
+    return npr_term_get_uint64(term, out_ref) && *out_ref != 0;
+}
+
 /* Ref, Key, Pid, Function, State, Token. */
 bool npri_takeover_on_told_handover(struct npri_core *core,
                                     struct npri_peer *peer,
@@ -277,9 +283,11 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
     struct npri_taking taking = {0};
     struct npri_shared *closed;
     struct npr_bytes key;
+    struct npr_term pid;
 
-    if (!npr_term_get_uint64(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
-        !npri_core_normal_key(core, elements[1], &key) || elements[4].size > NPRI_STATE_BYTES_MAX ||
+    if (!read_ref(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
+        !npri_core_normal_key(core, elements[1], &key) ||
+        !npri_core_normal_pid(core, elements[2], &pid) || elements[4].size > NPRI_STATE_BYTES_MAX ||
         !npr_term_get_uint64(elements[5], &taking.token)) {
         return false;
     }
@@ -317,7 +325,7 @@ bool npri_takeover_on_told_adopt(struct npri_core *core,
     struct npri_shared *closed;
     struct npr_bytes key;
 
-    if (!npr_term_get_uint64(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
+    if (!read_ref(elements[0], &taking.ref) || elements[1].size > NPRI_KEY_BYTES_MAX ||
         !npri_core_normal_key(core, elements[1], &key) ||
         !npri_core_normal_pid(core, elements[2], &living.pid) ||
         !npr_term_get_uint64(elements[3], &living.token)) {

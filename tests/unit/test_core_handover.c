@@ -400,6 +400,44 @@ static void who_takes_over_knows_all(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a number that is that of every empty slot, so that what was never taken over is
+ * answered; a pid that is none, in the place of one. */
+static void what_is_no_handover_is_refused(void **state)
+{
+    static const char *const words[] = {
+        "{handover,0,ka,<b@h.1.0>,f,total,5}",
+        "{adopt,0,ka,<b@h.1.0>,5}",
+        "{handover,17,ka,b1,f,total,5}",
+        "{adopt,17,ka,b1,5}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct core_host host;
+
+        open_taking(&host, "b");
+        host_told(&host, "b", words[i]);
+        assert_true(did(&host, "DISCONNECT b"));
+        assert_false(did(&host, "handed"));
+        host_fini(&host);
+    }
+}
+
+/* Would catch: a process that is told to pass everything on to itself; a node that replaces one of
+ * its entries by the same for ever. */
+static void none_is_its_own_successor(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_leaving(&host);
+    host_put_entry(&host, host_atom("kab"), host_pid_term("a.1"));
+    host_told(&host, "b", "{handed,4,<a@h.1.0>,1000}");
+    assert_true(did(&host, "DISCONNECT b"));
+    assert_false(did(&host, "MOVED"));
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_predecessor_is_no_conflict),
         cmocka_unit_test(what_came_after_the_predecessor_stays),
         cmocka_unit_test(who_takes_over_knows_all),
+        cmocka_unit_test(what_is_no_handover_is_refused),
+        cmocka_unit_test(none_is_its_own_successor),
     };
 
     return cmocka_run_group_tests_name("handover", tests, NULL, NULL);
