@@ -7,18 +7,22 @@
 
 #ifdef NPRI_ALLOC_FAULTS
 #include <stdatomic.h>
+#include <stdbool.h>
 
 static _Atomic uint64_t fail_countdown;
+static atomic_bool fails_once;
 
-/* Relaxed throughout: the counter orders nothing but itself. */
+/* Relaxed throughout: the counter orders nothing but itself; whether it stays at its end is said
+ * before anything is counted. */
 static int allocation_fails(void)
 {
+    const bool once = atomic_load_explicit(&fails_once, memory_order_relaxed);
     uint64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
 
-    while (left > 1) {
+    while (left > 1 || (left == 1 && once)) {
         if (atomic_compare_exchange_weak_explicit(&fail_countdown, &left, left - 1,
                                                   memory_order_relaxed, memory_order_relaxed)) {
-            return 0;
+            return left == 1;
         }
     }
     return left == 1;
@@ -26,6 +30,13 @@ static int allocation_fails(void)
 
 void npri_alloc_fail_after(uint64_t count)
 {
+    atomic_store_explicit(&fails_once, false, memory_order_relaxed);
+    atomic_store_explicit(&fail_countdown, count, memory_order_relaxed);
+}
+
+void npri_alloc_fail_once(uint64_t count)
+{
+    atomic_store_explicit(&fails_once, true, memory_order_relaxed);
     atomic_store_explicit(&fail_countdown, count, memory_order_relaxed);
 }
 
@@ -40,6 +51,11 @@ static int allocation_fails(void)
 }
 
 void npri_alloc_fail_after(uint64_t count)
+{
+    (void)count;
+}
+
+void npri_alloc_fail_once(uint64_t count)
 {
     (void)count;
 }

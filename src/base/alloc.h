@@ -1,8 +1,8 @@
 /* base/alloc.h - the one way to memory, so that tests can make the n-th allocation fail.
  *
  * Compiled with NPRI_ALLOC_FAULTS, as the tests link it, npri_alloc_fail_after(n) makes the n-th
- * allocation from now on, and every later one, return NULL; 0 switches that off.  In the product
- * the calls are malloc, calloc, realloc and free. */
+ * allocation from now on, and every later one, return NULL; npri_alloc_fail_once(n) only that one.
+ * 0 switches either off.  In the product the calls are malloc, calloc, realloc and free. */
 #ifndef NPRI_BASE_ALLOC_H
 #define NPRI_BASE_ALLOC_H
 
@@ -19,6 +19,7 @@ void npri_free(void *memory); /* accepts NULL */
 void npri_alloc_trim(void);
 
 void npri_alloc_fail_after(uint64_t count);
+void npri_alloc_fail_once(uint64_t count);
 
 /* Whether allocations are being counted: then all of them must come here, none from what somebody
  * keeps. */

@@ -85,9 +85,9 @@ static void tell_taken(struct npri_core *core,
     tell(core, claim);
 }
 
-bool npri_claim_tell_claimed(struct npri_core *core,
-                             const struct npri_request *request,
-                             uint64_t token)
+struct npri_effect *npri_claim_make_claimed(struct npri_core *core,
+                                            const struct npri_request *request,
+                                            uint64_t token)
 {
     const struct npri_claim *claim = request->claim;
     struct npri_buffer *message = begin(core, claim, 5, "claimed");
@@ -95,7 +95,7 @@ bool npri_claim_tell_claimed(struct npri_core *core,
     npri_put_bytes(message, npri_shared_bytes(request->key));
     npri_put_term(message, npri_claim_pid(claim));
     npri_put_uint(message, token);
-    return npri_tell_end(core, claim->peer);
+    return npri_tell_make(core, claim->peer);
 }
 
 /* Which statuses the asker can tell apart.  Anything else is a refusal. */

@@ -86,10 +86,10 @@ void npri_claim_on_found(struct npri_core *core,
 
 /* ---- Answers to a peer's claim.  The request goes on. */
 
-/* It is to make the entry, with `token`.  False: no memory, it was told nothing. */
-bool npri_claim_tell_claimed(struct npri_core *core,
-                             const struct npri_request *request,
-                             uint64_t token);
+/* It is to make the entry, with `token`: to be queued.  NULL: no memory. */
+struct npri_effect *npri_claim_make_claimed(struct npri_core *core,
+                                            const struct npri_request *request,
+                                            uint64_t token);
 
 /* It has come to nothing. */
 

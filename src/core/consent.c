@@ -8,24 +8,24 @@
 /* ---- Deciding: this node is the agreed owner. */
 
 /* The peer may have it.  That is noted before it hears of it, and it hears of it before anybody who
- * has waited may take it away again. */
+ * has waited may take it away again.  What it has of the key already is known until then: all that
+ * may lack memory is made first. */
 static void grant_peer(struct npri_core *core, struct npri_request *request, uint64_t token)
 {
     const struct npri_claim *claim = request->claim;
     struct npri_shared *key = npri_shared_acquire(request->key);
     const struct npri_activation living = {.pid = npri_claim_pid(claim), .token = token};
+    struct npri_effect *claimed = npri_claim_make_claimed(core, request, token);
     struct npri_link waiting;
-    struct npri_lead *lead;
 
     npri_list_init(&waiting);
-    lead = npri_lead_consent(core, claim->peer, npri_shared_bytes(key), &living, &waiting);
-    if (lead != NULL && npri_claim_tell_claimed(core, request, token)) {
+    if (claimed != NULL &&
+        npri_lead_consent(core, claim->peer, npri_shared_bytes(key), &living, &waiting)) {
+        npri_effects_queue(&core->effects, claimed);
         (void)npri_directory_remove(&core->directory, npri_shared_bytes(key)); /* if it is here */
         npri_request_end(core, request);
     } else {
-        if (lead != NULL) {
-            npri_lead_remove(core, lead);
-        }
+        npri_effect_destroy(claimed);
         npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
     }
     npri_requests_route_all(core, &waiting);

@@ -59,6 +59,7 @@
 #include "core/handover.h"
 #include "core/timers.h"
 
+struct npri_lead;
 struct npri_peer;
 
 enum npri_drain_state {
@@ -124,7 +125,10 @@ bool npri_drain_is_over(const struct npri_core *core);
 
 /* ---- The other side (core/takeover.c). */
 
-/* What the node that hands over has told of the process is forgotten: that is being replaced. */
+/* Whether that is what the node that hands over has told of the process which is being replaced. */
+bool npri_takeover_replaces(const struct npri_taking *taking, const struct npri_lead *lead);
+
+/* That is forgotten: once its successor has its entry, and no sooner. */
 void npri_takeover_forget(struct npri_core *core,
                           const struct npri_taking *taking,
                           struct npr_bytes key);

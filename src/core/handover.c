@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "core/native.h"
 #include "core/state.h"
 #include "core/views.h"
@@ -16,6 +17,7 @@ void npri_handover_end(struct npri_core *core, struct npri_handover *handover)
     npri_shared_release(handover->pid);
     npri_shared_release(handover->function);
     npri_shared_release(handover->term);
+    npri_effect_destroy(handover->moved);
     npri_free(handover);
 }
 
@@ -44,21 +46,19 @@ bool npri_handover_exists(const struct npri_core *core, struct npr_bytes key, st
     return false;
 }
 
-/* The old process: `successor` none, it goes on. */
+/* The old process, which waits for that: `successor` none, it goes on. */
 static void tell_moved(struct npri_core *core,
-                       const struct npri_handover *handover,
+                       struct npri_handover *handover,
                        struct npr_term successor)
 {
     const struct npr_term pid = npri_shared_term(handover->pid);
-    struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_MOVED, pid.size + successor.size);
+    struct npri_effect *effect = handover->moved;
 
-    if (effect == NULL) {
-        core->out_of_memory = true;
-        return;
-    }
+    handover->moved = NULL;
     npri_effect_set_key(effect, handover->key);
     npri_effect_set_term(effect, pid);
     if (successor.data != NULL) {
+        NPRI_ASSERT(pid.size + successor.size <= effect->room);
         memcpy(effect->bytes + pid.size, successor.data, successor.size);
         effect->out.old =
             (struct npr_term){.data = effect->bytes + pid.size, .size = successor.size};
@@ -248,11 +248,14 @@ static void begin_adoption(struct npri_core *core, struct npri_handover *handove
     npri_handover_give(core, handover);
 }
 
+/* Two effects are made now: the question, and what ends the wait of the process that answers it. */
 static void begin_asking(struct npri_core *core, struct npri_handover *handover)
 {
     struct npri_effect *effect = npri_effect_create(NPRI_EFFECT_HANDOVER, NPRI_PID_BYTES_MAX);
 
-    if (effect == NULL) {
+    handover->moved = npri_effect_create(NPRI_EFFECT_MOVED, 2 * (size_t)NPRI_PID_BYTES_MAX);
+    if (effect == NULL || handover->moved == NULL) {
+        npri_effect_destroy(effect);
         npri_handover_fail(core, handover, npr_bytes_of("out of memory"));
         return;
     }
@@ -284,28 +287,25 @@ static bool is_current(const struct npri_core *core, const struct npri_handover 
 }
 
 /* The entries of a process that is no more what its keys lead to: they go, and with `successor`
- * those that are not the key that was moved lead to it from now on. */
+ * those that are not the key that was moved lead to it from now on, if there is memory for that. */
 static void replace_entries(struct npri_core *core,
                             const struct npri_handover *handover,
                             const struct npri_activation *successor)
 {
     const struct npr_term pid = npri_shared_term(handover->pid);
     const struct npri_entry *entry;
+    struct npr_bytes key;
 
     while ((entry = npri_directory_next_of(&core->directory, pid, NULL)) != NULL) {
-        struct npri_shared *key = npri_shared_create(npri_entry_key(entry));
+        const struct npr_bytes own = npri_entry_key(entry);
 
-        if (key == NULL) {
-            core->out_of_memory = true;
-            return; /* they go with the process */
+        /* A copy, without allocating: the entry goes. */
+        NPRI_ASSERT(npri_core_normal_key(
+            core, (struct npr_term){.data = own.data, .size = own.size}, &key));
+        if (successor == NULL || npri_bytes_equal(key, npri_shared_bytes(handover->key)) ||
+            npri_directory_put(&core->directory, key, successor, NULL) != NPR_OK) {
+            (void)npri_directory_remove(&core->directory, key);
         }
-        if (successor == NULL ||
-            npri_bytes_equal(npri_shared_bytes(key), npri_shared_bytes(handover->key)) ||
-            npri_directory_put(&core->directory, npri_shared_bytes(key), successor, NULL) !=
-                NPR_OK) {
-            (void)npri_directory_remove(&core->directory, npri_shared_bytes(key));
-        }
-        npri_shared_release(key);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "core/core.h"
 #include "core/shared.h"
 
+struct npri_effect;
 struct npri_peer;
 
 enum npri_handover_state {
@@ -29,6 +30,7 @@ struct npri_handover {
     uint64_t ref;              /* of its last giving: no two have the same */
     struct npri_peer *peer;    /* GIVEN */
     uint64_t told_ns;          /* when that was last told it */
+    struct npri_effect *moved; /* of a process of this node: made when that was asked */
     struct npr_node_name heir; /* GIVEN and DOUBTED: to whom, */
     uint32_t heir_creation;    /* and which incarnation */
 };

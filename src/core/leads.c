@@ -210,11 +210,11 @@ static void link_first(struct npri_core *core,
     link_to_set(lead);
 }
 
-struct npri_lead *npri_lead_consent(struct npri_core *core,
-                                    struct npri_peer *peer,
-                                    struct npr_bytes key,
-                                    const struct npri_activation *living,
-                                    struct npri_link *out_waiting)
+bool npri_lead_consent(struct npri_core *core,
+                       struct npri_peer *peer,
+                       struct npr_bytes key,
+                       const struct npri_activation *living,
+                       struct npri_link *out_waiting)
 {
     struct npri_lead *lead = create(core, set_of(peer, &peer->lending.consents), key, living);
 
@@ -223,7 +223,7 @@ struct npri_lead *npri_lead_consent(struct npri_core *core,
         lead->consented = true;
         link_first(core, lead, out_waiting);
     }
-    return lead;
+    return lead != NULL;
 }
 
 /* False: no memory. */

@@ -103,12 +103,12 @@ static inline struct npr_bytes npri_lead_key(const struct npri_lead *lead)
 }
 
 /* `peer` may have the key: CONSENTED, over any other lead of the key but busy ones.  Who has waited
- * is in `*out_waiting` then, to be routed.  NULL: no memory, nothing has changed. */
-struct npri_lead *npri_lead_consent(struct npri_core *core,
-                                    struct npri_peer *peer,
-                                    struct npr_bytes key,
-                                    const struct npri_activation *living,
-                                    struct npri_link *out_waiting);
+ * is in `*out_waiting` then, to be routed.  False: no memory, nothing has changed. */
+bool npri_lead_consent(struct npri_core *core,
+                       struct npri_peer *peer,
+                       struct npr_bytes key,
+                       const struct npri_activation *living,
+                       struct npri_link *out_waiting);
 
 /* Whether it leads to `pid`, or will when the consent was heard, or until it was dropped. */
 bool npri_lead_means(const struct npri_lead *lead, struct npr_term pid);

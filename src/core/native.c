@@ -15,19 +15,28 @@ struct npri_buffer *npri_tell_begin(struct npri_core *core, uint32_t arity, cons
     return message;
 }
 
-bool npri_tell_end(struct npri_core *core, const struct npri_peer *peer)
+struct npri_effect *npri_tell_make(struct npri_core *core, const struct npri_peer *peer)
 {
     const struct npri_buffer *message = &core->watch.message;
     struct npri_effect *effect =
         message->failed ? NULL : npri_effect_create(NPRI_EFFECT_TELL, message->size);
 
-    if (effect == NULL) {
-        return false;
+    if (effect != NULL) {
+        effect->out.node = peer->name;
+        npri_effect_set_term(effect,
+                             (struct npr_term){.data = message->data, .size = message->size});
     }
-    effect->out.node = peer->name;
-    npri_effect_set_term(effect, (struct npr_term){.data = message->data, .size = message->size});
-    npri_effects_queue(&core->effects, effect);
-    return true;
+    return effect;
+}
+
+bool npri_tell_end(struct npri_core *core, const struct npri_peer *peer)
+{
+    struct npri_effect *effect = npri_tell_make(core, peer);
+
+    if (effect != NULL) {
+        npri_effects_queue(&core->effects, effect);
+    }
+    return effect != NULL;
 }
 
 /* ---- Being told. */

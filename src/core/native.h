@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "core/core.h"
 
+struct npri_effect;
 struct npri_peer;
 
 /* TOLD.  `core->out_of_memory` when it could not be heard: the connection is to go then. */
@@ -30,5 +31,8 @@ struct npri_buffer *npri_tell_begin(struct npri_core *core, uint32_t arity, cons
 
 /* Tells `peer` what has been written since.  False when out of memory: nothing is sent. */
 bool npri_tell_end(struct npri_core *core, const struct npri_peer *peer);
+
+/* The same, but to be queued later, when what it says is so.  NULL when out of memory. */
+struct npri_effect *npri_tell_make(struct npri_core *core, const struct npri_peer *peer);
 
 #endif /* NPRI_CORE_NATIVE_H */

@@ -283,6 +283,21 @@ static bool take_restart(struct npri_start *start,
     return true;
 }
 
+/* It has its entry.  Only now what is told of its predecessor is forgotten: that would go on, and
+ * have the key, if there were no memory for this one. */
+static void on_put(struct npri_core *core, struct npri_start *start)
+{
+    struct npri_shared *key = npri_shared_acquire(start->key);
+    const struct npri_taking taken = start->taking;
+    struct npri_activation own;
+
+    (void)npri_directory_find(&core->directory, npri_shared_bytes(key), &own);
+    npri_takeover_done(core, &start->taking, &own);
+    npri_start_end_with_pid(core, start, &own, true);
+    npri_takeover_forget(core, &taken, npri_shared_bytes(key));
+    npri_shared_release(key);
+}
+
 /* The process lives.  An entry that came while it was being started (a registration, or that of
  * another node) has it: then the new process is one too many, unless it is that, as it is when
  * there is no memory to remember it.  Also when that entry has gone again: its token was higher. */
@@ -294,28 +309,24 @@ static void on_alive(struct npri_core *core,
     struct npri_start *start = operation->start;
     const struct npr_bytes key = npri_shared_bytes(start->key);
     const struct npri_activation started = {.pid = pid, .token = start->token};
+    const struct npri_lead *lead = npri_lead_find(core, key);
     const bool again = start->restart != NULL;
-    const struct npri_lead *lead;
     struct npri_restart *restart = NULL;
     struct npri_activation own;
 
-    npri_takeover_forget(core, &start->taking, key);
-    lead = npri_lead_find(core, key);
     if (npri_directory_find(&core->directory, key, &own) && !npr_term_equal(own.pid, pid)) {
         discard(core, operation, pid);
         npri_start_end_with_pid(core, start, &own, false);
     } else if (start->overtaken && !npri_directory_find(&core->directory, key, &own)) {
         discard(core, operation, pid);
         npri_start_end_routed(core, start);
-    } else if (lead != NULL && !lead->busy) {
+    } else if (lead != NULL && !lead->busy && !npri_takeover_replaces(&start->taking, lead)) {
         own = npri_lead_activation(lead);
         discard(core, operation, pid);
         npri_start_end_with_pid(core, start, &own, false);
     } else if (take_restart(start, &event->rule, &restart) &&
                npri_directory_put(&core->directory, key, &started, restart) == NPR_OK) {
-        (void)npri_directory_find(&core->directory, key, &own);
-        npri_takeover_done(core, &start->taking, &own);
-        npri_start_end_with_pid(core, start, &own, true);
+        on_put(core, start);
     } else {
         discard(core, operation, pid);
         if (again) {

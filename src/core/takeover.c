@@ -234,14 +234,19 @@ static bool may_take(struct npri_core *core,
     return true;
 }
 
+bool npri_takeover_replaces(const struct npri_taking *taking, const struct npri_lead *lead)
+{
+    return lead != NULL && taking->peer_serial != 0 &&
+           lead->set->peer->serial == taking->peer_serial && lead->token == taking->token;
+}
+
 void npri_takeover_forget(struct npri_core *core,
                           const struct npri_taking *taking,
                           struct npr_bytes key)
 {
-    struct npri_lead *lead = taking->peer_serial == 0 ? NULL : npri_lead_find(core, key);
+    struct npri_lead *lead = npri_lead_find(core, key);
 
-    if (lead != NULL && lead->set->peer->serial == taking->peer_serial &&
-        lead->token == taking->token) {
+    if (npri_takeover_replaces(taking, lead)) {
         npri_lead_remove(core, lead);
     }
 }
@@ -307,9 +312,11 @@ static void put_adopted(struct npri_core *core,
                         struct npr_bytes key,
                         const struct npri_activation *living)
 {
-    npri_takeover_forget(core, taking, key);
+    const struct npri_taking taken = *taking;
+
     if (npri_directory_put(&core->directory, key, living, NULL) == NPR_OK) {
         npri_takeover_done(core, taking, living);
+        npri_takeover_forget(core, &taken, key);
     } else {
         npri_takeover_failed(core, taking, npr_bytes_of("out of memory"));
     }

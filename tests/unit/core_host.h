@@ -30,6 +30,8 @@ struct core_host {
     struct npri_greeting greeting; /* of peers: as this core's own */
     uint64_t start_token;          /* of the last START and the last ANSWER */
     uint64_t answer_token;
+    uint64_t scarce; /* that allocation of the next step fails, and no other; 0: none */
+    bool lacked;     /* it did */
     size_t trace_size;
     char trace[16384];
 };
