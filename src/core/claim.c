@@ -17,6 +17,11 @@ bool npri_claim_is_of(const struct npri_claim *claim, struct npr_term pid)
                             npri_bytes(pid.data, pid.size));
 }
 
+bool npri_claim_releases(const struct npri_claim *claim, struct npr_term pid)
+{
+    return claim->pid_size == 0 || npri_claim_is_of(claim, pid);
+}
+
 /* ---- Making and ending. */
 
 struct npri_claim *npri_claim_create(struct npr_term pid, bool keep)

@@ -64,6 +64,10 @@ void npri_claim_forget_owner(struct npri_core *core, struct npri_claim *claim);
 struct npr_term npri_claim_pid(const struct npri_claim *claim);
 bool npri_claim_is_of(const struct npri_claim *claim, struct npr_term pid);
 
+/* Whether a release means the entry of `pid`: not what has come since it had another one dropped.
+ */
+bool npri_claim_releases(const struct npri_claim *claim, struct npr_term pid);
+
 /* ---- What it comes to: each ends the request, or has it wait for what is in the way. */
 
 /* It is so: `living` has the key, or nothing when it was released. */

@@ -105,8 +105,6 @@ static void decide_on_lead(struct npri_core *core,
 {
     const struct npri_claim *claim = request->claim;
     struct npri_activation living;
-    bool is_meant;
-
     if (lead->set->peer == claim->peer && !claim->release &&
         (!claim->keep || npri_lead_means(lead, npri_claim_pid(claim)))) {
         conclude(core, request); /* The host itself puts another over it, or asks for it again. */
@@ -117,9 +115,9 @@ static void decide_on_lead(struct npri_core *core,
         return;
     }
     living = npri_lead_activation(lead);
-    is_meant = npri_claim_is_of(claim, living.pid);
-    if (claim->release ? claim->pid_size > 0 && !is_meant : is_meant) {
-        npri_claim_succeed(core, request, &living); /* A release does not mean what came since. */
+    if (claim->release ? !npri_claim_releases(claim, living.pid)
+                       : npri_claim_is_of(claim, living.pid)) {
+        npri_claim_succeed(core, request, &living);
     } else if (claim->keep) {
         npri_claim_refuse_taken(core, request, &living);
     } else if (!npri_views_agreed(core)) {
@@ -140,7 +138,7 @@ static bool decide_on_own(struct npri_core *core, struct npri_request *request)
         return false;
     }
     if (claim->release) {
-        if (claim->pid_size == 0) { /* else another has come since */
+        if (npri_claim_releases(claim, own.pid)) {
             (void)npri_directory_remove(&core->directory, key);
         }
         npri_claim_succeed(core, request, &own);

@@ -77,8 +77,10 @@ static bool decide_here(struct npri_core *core,
     const bool is_here = npri_directory_find(&core->directory, key, &own);
 
     if (claim->release && (is_here || npri_start_restarting(core, key) != NULL)) {
-        (void)npri_directory_remove(&core->directory, key);
-        npri_start_cancel_restart(core, key);
+        if (!is_here || npri_claim_releases(claim, own.pid)) {
+            (void)npri_directory_remove(&core->directory, key);
+            npri_start_cancel_restart(core, key);
+        }
         npri_claim_succeed(core, request, &nothing);
     } else if (is_here && npri_claim_is_of(claim, own.pid)) {
         npri_claim_succeed(core, request, &own);

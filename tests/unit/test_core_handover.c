@@ -2,7 +2,7 @@
  * deadline, an end of the process and another incarnation come in between; two living processes, or
  * a state that is nowhere, are what can go wrong.  The owner of a key is told by its last letter:
  * of the ring b c, since a is left out: ..a is b's. */
-#include "core_host.h"
+#include "core_claims.h"
 
 #include <string.h>
 
@@ -370,6 +370,25 @@ static void what_came_after_the_predecessor_stays(void **state)
     host_fini(&host);
 }
 
+/* A release that was begun while the predecessor had the key means that one.  Would catch: a
+ * successor that loses its entry as soon as it has it. */
+static void a_release_of_the_predecessor_ends_with_it(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_taking(&host, "b");
+    start_taken(&host);
+    host_let_go(&host, 1, "ka");
+    CHECK_TRACE(&host, "TELL b {drop,ka,<b@h.1.0>}\n");
+    host_started(&host, 2, NPR_OK, "a.4");
+    assert_true(did(&host, "ANSWER 1 OK"));
+    host_forget_trace(&host);
+    host_get(&host, 2, "ka", "f");
+    CHECK_TRACE(&host, "ANSWER 2 OK a.4\n");
+    host_fini(&host);
+}
+
 /* Would catch: a successor that is started while another node is starting one; one that is started
  * before all have told what they have. */
 static void who_takes_over_knows_all(void **state)
@@ -453,6 +472,7 @@ int main(void)
         cmocka_unit_test(an_outcome_outlives_the_connection),
         cmocka_unit_test(a_predecessor_is_no_conflict),
         cmocka_unit_test(what_came_after_the_predecessor_stays),
+        cmocka_unit_test(a_release_of_the_predecessor_ends_with_it),
         cmocka_unit_test(who_takes_over_knows_all),
         cmocka_unit_test(what_is_no_handover_is_refused),
         cmocka_unit_test(none_is_its_own_successor),
