@@ -64,13 +64,12 @@ static npr_status read_file(const char *path,
     return NPR_OK;
 }
 
-/* As Erlang does for a user who has none: twenty random capitals, readable by the owner only. */
-static npr_status create_file(const char *path, struct npr_error *err)
+/* As Erlang does for a user who has none: twenty random capitals. */
+static npr_status draw(char out[RANDOM_COOKIE_SIZE], struct npr_error *err)
 {
     unsigned char random[RANDOM_COOKIE_SIZE];
-    char text[RANDOM_COOKIE_SIZE];
+    const int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     ssize_t size;
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         return fail(err, NPR_EIO, "/dev/urandom: %s", strerror(errno));
@@ -80,20 +79,67 @@ static npr_status create_file(const char *path, struct npr_error *err)
     if (size != (ssize_t)sizeof(random)) {
         return fail(err, NPR_EIO, "/dev/urandom gave too few bytes");
     }
-    for (size_t i = 0; i < sizeof(text); i++) {
-        text[i] = (char)('A' + random[i] % 26);
+    for (size_t i = 0; i < sizeof(random); i++) {
+        out[i] = (char)('A' + random[i] % 26);
     }
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    return NPR_OK;
+}
+
+/* A new file beside `path`, readable by the owner only, with a cookie in it.  On failure there is
+ * none. */
+static npr_status write_beside(const char *path, char out[PATH_BYTES_MAX], struct npr_error *err)
+{
+    char text[RANDOM_COOKIE_SIZE];
+    bool written;
+    int fd;
+
+    if (draw(text, err) != NPR_OK) {
+        return err->status;
+    }
+    if (snprintf(out, PATH_BYTES_MAX, "%s.XXXXXX", path) >= PATH_BYTES_MAX) {
+        return fail(err, NPR_EINVAL, "HOME is too long");
+    }
+    fd = mkstemp(out);
     if (fd < 0) {
-        return errno == EEXIST ? NPR_OK /* Somebody else was first: theirs counts. */
-                               : fail(err, NPR_EIO, "cookie file %s: %s", path, strerror(errno));
+        return fail(err, NPR_EIO, "cookie file %s: %s", path, strerror(errno));
     }
-    size = write(fd, text, sizeof(text));
-    if (close(fd) != 0 || size != (ssize_t)sizeof(text)) {
-        (void)unlink(path);
+    written = fchmod(fd, 0400) == 0 && write(fd, text, sizeof(text)) == (ssize_t)sizeof(text);
+    if (close(fd) != 0 || !written) {
+        (void)unlink(out);
         return fail(err, NPR_EIO, "cookie file %s could not be written", path);
     }
     return NPR_OK;
+}
+
+/* Gives the file its name, unless another one has it.  Where the filesystem has no links it is
+ * renamed, but never over another one: whoever has read that already would have a cookie of its
+ * own.  Returns 0 or an errno. */
+static int name_it(const char *from, const char *path)
+{
+    int failure = link(from, path) == 0 ? 0 : errno;
+
+    if (failure == EPERM || failure == ENOSYS || failure == EOPNOTSUPP || failure == EMLINK) {
+        failure = renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ? 0 : errno;
+    }
+    return failure;
+}
+
+/* Whoever finds a file under `path` finds the whole cookie in it: many commands may be the first
+ * ones at once, and all go on with the cookie of one of them. */
+static npr_status create_file(const char *path, struct npr_error *err)
+{
+    char beside[PATH_BYTES_MAX];
+    int failure;
+
+    if (write_beside(path, beside, err) != NPR_OK) {
+        return err->status;
+    }
+    failure = name_it(beside, path);
+    (void)unlink(beside); /* ENOENT: it was renamed. */
+    return failure == 0 || failure == EEXIST
+               ? NPR_OK
+               : fail(err, NPR_EIO, "cookie file %s could not be made: %s", path,
+                      strerror(failure));
 }
 
 npr_status cookie_read(const char *file, char out[COOKIE_BYTES_MAX + 1], struct npr_error *err)
