@@ -11,17 +11,6 @@
 
 #define DEADLINE_MS_DEFAULT 30000
 
-/* The node is the argument, or the option as for all other commands. */
-static struct arguments with_node(const struct arguments *arguments)
-{
-    struct arguments complete = *arguments;
-
-    if (arguments->positional_count > 0) {
-        complete.node = arguments->positional[0];
-    }
-    return complete;
-}
-
 /* ---- drain. */
 
 struct drain {
@@ -77,11 +66,10 @@ static bool show_progress(void *user, const struct npr_drain_progress *progress)
 
 static enum exit_code run_drain(const struct arguments *arguments)
 {
-    const struct arguments complete = with_node(arguments);
     struct session session = {0};
     struct drain drain = {.arguments = arguments, .session = &session};
     struct npr_error err = {0};
-    npr_status status = session_open(&complete, &session, &err);
+    npr_status status = session_open(arguments, &session, &err);
 
     if (status == NPR_OK) {
         status =
@@ -110,6 +98,7 @@ const struct command command_drain = {
         "is left stays there.  5: there is no other node to take over.",
     .options = drain_options,
     .positional_max = 1,
+    .takes_node = true,
     .run = run_drain,
 };
 
@@ -163,11 +152,10 @@ static bool print_record(void *user, const struct npr_conflict_record *record)
 
 static enum exit_code run_conflicts(const struct arguments *arguments)
 {
-    const struct arguments complete = with_node(arguments);
     struct conflicts conflicts = {.list = arguments->json ? json_array() : NULL};
     struct session session = {0};
     struct npr_error err = {0};
-    npr_status status = session_open(&complete, &session, &err);
+    npr_status status = session_open(arguments, &session, &err);
 
     conflicts.peer = &session.peer;
     if (status == NPR_OK) {
@@ -199,5 +187,6 @@ const struct command command_conflicts = {
         "there or the node is the key's owner, which has decided.",
     .options = conflicts_options,
     .positional_max = 1,
+    .takes_node = true,
     .run = run_conflicts,
 };

@@ -117,7 +117,7 @@ static const enum option_id options[] = {
 
 const struct command command_keys = {
     .name = "keys",
-    .synopsis = "",
+    .synopsis = "[NODE]",
     .summary = "List or count the entries that one node holds",
     .details =
         "One line for each entry: the key, a tab, the pid.  With --json one object, {\"node\":N,\n"
@@ -128,5 +128,7 @@ const struct command command_keys = {
         "tuple or a list with these first elements: '{room}' is a prefix of {room,7}.\n"
         "--match PATTERN: keys that look so; _ is any term: '{room,_}', '#{device := _}'.",
     .options = options,
+    .positional_max = 1,
+    .takes_node = true,
     .run = run,
 };

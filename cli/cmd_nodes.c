@@ -216,18 +216,22 @@ static const enum option_id options[] = {
 
 const struct command command_nodes = {
     .name = "nodes",
-    .synopsis = "",
+    .synopsis = "[NODE]",
     .summary = "List the nodes of the registry as one node sees them",
     .details = "",
     .options = options,
+    .positional_max = 1,
+    .takes_node = true,
     .run = run_nodes,
 };
 
 const struct command command_status = {
     .name = "status",
-    .synopsis = "",
+    .synopsis = "[NODE]",
     .summary = "Show how a node is: its view, entries and work under way",
     .details = "",
     .options = options,
+    .positional_max = 1,
+    .takes_node = true,
     .run = run_status,
 };

@@ -130,7 +130,7 @@ static const enum option_id options[] = {
 
 const struct command command_ps = {
     .name = "ps",
-    .synopsis = "",
+    .synopsis = "[NODE]",
     .summary = "List the processes of one node, the busiest first",
     .details = "50 of them unless --limit says otherwise, at most 10000.  MAILBOX are messages "
                "that wait, HANDLED\n"
@@ -139,5 +139,7 @@ const struct command command_ps = {
                "all its memory), LINKS are links and monitors, KEYS up to three that are "
                "registered on its node.",
     .options = options,
+    .positional_max = 1,
+    .takes_node = true,
     .run = run_ps,
 };

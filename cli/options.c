@@ -358,6 +358,23 @@ static enum parse_result usage_error(const struct command *command,
     return PARSE_ERROR;
 }
 
+/* What was given for the option does not fit. */
+static enum parse_result value_error(const struct command *command,
+                                     const struct option_spec *spec,
+                                     const char *value)
+{
+    char text[128];
+
+    if (spec->id == OPTION_JOIN || spec->id == OPTION_MODULE || spec->id == OPTION_COMMAND) {
+        (void)snprintf(text, sizeof(text), "--%s can be given %d times, no more: ", spec->name,
+                       REPEATED_MAX);
+    } else {
+        (void)snprintf(text, sizeof(text), "--%s takes %s, and this is none: ", spec->name,
+                       spec->value);
+    }
+    return usage_error(command, text, value);
+}
+
 /* getopt has gone on behind a long option, but among letters it may still be inside of its
  * argument: the letter is all that is known for sure. */
 static enum parse_result unknown_option(const struct command *command, const char *previous)
@@ -381,6 +398,7 @@ enum parse_result options_parse(const struct command *command,
 {
     struct option longs[OPTIONS_MAX];
     char shorts[OPTIONS_MAX];
+    bool has_node = false;
     int code;
 
     *out = (struct arguments){.timeout_ms = TIMEOUT_MS_DEFAULT, .log_level = NPR_LOG_INFO};
@@ -403,8 +421,9 @@ enum parse_result options_parse(const struct command *command,
             return PARSE_HELP;
         }
         if (!store(out, id, optarg)) {
-            return usage_error(command, "not a value that this option takes: ", optarg);
+            return value_error(command, spec_of(id), optarg);
         }
+        has_node = has_node || id == OPTION_NODE;
     }
     out->positional = argv + optind;
     out->positional_count = argc - optind;
@@ -414,6 +433,13 @@ enum parse_result options_parse(const struct command *command,
     if (out->positional_count > command->positional_max) {
         return usage_error(command, "too many arguments at ",
                            out->positional[command->positional_max]);
+    }
+    if (command->takes_node && out->positional_count > 0) {
+        if (has_node && strcmp(out->node, out->positional[0]) != 0) {
+            return usage_error(command, "two nodes to ask, with --node and as ",
+                               out->positional[0]);
+        }
+        out->node = out->positional[0];
     }
     return PARSE_RUN;
 }

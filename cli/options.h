@@ -110,6 +110,7 @@ struct command {
     const enum option_id *options; /* up to OPTION_END; --help is always there */
     int positional_min;
     int positional_max;
+    bool takes_node; /* the first of them is the node to ask, as with --node */
     enum exit_code (*run)(const struct arguments *arguments);
 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # man.sh COMMAND PAGE: every command and option that --help tells of is in the manual page: the command as
-# a section that names its options, the option where all are described, and nothing else.
+# a section that has its arguments and names its options, the option where all are described, and nothing else.
 set -u
 command=$1
 page=$2
@@ -29,6 +29,8 @@ names=$("$command" --help | sed -n 's/^  \([a-z][a-z]*\)  *[A-Z].*/\1/p')
 all=""
 for name in $names; do
     [ -n "$(section_of "$name")" ] || complain "no section 'nprocreg $name'"
+    usage=$("$command" "$name" --help | sed -n 's/^usage: \(.*\) \[OPTION\]\.\.\.$/\1/p')
+    [ "$(section_of "$name" | sed -n '1s/^\.SS "\(.*\)"$/\1/p')" = "$usage" ] || complain "section of $name: not '$usage'"
     told=$(section_of "$name" | sed -n '/^Options:/,$p' | grep -o -e '--[a-z][a-z-]*' | sort)
     real=$(options_of "$name")
     [ "$told" = "$real" ] || complain "nprocreg $name: options" $told "instead of" $real

@@ -7,7 +7,8 @@
 #define COOKIE_BYTES 20
 #define WAIT_NS      200000000L
 
-/* The libc's own, in all but the wait. */
+/* The libc's own, in all but the wait.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): its names are the libc's. */
 __attribute__((visibility("default"))) ssize_t write(int fd, const void *bytes, size_t size)
 {
     if (size == COOKIE_BYTES) {
