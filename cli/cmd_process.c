@@ -78,31 +78,6 @@ static enum exit_code run_info(const struct arguments *arguments)
     return status == NPR_OK ? EXIT_DONE : report(arguments, &err);
 }
 
-/* ---- kill. */
-
-static npr_status ask_alive(struct session *session,
-                            const struct npr_pid *pid,
-                            bool *out,
-                            struct npr_error *err)
-{
-    struct npr_builder *reply = npr_builder_create();
-    struct npr_term answer = {0};
-    npr_status status;
-
-    if (reply == NULL) {
-        return fail(err, NPR_ENOMEM, "out of memory");
-    }
-    status = process_rpc(session, pid, "erlang", "is_process_alive", reply, err);
-    if (status == NPR_EEXIT) {
-        status = fail_with_reason(reply, err);
-    } else if (status == NPR_OK) {
-        status = npr_builder_finish(reply, &answer, err);
-        *out = status == NPR_OK && npr_term_is_atom(answer, "true");
-    }
-    npr_builder_destroy(reply);
-    return status;
-}
-
 /* Until it is gone, or the command's time is over. */
 static npr_status wait_for_end(struct session *session,
                                const struct npr_pid *pid,
@@ -113,7 +88,7 @@ static npr_status wait_for_end(struct session *session,
     npr_status status = NPR_OK;
 
     for (;;) {
-        status = ask_alive(session, pid, &alive, err);
+        status = process_ask_alive(session, pid, &alive, err);
         if (status != NPR_OK || !alive) {
             return status;
         }
@@ -132,7 +107,7 @@ static npr_status kill_process(struct session *session,
                                struct npr_error *err)
 {
     bool alive = false;
-    npr_status status = ask_alive(session, pid, &alive, err);
+    npr_status status = process_ask_alive(session, pid, &alive, err);
 
     if (status == NPR_OK && !alive) {
         return fail(err, NPR_ENOPROC, "no such process: it is dead");

@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 npr_status fail(struct npr_error *err, npr_status status, const char *format, ...)
 {
@@ -29,6 +31,31 @@ npr_status fail_with_reason(struct npr_builder *reply, struct npr_error *err)
     (void)fail(err, NPR_EEXIT, "it ended with %s", text);
     free(text);
     return NPR_EEXIT;
+}
+
+/* The status that a native node names in {error,Name,Text}. */
+static npr_status status_named(struct npr_bytes name)
+{
+#define COMPARE_NAME(id, value, text)                                                              \
+    if (name.size == strlen(#id) && strncasecmp((const char *)name.data, #id, name.size) == 0) {   \
+        return NPR_##id;                                                                           \
+    }
+    NPR_STATUS_MAP(COMPARE_NAME)
+#undef COMPARE_NAME
+    return NPR_EPROTO;
+}
+
+npr_status fail_with_answer(struct npr_term answer, struct npr_error *err)
+{
+    struct npr_term parts[3];
+    struct npr_bytes name;
+    struct npr_bytes text;
+
+    if (npr_term_get_tuple(answer, 3, parts) && npr_term_is_atom(parts[0], "error") &&
+        npr_term_get_atom(parts[1], &name) && npr_term_get_binary(parts[2], &text)) {
+        return fail(err, status_named(name), "%.*s", (int)text.size, (const char *)text.data);
+    }
+    return fail(err, NPR_EPROTO, "the node answered something that is no answer");
 }
 
 enum exit_code exit_code_of(npr_status status)

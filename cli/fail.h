@@ -12,6 +12,9 @@ npr_status fail(struct npr_error *err, npr_status status, const char *format, ..
  */
 npr_status fail_with_reason(struct npr_builder *reply, struct npr_error *err);
 
+/* For the answer of a native node that was no success: {error,Name,Text}, or NPR_EPROTO. */
+npr_status fail_with_answer(struct npr_term answer, struct npr_error *err);
+
 /* The exit code that stands for a status. */
 enum exit_code exit_code_of(npr_status status);
 

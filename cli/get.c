@@ -3,7 +3,6 @@
 #include "complete.h"
 
 #include <string.h>
-#include <strings.h>
 
 static npr_status no_memory(struct npr_error *err)
 {
@@ -46,18 +45,6 @@ static void build_original(struct npr_builder *builder,
     npr_build_nil(builder);
 }
 
-/* The status that a native node names in {error,Name,Text}. */
-static npr_status status_named(struct npr_bytes name)
-{
-#define COMPARE_NAME(id, value, text)                                                              \
-    if (name.size == strlen(#id) && strncasecmp((const char *)name.data, #id, name.size) == 0) {   \
-        return NPR_##id;                                                                           \
-    }
-    NPR_STATUS_MAP(COMPARE_NAME)
-#undef COMPARE_NAME
-    return NPR_EPROTO;
-}
-
 static npr_status use_pid(struct npr_term pid, bool started, struct got *out, struct npr_error *err)
 {
     struct npr_pid value;
@@ -80,8 +67,6 @@ static npr_status read_native(struct got *out, struct npr_error *err)
 {
     struct npr_term answer = {0};
     struct npr_term parts[4];
-    struct npr_bytes name;
-    struct npr_bytes text;
     npr_status status = npr_builder_finish(out->reply, &answer, err);
 
     if (status != NPR_OK) {
@@ -91,11 +76,7 @@ static npr_status read_native(struct got *out, struct npr_error *err)
         npr_term_get_uint64(parts[3], &out->token)) {
         return use_pid(parts[1], npr_term_is_atom(parts[2], "true"), out, err);
     }
-    if (npr_term_get_tuple(answer, 3, parts) && npr_term_is_atom(parts[0], "error") &&
-        npr_term_get_atom(parts[1], &name) && npr_term_get_binary(parts[2], &text)) {
-        return fail(err, status_named(name), "%.*s", (int)text.size, (const char *)text.data);
-    }
-    return fail(err, NPR_EPROTO, "the node answered something that is no answer");
+    return fail_with_answer(answer, err);
 }
 
 /* One call of nprocreg:get_pid on a node that is not native.  NPR_ENOTFOUND for `undefined`. */
@@ -181,7 +162,7 @@ npr_status get_open(struct session *session,
                  session_left_ms(session));
     status = npr_builder_finish(args, &term, err);
     if (status == NPR_OK) {
-        status = session_rpc(session, "nprocreg_native", "get", term, out->reply, err);
+        status = session_rpc_in_time(session, "nprocreg_native", "get", term, out->reply, err);
     }
     npr_builder_destroy(args);
     if (session_is_undef(status, out->reply)) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MAX        34
+#define OPTIONS_MAX        35
 #define TIMEOUT_MS_DEFAULT 5000
 
 struct option_spec {
@@ -60,6 +60,7 @@ static const struct option_spec specs[] = {
     {OPTION_DEADLINE, 0, "deadline", "TIME", "move nothing more after this long (30s)"},
     {OPTION_DRAIN_DEADLINE, 0, "drain-deadline", "TIME",
      "how long SIGTERM may hand keys over (5s; 0: stop at once)"},
+    {OPTION_REPLACE, 0, "replace", NULL, "also if another process has the key: it loses it"},
 };
 #define SPECS_COUNT (sizeof(specs) / sizeof(specs[0]))
 
@@ -233,6 +234,7 @@ static bool store_switch(struct arguments *out, enum option_id id)
     out->hex = out->hex || id == OPTION_HEX;
     out->binary = out->binary || id == OPTION_BINARY;
     out->count = out->count || id == OPTION_COUNT;
+    out->replace = out->replace || id == OPTION_REPLACE;
     return true;
 }
 
@@ -256,6 +258,7 @@ static bool store(struct arguments *out, enum option_id id, const char *value)
     case OPTION_HEX:
     case OPTION_BINARY:
     case OPTION_COUNT:
+    case OPTION_REPLACE:
         return store_switch(out, id);
     case OPTION_OTP:
         return parse_otp(value, &out->otp);

@@ -55,6 +55,7 @@ enum option_id {
     OPTION_COUNT,
     OPTION_DEADLINE,
     OPTION_DRAIN_DEADLINE,
+    OPTION_REPLACE,
 };
 
 /* What was given.  Strings are the program's own arguments. */
@@ -95,6 +96,7 @@ struct arguments {
     const char *prefix;
     const char *match;
     bool count;
+    bool replace;
     uint32_t deadline_ms;       /* 0: not given */
     uint32_t drain_deadline_ms; /* 0: not given, or 0 */
     bool has_drain_deadline;

@@ -203,6 +203,30 @@ npr_status process_rpc(struct session *session,
     return status;
 }
 
+npr_status process_ask_alive(struct session *session,
+                             const struct npr_pid *pid,
+                             bool *out,
+                             struct npr_error *err)
+{
+    struct npr_builder *reply = npr_builder_create();
+    struct npr_term answer = {0};
+    npr_status status;
+
+    if (reply == NULL) {
+        return no_memory(err);
+    }
+    status = process_rpc(session, pid, "erlang", "is_process_alive", reply, err);
+    if (status == NPR_EEXIT) {
+        *out = false; /* badarg: it is of an incarnation of its node that is gone. */
+        status = NPR_OK;
+    } else if (status == NPR_OK) {
+        status = npr_builder_finish(reply, &answer, err);
+        *out = status == NPR_OK && npr_term_is_atom(answer, "true");
+    }
+    npr_builder_destroy(reply);
+    return status;
+}
+
 /* erlang:process_info(Pid, Items); `*out` is NULL when it is dead. */
 static npr_status ask_erlang(struct session *session,
                              const struct npr_pid *pid,

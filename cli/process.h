@@ -46,4 +46,10 @@ NPR_NODISCARD npr_status process_rpc(struct session *session,
 /* The text of an object's member as a person wants it: "" for none, "12.5ms" for a time. */
 void process_text(json_t *process, const char *member, char *out, size_t out_size);
 
+/* Whether it lives: its own node is asked.  Returns as npr_node_rpc(). */
+NPR_NODISCARD npr_status process_ask_alive(struct session *session,
+                                           const struct npr_pid *pid,
+                                           bool *out,
+                                           struct npr_error *err);
+
 #endif /* NPR_CLI_PROCESS_H */

@@ -128,6 +128,20 @@ npr_status session_rpc(struct session *session,
                         session_left_ms(session), reply, err);
 }
 
+npr_status session_rpc_in_time(struct session *session,
+                               const char *module,
+                               const char *function,
+                               struct npr_term args,
+                               struct npr_builder *reply,
+                               struct npr_error *err)
+{
+    const uint32_t left_ms = session_left_ms(session);
+
+    return npr_node_rpc(
+        session->node, &session->peer, module, function, args,
+        left_ms > UINT32_MAX - ANSWER_GRACE_MS ? left_ms : left_ms + ANSWER_GRACE_MS, reply, err);
+}
+
 npr_status session_call_server(struct session *session,
                                struct npr_term request,
                                struct npr_builder *reply,

@@ -4,6 +4,10 @@
 
 #include "options.h"
 
+/* What an answer of the node may take to be sent, and its way, when it was given at the very end of
+ * the command's time. */
+#define ANSWER_GRACE_MS 100u
+
 struct session {
     struct npr_node *node;
     struct npr_node_name peer;
@@ -34,6 +38,16 @@ NPR_NODISCARD npr_status session_call_server(struct session *session,
                                              struct npr_error *err);
 NPR_NODISCARD npr_status session_cast_server(struct session *session,
                                              struct npr_term message,
+                                             struct npr_error *err);
+
+/* The same for a function that was told to answer within session_left_ms(), and waits for others in
+ * that time: its own word that the time is over, and for whom it has waited, is waited for a little
+ * longer (ANSWER_GRACE_MS). */
+NPR_NODISCARD npr_status session_rpc_in_time(struct session *session,
+                                             const char *module,
+                                             const char *function,
+                                             struct npr_term args,
+                                             struct npr_builder *reply,
                                              struct npr_error *err);
 
 /* Whether a failed session_rpc() failed because the peer has no such function: then it is no native

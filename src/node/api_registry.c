@@ -6,6 +6,7 @@
 #include "core/placement.h"
 #include "net/entropy.h"
 #include "node/call.h"
+#include "node/claiming.h"
 #include "node/launch.h"
 #include "node/node.h"
 #include "term/write.h"
@@ -147,57 +148,27 @@ npr_status npr_get_pid(struct npr_node *node,
 }
 
 /* A registration, or its end, which waits for the consent of the key's owner. */
-struct claiming {
+struct claim_call {
     struct npri_call call; /* first */
-    struct npri_get get;
-    struct npri_core_event event;
+    struct npri_claiming claiming;
 };
 
-/* Who has the key.  A process of this node that is dead has it no more, though the loop has not
- * heard of its end yet: true then, unless it will be restarted. */
-static bool holder_is_dead(struct npr_node *node,
-                           struct npr_term key,
-                           const struct npr_pid *pid,
-                           struct npr_error *error)
+static void claim_done(struct npri_claiming *claiming, npr_status status, struct npr_bytes text)
 {
-    if (npr_node_name_equal(&pid->node, &node->name) && !npri_service_is(node, pid) &&
-        !npri_runtime_is_alive(node->runtime, pid) &&
-        !npri_core_supervises(node->registry.core, key)) {
-        return true;
-    }
-    (void)npri_fail(error, NPR_EEXIST, "already registered: <%.*s.%u.%u> has the key",
-                    (int)pid->node.size, pid->node.text, (unsigned)pid->id, (unsigned)pid->serial);
-    return false;
+    struct claim_call *claim = NPRI_CONTAINER_OF(claiming, struct claim_call, claiming);
+
+    npri_call_end(&claim->call, status, text);
 }
 
-static void claiming_run(struct npri_call *call);
-
-static void claiming_done(struct npri_get *get, const struct npri_answer *answer)
+static void claim_run(struct npri_call *call)
 {
-    struct claiming *claiming = NPRI_CONTAINER_OF(get, struct claiming, get);
-    struct npr_error error = {0};
-    struct npr_pid pid;
+    struct claim_call *claim = (struct claim_call *)call;
 
-    if (answer->status == NPR_EEXIST && npr_term_get_pid(answer->pid, &pid)) {
-        if (claiming->event.keep &&
-            holder_is_dead(claiming->call.node, claiming->event.key, &pid, &error)) {
-            claiming->event.keep = false;
-            claiming_run(&claiming->call);
-            return;
-        }
-        npri_call_end(&claiming->call, NPR_EEXIST, npr_bytes_of(error.text));
-        return;
-    }
-    npri_call_end(&claiming->call, answer->status, answer->text);
-}
-
-static void claiming_run(struct npri_call *call)
-{
-    struct claiming *claiming = (struct claiming *)call;
-
-    claiming->get.done = claiming_done;
-    claiming->event.deadline_ns = npri_loop_now_ns(call->node->loop) + CLAIM_TIMEOUT_MS * NS_PER_MS;
-    npri_registry_claim(call->node, &claiming->get, &claiming->event);
+    claim->claiming.node = call->node;
+    claim->claiming.done = claim_done;
+    claim->claiming.event.deadline_ns =
+        npri_loop_now_ns(call->node->loop) + CLAIM_TIMEOUT_MS * NS_PER_MS;
+    npri_claiming_begin(&claim->claiming);
 }
 
 static npr_status put_entry(struct npr_node *node,
@@ -206,8 +177,8 @@ static npr_status put_entry(struct npr_node *node,
                             bool keep,
                             struct npr_error *err)
 {
-    struct claiming claiming = {.call.err = err,
-                                .event = {.kind = NPRI_EVENT_REGISTER, .key = key, .keep = keep}};
+    struct claim_call claim = {
+        .call.err = err, .claiming.event = {.kind = NPRI_EVENT_REGISTER, .key = key, .keep = keep}};
     struct npri_buffer term;
     npr_status status = npri_registry_check_key(key, err);
 
@@ -225,9 +196,9 @@ static npr_status put_entry(struct npr_node *node,
     }
     npri_buffer_init(&term, 0);
     npri_put_pid(&term, pid);
-    claiming.event.term = npri_buffer_term(&term);
+    claim.claiming.event.term = npri_buffer_term(&term);
     status = term.failed ? npri_fail(err, NPR_ENOMEM, "out of memory")
-                         : npri_call_run(node, &claiming.call, claiming_run);
+                         : npri_call_run(node, &claim.call, claim_run);
     npri_buffer_fini(&term);
     return status;
 }
@@ -250,11 +221,11 @@ npr_status npr_reregister(struct npr_node *node,
 
 npr_status npr_unregister(struct npr_node *node, struct npr_term key, struct npr_error *err)
 {
-    struct claiming claiming = {.call.err = err,
-                                .event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
+    struct claim_call claim = {.call.err = err,
+                               .claiming.event = {.kind = NPRI_EVENT_UNREGISTER, .key = key}};
     const npr_status status = npri_registry_check_key(key, err);
 
-    return status == NPR_OK ? npri_call_run(node, &claiming.call, claiming_run) : status;
+    return status == NPR_OK ? npri_call_run(node, &claim.call, claim_run) : status;
 }
 
 /* The owner in a list in any order: the one that `index` others come before.  False: some node is

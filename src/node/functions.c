@@ -158,6 +158,8 @@ static const struct npri_builtin builtins[] = {
     {NPRI_NATIVE_NAME, "get", 3, npri_function_native_get},
     {NPRI_NATIVE_NAME, "lookup", 1, npri_function_native_lookup},
     {NPRI_NATIVE_NAME, "start", 4, npri_function_native_start},
+    {NPRI_NATIVE_NAME, "register", 4, npri_function_native_register},
+    {NPRI_NATIVE_NAME, "unregister", 2, npri_function_native_unregister},
     {NPRI_NATIVE_NAME, "status", 0, npri_function_native_status},
     {NPRI_NATIVE_NAME, "place", 1, npri_function_native_place},
     {NPRI_NATIVE_NAME, "spawn", 1, npri_function_native_spawn},

@@ -11,8 +11,6 @@
 /* functions_registry.c: nprocreg:*, nprocreg_native:*. */
 void npri_function_get_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_get_or_start(struct npri_evaluation *evaluation, const struct npr_term *args);
-void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
-void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_get_status(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_get_nodes(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_get(struct npri_evaluation *evaluation, const struct npr_term *args);
@@ -24,6 +22,14 @@ void npri_function_native_lookup(struct npri_evaluation *evaluation, const struc
 void npri_function_native_spawn(struct npri_evaluation *evaluation, const struct npr_term *args);
 void npri_function_native_spawn_for(struct npri_evaluation *evaluation,
                                     const struct npr_term *args);
+
+/* functions_claims.c: nprocreg:register_pid/2, unregister_key/1, nprocreg_native:register/4,
+ * unregister/2. */
+void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_register(struct npri_evaluation *evaluation, const struct npr_term *args);
+void npri_function_native_unregister(struct npri_evaluation *evaluation,
+                                     const struct npr_term *args);
 
 /* functions_processes.c: nprocreg:processes/0 (also erlang:processes/0), processes/1, info/1.
  * functions_process_info.c: erlang:process_info/1,2. */

@@ -1,4 +1,4 @@
-/* nprocreg:* and nprocreg_native:*, as functions for peers (node/functions.h). */
+/* nprocreg:* and nprocreg_native:*, as functions for peers (node/functions.h): what is asked. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -257,41 +257,6 @@ static void give_entry(struct npri_evaluation *evaluation, const struct npri_ans
 void npri_function_native_lookup(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     look_here(evaluation, args[0], LOOKUP_MS, give_entry);
-}
-
-static void claimed(struct npri_evaluation *evaluation, const struct npri_answer *answer)
-{
-    if (answer->status == NPR_OK) {
-        npri_evaluation_return_atom(evaluation, "ok");
-    } else {
-        npri_evaluation_fail(evaluation, answer->status, answer->text);
-    }
-}
-
-static void claim(struct npri_evaluation *evaluation, struct npri_core_event *event)
-{
-    struct npr_node *node = evaluation->node;
-    struct getting *getting = keep(evaluation, claimed);
-
-    if (getting != NULL) {
-        event->deadline_ns = npri_loop_now_ns(node->loop) + GET_PID_MS * NS_PER_MS;
-        npri_registry_claim(node, &getting->get, event);
-    }
-}
-
-void npri_function_register_pid(struct npri_evaluation *evaluation, const struct npr_term *args)
-{
-    if (npr_term_kind(args[1]) != NPR_TERM_PID || evaluation->node->client) {
-        npri_evaluation_raise(evaluation, "badarg");
-        return;
-    }
-    claim(evaluation,
-          &(struct npri_core_event){.kind = NPRI_EVENT_REGISTER, .key = args[0], .term = args[1]});
-}
-
-void npri_function_unregister_key(struct npri_evaluation *evaluation, const struct npr_term *args)
-{
-    claim(evaluation, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER, .key = args[0]});
 }
 
 void npri_function_get_status(struct npri_evaluation *evaluation, const struct npr_term *args)

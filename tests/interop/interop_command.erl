@@ -168,11 +168,26 @@ watch() ->
     {match, _} = re:run(Said, "original node").
 
 register_and_unregister() ->
-    Pid = ?ON(b, spawn(fun() -> receive stop -> ok end end)),
+    [Pid, Other, Dead] = [?ON(b, spawn(fun() -> receive stop -> ok end end)) || _ <- lists:seq(1, 3)],
+    ?ON(b, begin
+               Ref = monitor(process, Dead),
+               Dead ! stop,
+               receive {'DOWN', Ref, process, Dead, _} -> ok end
+           end),
     [begin
          Key = interop_keys:fresh(registered),
          {?FOUND, _} = run(["register", text(Key), pid_text(Pid), "--node", Asked]),
          ?EQUAL([{Key, Pid}], ?ON(a, rpc:call(Asked, ets, lookup, [nprocreg_data, Key]))),
+         ?EQUAL(Pid, ?ON(a, nprocreg:get_pid(Key))),
+         {?REFUSED, Taken} = run(["register", text(Key), pid_text(Other), "--node", Asked]),
+         {match, _} = re:run(Taken, <<"already registered: ", (pid_text(Pid))/binary>>),
+         ?EQUAL(Pid, ?ON(a, nprocreg:get_pid(Key))),
+         {?FOUND, Replaced} = run(["register", text(Key), pid_text(Other), "--replace", "--node", Asked]),
+         ?EQUAL(lists:member(Asked, interop_cluster:names(interop_cluster:natives())),
+                re:run(Replaced, "nobody was asked for consent") =:= nomatch),
+         ?EQUAL(Other, ?ON(a, nprocreg:get_pid(Key))),
+         {?FOUND, _} = run(["register", text(Key), pid_text(Pid), "--replace", "--node", Asked]),
+         {?NOT_FOUND, _} = run(["register", text(Key), pid_text(Dead), "--replace", "--node", Asked]),
          ?EQUAL(Pid, ?ON(a, nprocreg:get_pid(Key))),
          Second = interop_keys:fresh(registered),
          {?FOUND, _} = run(["register", text(Second), text(Key), "--node", Asked]),
@@ -181,8 +196,8 @@ register_and_unregister() ->
           || Gone <- [Key, Second, Second]],
          ?EQUAL({undefined, undefined}, ?ON(a, {nprocreg:get_pid(Key), nprocreg:get_pid(Second)}))
      end || Asked <- members()],
-    ?TRUE(?ON(b, is_process_alive(Pid))),
-    ?ON(b, Pid ! stop).
+    ?TRUE(?ON(b, is_process_alive(Pid) andalso is_process_alive(Other))),
+    ?ON(b, [To ! stop || To <- [Pid, Other]]).
 
 send_and_call() ->
     Taker = ?ON(a, spawn(fun() ->
