@@ -22,6 +22,7 @@ struct arguments {
     bool one;
     bool trace;
     bool report;
+    bool uneven;    /* the network of a report */
     uint64_t nodes; /* 0: several sizes, or as drawn */
     uint64_t keys;  /* of a report */
     struct sim_jobs jobs;
@@ -34,6 +35,7 @@ static const char help[] =
     "  nprocreg-sim --seed N [--trace]                 one of them, twice: or once, told as a "
     "story\n"
     "  nprocreg-sim --report [--nodes N] [--keys N]    what a change costs, as the cluster grows\n"
+    "               [--uneven]                         ... with delays of 0.1 to 2 ms\n"
     "\n"
     "  --protocol native|original   the rules: ours (as given), or a model of the original's\n"
     "  --fault NAME                 the core makes that mistake: some checker must find it\n"
@@ -139,6 +141,8 @@ static void read_arguments(char **argv, struct arguments *out)
             plant(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--report") == 0) {
             out->report = true;
+        } else if (strcmp(argv[i], "--uneven") == 0) {
+            out->uneven = true;
         } else if (strcmp(argv[i], "--only") == 0) {
             read_checker(argv[++i], &out->jobs);
         } else if (strcmp(argv[i], "--protocol") == 0) {
@@ -229,7 +233,7 @@ int main(int argc, char **argv)
     read_arguments(argv, &arguments);
     check_sizes(&arguments);
     if (arguments.report) {
-        sim_report((uint32_t)arguments.nodes, (uint32_t)arguments.keys);
+        sim_report((uint32_t)arguments.nodes, (uint32_t)arguments.keys, arguments.uneven);
         return SIM_OK;
     }
     if (!arguments.one && arguments.jobs.count == 0) {

@@ -27,7 +27,16 @@ struct cost {
     uint32_t moved; /* keys whose owner is another now */
 };
 
-static struct sim_options options_for(uint32_t nodes, uint32_t keys, bool rendezvous)
+/* How long a message takes, in microseconds. */
+struct delays {
+    uint64_t least;
+    uint64_t most;
+};
+
+static struct sim_options options_for(uint32_t nodes,
+                                      uint32_t keys,
+                                      bool rendezvous,
+                                      struct delays delays)
 {
     struct sim_options options;
 
@@ -38,8 +47,8 @@ static struct sim_options options_for(uint32_t nodes, uint32_t keys, bool rendez
     options.classes = rendezvous ? UINT32_C(1) << SIM_CLASS_RENDEZVOUS : 0;
     options.quorum = 0;
     options.joins = nodes - 2; /* those that begin: nobody tells of one that is in no view yet */
-    options.delay_ns_min = 200 * SIM_US;
-    options.delay_ns_max = 400 * SIM_US;
+    options.delay_ns_min = delays.least * SIM_US;
+    options.delay_ns_max = delays.most * SIM_US;
     options.slow_ns_max = 0;
     options.start_ns_max = 100 * SIM_US;
     options.fence_ns_max = 0;
@@ -144,9 +153,9 @@ static void print_cost(const char *what, uint32_t nodes, const char *placement, 
     (void)fflush(stdout);
 }
 
-static void report_rows(uint32_t nodes, uint32_t keys, bool rendezvous)
+static void report_rows(uint32_t nodes, uint32_t keys, bool rendezvous, struct delays delays)
 {
-    const struct sim_options options = options_for(nodes + 1, keys, rendezvous);
+    const struct sim_options options = options_for(nodes + 1, keys, rendezvous, delays);
     const char *placement = rendezvous ? "rendezvous" : "original";
     uint32_t *owners = npri_alloc(keys * sizeof(*owners));
     struct sim *sim = sim_create(&options);
@@ -167,19 +176,20 @@ static void report_rows(uint32_t nodes, uint32_t keys, bool rendezvous)
     sim_destroy(sim);
 }
 
-void sim_report(uint32_t nodes, uint32_t keys)
+void sim_report(uint32_t nodes, uint32_t keys, bool uneven)
 {
     static const uint32_t sizes[] = {10, 50, 200, 1000};
+    const struct delays delays = uneven ? (struct delays){100, 2000} : (struct delays){200, 400};
 
     (void)printf(
-        "%" PRIu32 " keys, network 0.2 to 0.4 ms, without heartbeats\n\n"
+        "%" PRIu32 " keys, network %.1f to %.1f ms, without heartbeats\n\n"
         "| nodes | placement | what | messages | MB | settled after, ms | keys with another "
         "owner |\n|--:|---|---|--:|--:|--:|--:|\n",
-        keys);
+        keys, (double)delays.least / 1000, (double)delays.most / 1000);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         if (nodes == 0 || i == 0) {
-            report_rows(nodes == 0 ? sizes[i] : nodes, keys, false);
-            report_rows(nodes == 0 ? sizes[i] : nodes, keys, true);
+            report_rows(nodes == 0 ? sizes[i] : nodes, keys, false, delays);
+            report_rows(nodes == 0 ? sizes[i] : nodes, keys, true, delays);
         }
     }
 }

@@ -555,6 +555,12 @@ void npri_views_check(const struct npri_core *core)
                                                      &members->view[i]->name) < 0);
         view += members->view[i]->view_id;
     }
+    for (uint32_t i = 0; i < members->view_count; i++) {
+        const struct npri_peer *peer = members->view[i];
+
+        NPRI_ASSERT(NPRI_FAULT(BASE_NOT_SHARED) || !npri_views_same(core, peer) ||
+                    peer->told.base <= views->base);
+    }
     NPRI_ASSERT(view == views->members_hash);
     NPRI_ASSERT(!views->changed && !views->members_changed);
     NPRI_ASSERT(views->sees_said == views->sees_hash || views->look || views->fence != 0 ||

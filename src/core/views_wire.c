@@ -142,7 +142,10 @@ bool npri_views_on_told(struct npri_core *core,
     if (view.ack != 0 && view.ack == peer->said.epoch) {
         npri_beats_on_acknowledged(core, peer, peer->said_ns);
     }
-    if (peer->in_view) {
+    /* That of another view is followed when this node takes that view.  If it was followed before,
+     * this node would leave its own view with a base above it, and all others would follow again.
+     */
+    if (npri_views_same(core, peer)) {
         npri_views_raise_base(core, view.base);
     }
     npri_views_on_seen(core, peer);

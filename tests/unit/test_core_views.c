@@ -527,6 +527,59 @@ static void bases_grow_and_are_shared(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a node that hears of the next view's base before it takes that view, adopts it, and
+ * adds to it when it does: all others follow once more, a new epoch each, and nothing is won. */
+static void the_base_of_another_view_comes_with_that_view(void **state)
+{
+    struct npri_told_view without_c;
+    struct core_host host;
+    uint64_t first_base;
+    uint64_t first_epoch;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c");
+    first_base = host.view.base;
+    first_epoch = epoch(&host);
+    without_c = host.view;
+    without_c.epoch = 8;
+    without_c.ack = 0;
+    without_c.view_hash -= 1; /* some other */
+    without_c.base = first_base + NPRI_TOKEN_RANGE;
+    host_told_view(&host, "b", &without_c);
+    assert_int_equal(host.view.base, first_base);
+    assert_int_equal(epoch(&host), first_epoch);
+    host_disconnected(&host, "c");
+    host_disconnected(&host, "c");
+    assert_int_equal(host.view.base, first_base + NPRI_TOKEN_RANGE);
+    agrees(&host, "b", 8);
+    assert_int_equal(epoch(&host), first_epoch + 1);
+    assert_true(agreed(&host));
+    host_fini(&host);
+}
+
+/* ... and it does come.  Would catch: a base that is told while the views differ, and forgotten. */
+static void a_higher_base_of_another_view_is_not_forgotten(void **state)
+{
+    struct npri_told_view without_c;
+    struct core_host host;
+    uint64_t first_base;
+
+    (void)state;
+    host_init(&host);
+    host_with_natives(&host, "b c");
+    first_base = host.view.base;
+    without_c = host.view;
+    without_c.epoch = 8;
+    without_c.ack = 0;
+    without_c.view_hash -= 1;
+    without_c.base = first_base + 5 * NPRI_TOKEN_RANGE;
+    host_told_view(&host, "b", &without_c);
+    host_disconnected(&host, "c");
+    assert_int_equal(host.view.base, first_base + 5 * NPRI_TOKEN_RANGE);
+    host_fini(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +600,8 @@ int main(void)
         cmocka_unit_test(nothing_is_told_before_the_fence_has_passed),
         cmocka_unit_test(a_draining_node_owns_nothing_once_all_know),
         cmocka_unit_test(bases_grow_and_are_shared),
+        cmocka_unit_test(the_base_of_another_view_comes_with_that_view),
+        cmocka_unit_test(a_higher_base_of_another_view_is_not_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
