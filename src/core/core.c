@@ -54,6 +54,8 @@ struct npri_core *npri_core_create(const struct npri_core_options *options)
     core->manner.otp = options->otp;
     core->manner.source = options->otp_fixed ? NPRI_MANNER_FIXED : NPRI_MANNER_DEFAULT;
     npri_effects_init(&core->effects);
+    npri_list_init(&core->lost);
+    npri_list_init(&core->starts_looking);
     npri_list_init(&core->requests);
     npri_list_init(&core->claiming);
     npri_list_init(&core->looking);

@@ -20,6 +20,7 @@ bool npri_start_adopt(struct npri_core *core,
         npri_shared_release(function);
         return false;
     }
+    npri_list_remove(&start->looks);
     npri_shared_release(start->function);
     start->function = function;
     start->token = grabbed->token;

@@ -150,13 +150,21 @@ void npri_request_hold(struct npri_core *core, struct npri_request *request, enu
     }
 }
 
-bool npri_held_admit(struct npri_core *core, struct npri_request *request)
+bool npri_held_take_turn(struct npri_core *core)
 {
-    if (core->held.turns_left == 0 || is_due(core, request->key)) {
-        (void)enter(core, request, NPRI_HOLD_TURN);
+    if (core->held.turns_left == 0) {
         return false;
     }
     core->held.turns_left--;
+    return true;
+}
+
+bool npri_held_admit(struct npri_core *core, struct npri_request *request)
+{
+    if (is_due(core, request->key) || !npri_held_take_turn(core)) {
+        (void)enter(core, request, NPRI_HOLD_TURN);
+        return false;
+    }
     return true;
 }
 
@@ -213,12 +221,11 @@ static void take_turns(struct npri_core *core)
 {
     struct npri_held *held = &core->held;
 
-    while (held->turns_left > 0 && !npri_list_empty(&held->due)) {
+    while (!npri_list_empty(&held->due) && npri_held_take_turn(core)) {
         struct npri_request *request =
             NPRI_CONTAINER_OF(held->due.next, struct npri_request, waiting);
         const bool later = is_for_later(core, request);
 
-        held->turns_left--;
         npri_held_leave(core, request);
         if (later) {
             (void)enter(core, request, NPRI_HOLD_RETRY);
@@ -237,6 +244,7 @@ void npri_held_go_on(struct npri_core *core)
 
 void npri_held_on_time(struct npri_core *core)
 {
+    npri_operations_end_lost(core);
     if (!npri_views_stalled(core)) {
         take_turns(core);
     }
@@ -250,8 +258,9 @@ void npri_held_begin_step(struct npri_core *core)
 void npri_held_end_step(struct npri_core *core)
 {
     struct npri_timer *timer = &core->held.timer;
+    const bool turns = !npri_list_empty(&core->held.due) && !npri_views_stalled(core);
 
-    if (npri_list_empty(&core->held.due) || npri_views_stalled(core)) {
+    if (!turns && npri_list_empty(&core->lost)) {
         npri_timer_stop(core, timer);
     } else if (!npri_heap_has(&timer->node)) {
         npri_timer_arm(core, timer, npri_time_after(core, PAUSE_NS));

@@ -63,6 +63,10 @@ void npri_held_leave(struct npri_core *core, struct npri_request *request);
 /* Whether it waits for nothing but its turn. */
 bool npri_held_is_due(const struct npri_core *core, const struct npri_request *request);
 
+/* Whether something may be done yet in this step, of which there may be very much: it counts as one
+ * that is routed. */
+bool npri_held_take_turn(struct npri_core *core);
+
 /* Whether it may be routed now: it is counted as one of this step then.  Else it is due, or
  * answered since there is no memory for that. */
 bool npri_held_admit(struct npri_core *core, struct npri_request *request);

@@ -221,11 +221,14 @@ void npri_lookup_add_waiting(const struct npri_lookup *lookup, struct npri_text 
         return;
     }
     NPRI_LIST_FOREACH (at, &lookup->operations) {
-        const struct npri_operation *operation =
-            NPRI_CONTAINER_OF(at, struct npri_operation, of_lookup);
+        const struct npri_peer *peer =
+            NPRI_CONTAINER_OF(at, struct npri_operation, of_lookup)->peer;
 
-        npri_text_add(text, first ? "" : ", ");
-        npri_text_add_node(text, &operation->peer->name);
-        first = false;
+        if (peer != NULL) {
+            npri_text_add(text, first ? "" : ", ");
+            npri_text_add_node(text, &peer->name);
+            first = false;
+        }
     }
+    npri_text_add(text, first ? "a node that was lost" : "");
 }

@@ -112,7 +112,6 @@ static void forget_told(struct npri_peer *peer)
 /* What holds for a connection ends with it: its entries, its questions, its place in the view. */
 static void disconnect(struct npri_core *core, struct npri_peer *peer, const char *reason)
 {
-    struct npri_link *at;
     size_t entries_count;
 
     if (peer->native && peer->in_view) {
@@ -138,9 +137,7 @@ static void disconnect(struct npri_core *core, struct npri_peer *peer, const cha
     npri_leads_on_peer_lost(core, peer);
     npri_handover_on_peer_lost(core, peer);
     npri_claims_on_owner_lost(core, peer);
-    while ((at = npri_list_take(&peer->operations)) != NULL) {
-        npri_operation_on_lost(core, NPRI_CONTAINER_OF(at, struct npri_operation, of_peer));
-    }
+    npri_operations_on_lost(core, peer);
 }
 
 void npri_member_close(struct npri_core *core, struct npri_peer *peer, struct npr_bytes why)

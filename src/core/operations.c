@@ -10,6 +10,11 @@ static bool is_question(enum npri_operation_kind kind)
            kind == NPRI_OPERATION_ASK;
 }
 
+static bool is_lost(const struct npri_operation *operation)
+{
+    return operation->peer == NULL && operation->kind != NPRI_OPERATION_START;
+}
+
 struct npri_operation *npri_operation_note(struct npri_core *core,
                                            enum npri_operation_kind kind,
                                            struct npri_peer *peer)
@@ -67,7 +72,7 @@ struct npri_operation *npri_operation_find(struct npri_core *core,
     struct npri_operation *operation =
         at == NULL ? NULL : NPRI_CONTAINER_OF(at, struct npri_operation, node);
 
-    return operation == NULL || operation->kind != kind ? NULL : operation;
+    return operation == NULL || operation->kind != kind || is_lost(operation) ? NULL : operation;
 }
 
 void npri_operation_end(struct npri_core *core, struct npri_operation *operation)
@@ -126,6 +131,9 @@ void npri_operations_on_silence(struct npri_core *core, struct npri_peer *peer)
 void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation)
 {
     NPRI_ASSERT(is_question(operation->kind));
+    if (is_lost(operation)) {
+        return;
+    }
     if (operation->overdue) {
         npri_operation_end(core, operation);
         return;
@@ -138,7 +146,7 @@ void npri_operation_on_time(struct npri_core *core, struct npri_operation *opera
     }
 }
 
-void npri_operation_on_lost(struct npri_core *core, struct npri_operation *operation)
+static void end_lost(struct npri_core *core, struct npri_operation *operation)
 {
     struct npri_lookup *lookup = operation->lookup;
     struct npri_delegation *delegation = operation->delegation;
@@ -150,6 +158,23 @@ void npri_operation_on_lost(struct npri_core *core, struct npri_operation *opera
     if (delegation != NULL) {
         npri_delegation_on_lost(core, delegation);
     }
+}
+
+void npri_operations_end_lost(struct npri_core *core)
+{
+    while (!npri_list_empty(&core->lost) && npri_held_take_turn(core)) {
+        end_lost(core, NPRI_CONTAINER_OF(core->lost.next, struct npri_operation, of_peer));
+    }
+}
+
+void npri_operations_on_lost(struct npri_core *core, struct npri_peer *peer)
+{
+    NPRI_LIST_FOREACH (at, &peer->operations) {
+        NPRI_CONTAINER_OF(at, struct npri_operation, of_peer)->peer = NULL;
+    }
+    peer->poll = NULL;
+    npri_list_splice(&core->lost, &peer->operations);
+    npri_operations_end_lost(core);
 }
 
 bool npri_status_is_answer(npr_status status)

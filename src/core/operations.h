@@ -4,7 +4,7 @@
  *                  |  --silence for suspect_ns--> overdue: its peer is suspect, nobody waits for it
  *                  |                                |--answer--> gone; the peer is not suspect
  *                  |                                +--silence for expire_ns--> gone
- *                  +--its peer disconnects--> gone
+ *                  +--its peer disconnects--> lost --its turn (core/held.h)--> gone
  *
  * Only questions (POLL, RELEASE, ASK) to nodes without beats are timed here; delegations and starts
  * take as long as the requests that wait for them allow.  A late answer is of no use to whoever
@@ -31,13 +31,13 @@ enum npri_operation_kind {
 
 struct npri_operation {
     struct npri_map_node node;  /* by `number` */
-    struct npri_link of_peer;   /* linked unless START */
+    struct npri_link of_peer;   /* linked unless START; once it is lost, in core->lost */
     struct npri_link of_lookup; /* linked while a lookup waits for it (ASK) */
     struct npri_timer timer;
     uint64_t number;
     enum npri_operation_kind kind;
     bool overdue;
-    struct npri_peer *peer;             /* NULL for START */
+    struct npri_peer *peer;             /* NULL for START, and once it is lost */
     struct npri_lookup *lookup;         /* ASK; NULL when nobody waits */
     struct npri_delegation *delegation; /* DELEGATE */
     struct npri_start *start;           /* START; NULL when it was given up */
@@ -56,7 +56,7 @@ struct npri_operation *npri_operation_note(struct npri_core *core,
                                            enum npri_operation_kind kind,
                                            struct npri_peer *peer);
 
-/* The operation under `number` when it is of that kind; NULL: late, repeated or unknown. */
+/* The operation under `number` when it is of that kind; NULL: late, lost, repeated or unknown. */
 struct npri_operation *npri_operation_find(struct npri_core *core,
                                            uint64_t number,
                                            enum npri_operation_kind kind);
@@ -74,8 +74,12 @@ void npri_operations_on_silence(struct npri_core *core, struct npri_peer *peer);
 /* Its time has come: see the diagram. */
 void npri_operation_on_time(struct npri_core *core, struct npri_operation *operation);
 
-/* Its peer has disconnected. */
-void npri_operation_on_lost(struct npri_core *core, struct npri_operation *operation);
+/* The peer has disconnected: nothing that it was asked will be answered.  Whoever waits hears of
+ * that in as many steps as it takes; */
+void npri_operations_on_lost(struct npri_core *core, struct npri_peer *peer);
+
+/* these are the next ones. */
+void npri_operations_end_lost(struct npri_core *core);
 
 /* Whether a status means that the peer itself has answered, whatever it said. */
 bool npri_status_is_answer(npr_status status);

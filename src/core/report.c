@@ -303,6 +303,7 @@ void npri_core_check(const struct npri_core *core)
     npri_directory_check(&core->directory);
     npri_requests_check(core);
     npri_held_check(core);
+    npri_starts_check(core);
     npri_leads_check(core);
     npri_watch_check(core);
     npri_drain_check(core);

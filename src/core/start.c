@@ -53,17 +53,14 @@ void npri_start_join(struct npri_core *core, struct npri_request *request)
 void npri_starts_look_again(struct npri_core *core)
 {
     struct npri_link again;
-    struct npri_link *next;
+    struct npri_link *at;
 
     npri_list_init(&again);
-    for (struct npri_link *at = core->starts.order.next; at != &core->starts.order; at = next) {
-        struct npri_start *start = NPRI_MAP_AT(at, struct npri_start, node);
+    while ((at = core->starts_looking.next) != &core->starts_looking) {
+        struct npri_start *start = NPRI_CONTAINER_OF(at, struct npri_start, looks);
 
-        next = at->next;
-        if (start->operation == NULL) {
-            npri_list_splice(&again, &start->waiting);
-            npri_start_end(core, start);
-        }
+        npri_list_splice(&again, &start->waiting);
+        npri_start_end(core, start);
     }
     npri_requests_route_all(core, &again);
 }
@@ -92,6 +89,7 @@ static void begin_operation(struct npri_core *core, struct npri_start *start)
         npri_start_give_up(core, start, NPR_ENOMEM, npr_bytes_of("no memory to start it"));
         return;
     }
+    npri_list_remove(&start->looks);
     start->operation->start = start;
     start->operation->discard = discard;
     npri_timer_arm(core, &start->timer, npri_time_after(core, NPRI_START_NS_MAX));

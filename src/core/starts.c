@@ -62,6 +62,7 @@ struct npri_start *npri_start_create(struct npri_core *core,
     start->timer.kind = NPRI_TIMER_START;
     npri_list_init(&start->waiting);
     npri_map_insert(&core->starts, &start->node, npri_shared_bytes(start->key));
+    npri_list_append(&core->starts_looking, &start->looks);
     (void)npri_mark_raise(core, npri_shared_bytes(start->key));
     return start;
 }
@@ -74,6 +75,7 @@ void npri_start_end(struct npri_core *core, struct npri_start *start)
     npri_lookup_stop(&start->lookup);
     npri_timer_stop(core, &start->timer);
     npri_map_remove(&core->starts, &start->node);
+    npri_list_remove(&start->looks);
     npri_mark_lower(core, npri_shared_bytes(start->key));
     if (start->operation != NULL || start->restart != NULL) {
         npri_push_on_idle(core, npri_shared_bytes(start->key));
@@ -183,6 +185,15 @@ void npri_start_give_up(struct npri_core *core,
         npri_restart_log_end(core, start->restart, npri_shared_term(start->key), text);
     }
     end_given_up(core, start, status, text);
+}
+
+void npri_starts_check(const struct npri_core *core)
+{
+    NPRI_LIST_FOREACH (at, &core->starts.order) {
+        const struct npri_start *start = NPRI_MAP_AT(at, struct npri_start, node);
+
+        NPRI_ASSERT(npri_link_is_linked(&start->looks) == (start->operation == NULL));
+    }
 }
 
 void npri_starts_fini(struct npri_core *core)

@@ -23,6 +23,7 @@ struct npri_start {
     struct npri_shared *state;    /* what its predecessor has handed over, or NULL; */
     struct npri_taking taking;    /* and who has, to be told what comes of it */
     struct npri_link waiting;
+    struct npri_link looks; /* linked while LOOKING */
     struct npri_lookup lookup;
     struct npri_operation *operation; /* NULL while LOOKING */
     bool grabbed;                     /* a thread of the program does it (core/grant.h) */
@@ -81,6 +82,8 @@ void npri_start_give_up(struct npri_core *core,
                         struct npri_start *start,
                         npr_status status,
                         struct npr_bytes text);
+
+void npri_starts_check(const struct npri_core *core);
 
 /* Frees all; nobody waits any more. */
 void npri_starts_fini(struct npri_core *core);

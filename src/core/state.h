@@ -66,8 +66,10 @@ struct npri_core {
     struct npri_directory directory;
     struct npri_grants grants;
     struct npri_map operations;
+    struct npri_link lost; /* those of peers that have gone */
     uint64_t operations_begun;
     struct npri_map starts;
+    struct npri_link starts_looking; /* those of them that have begun nothing yet */
     struct npri_map delegations;
     struct npri_link requests; /* all, oldest first */
     struct npri_held held;     /* those that are HELD, */

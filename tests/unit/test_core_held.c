@@ -202,6 +202,35 @@ static void whoever_is_routed_counts(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a node's loss that is one long step, since much was asked of it; an answer of the
+ * node that is believed after its loss. */
+static void what_was_asked_of_a_lost_node_ends_a_few_in_one_step(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    open_with(&host, 2);
+    for (unsigned i = 0; i < 5; i++) {
+        const char key[] = {(char)('1' + i), 'b', 0};
+
+        host_start(&host, 1 + i, key, "f");
+    }
+    host_get(&host, 6, "6b", NULL);
+    host_forget_trace(&host);
+    host_disconnected(&host, "b");
+    assert_int_equal(host.core->delegations.count, 3);
+    host_delegated(&host, 5, NPR_OK, "b.1");
+    host_disconnected(&host, "b"); /* nor can it be reached */
+    assert_null(strstr(host.trace, "ANSWER"));
+    assert_int_equal(host.core->delegations.count, 3);
+    host_pass(&host, 30 * MS);
+    CHECK_TRACE(&host, "CONNECT b\nSTART 8 key=1b function=f\nSTART 9 key=2b function=f\n"
+                       "START 10 key=3b function=f\nSTART 11 key=4b function=f\n"
+                       "START 12 key=5b function=f\nANSWER 6 ENOTFOUND no node has the key\n");
+    assert_true(npri_list_empty(&host.core->lost));
+    host_fini(&host);
+}
+
 /* Would catch: a late request for a key that is carried out before an earlier one; one for another
  * key that waits, too. */
 static void none_overtakes_another_one_of_its_key(void **state)
@@ -398,6 +427,7 @@ int main(void)
         cmocka_unit_test(what_is_tried_in_a_moment_is_tried_by_another_view),
         cmocka_unit_test(a_few_go_on_in_one_step_and_in_order),
         cmocka_unit_test(whoever_is_routed_counts),
+        cmocka_unit_test(what_was_asked_of_a_lost_node_ends_a_few_in_one_step),
         cmocka_unit_test(none_overtakes_another_one_of_its_key),
         cmocka_unit_test(who_is_held_again_stays_before_those_who_wait),
         cmocka_unit_test(a_deadline_ends_the_wait_for_a_turn),
