@@ -6,7 +6,7 @@
 -module(interop_cluster).
 -export([start/3, stop/0, start_nodes/1, restart/1, name/1, names/1, kill/1, stop_node/1,
          while_stopped/2, heal/0, on/2, on/3, settle/0, settle/1, erlangs/0, natives/0, members/0,
-         take_errors/1, command/1, command/2, environment/0, in_directory/1]).
+         take_errors/1, command/1, command/2, erl/2, environment/0, in_directory/1]).
 
 -include("interop.hrl").
 
@@ -312,7 +312,14 @@ command(Arguments) ->
     command(Arguments, environment()).
 
 command(Arguments, Environment) ->
-    Port = open_port({spawn_executable, os:getenv("NPROCREG_COMMAND")},
+    run(os:getenv("NPROCREG_COMMAND"), Arguments, Environment).
+
+%% The same for an Erlang node that is none of the cluster's, and evaluates Code.
+erl(Arguments, Code) ->
+    run(executable("erl"), ["-noshell" | Arguments] ++ ["-eval", Code], environment()).
+
+run(Executable, Arguments, Environment) ->
+    Port = open_port({spawn_executable, Executable},
                      [{args, Arguments}, {env, Environment}, exit_status, binary,
                       stderr_to_stdout]),
     command_output(Port, <<>>).

@@ -10,6 +10,7 @@ cluster() ->
 cases() ->
     [{"calls go through a drain, and monitors hear of the successor", fun() -> calls(n2) end},
      {"also when the next owner is an original", fun() -> calls(a) end},
+     {"a caller that the successor cannot reach gets its answer", fun unreachable/0},
      {"a process without a state is started afresh by a call of its old pid", fun stateless/0}].
 
 %% One of n1's that is Next's when n1 is left out.
@@ -81,6 +82,23 @@ calls(Owner) ->
                                     receive Down -> Down after 10000 -> nothing end
                                 end)),
     ?EVENTUALLY(undefined, ?ON(a, nprocreg:get_pid(Key))),
+    restart(n1).
+
+%% An Erlang node that listens nowhere, and knows n1 only.  Would catch: a call that is carried out, and
+%% whose answer is lost.
+unreachable() ->
+    Key = key(n2),
+    Pid = ?ON(a, nprocreg:get_pid(Key, fun counter:start/0)),
+    ?EQUAL(interop_cluster:name(n1), node(Pid)),
+    ?EQUAL(1, ?ON(a, gen_server:call(Pid, {add, 1}))),
+    {0, _} = drain(n1),
+    Code = io_lib:format("true = net_kernel:connect_node(~p), "
+                         "Pid = binary_to_term(base64:decode(~p)), "
+                         "io:put_chars(io_lib:write(gen_server:call(Pid, {add, 1}))), halt().",
+                         [interop_cluster:name(n1), base64:encode(term_to_binary(Pid))]),
+    ?EQUAL({0, <<"2">>},
+           interop_cluster:erl(["-hidden", "-dist_listen", "false", "-name", "deaf@127.0.0.1"],
+                               lists:flatten(Code))),
     restart(n1).
 
 %% `blocking` has nothing to hand over.  Would catch: an Erlang caller that is told noproc.
