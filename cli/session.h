@@ -6,7 +6,7 @@
 
 /* What an answer of the node may take to be sent, and its way, when it was given at the very end of
  * the command's time. */
-#define ANSWER_GRACE_MS 100u
+#define ANSWER_GRACE_MS 250u
 
 struct session {
     struct npr_node *node;

@@ -28,6 +28,7 @@
 #define NPRI_KEY_BYTES_MAX     (64u << 10)
 #define NPRI_VIEW_NODES_MAX    4096u
 #define NPRI_WAITING_BYTES_MAX ((size_t)128 << 20) /* all requests of peers that wait here */
+#define NPRI_GET_MS_MAX        86400000u           /* that a peer's request may wait here */
 #define NPRI_PATTERN_BYTES_MAX 1024u               /* of keys */
 #define NPRI_SELECTOR_BYTES_AROUND                                                                 \
     64u /* what stands around the key in {prefix, Key} and the like */

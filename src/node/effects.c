@@ -10,6 +10,13 @@
 /* How long an answer is waited for that the core gives no deadline: by then it counts the node as
  * silent anyway. */
 #define ANSWER_NS UINT64_C(30000000000)
+#define NS_PER_MS UINT64_C(1000000)
+
+/* An owner is told to take longer than the request has time whose deadline this is, and its answer
+ * is waited for longer still.  So that request ends by its own deadline, which says for whom it has
+ * waited, and not by a word about a time that was another one's; the start goes on for those whose
+ * time is longer. */
+#define GRACE_NS UINT64_C(100000000)
 
 static const struct npr_term no_term = {0};
 
@@ -355,14 +362,20 @@ static void on_delegated_natively(void *user, uint64_t number, const struct npri
     (void)npri_registry_step(user, &event);
 }
 
+static void extend(struct npri_question_options *options)
+{
+    options->deadline_ns += options->deadline_ns < UINT64_MAX - GRACE_NS ? GRACE_NS : UINT64_C(0);
+}
+
 /* nprocreg_native:start(Key, Fun, Caller, TimeoutMs): like start_function, but it says whether it
  * has started the process, and if not, why. */
 static void delegate_natively(struct npr_node *node, const struct npri_core_effect *effect)
 {
-    const struct npri_question_options options = options_for(node, effect, on_delegated_natively);
+    struct npri_question_options options = options_for(node, effect, on_delegated_natively);
     const uint64_t now_ns = npri_loop_now_ns(node->loop);
     struct npri_buffer args;
 
+    extend(&options);
     npri_buffer_init(&args, 0);
     npri_put_list(&args, 4);
     npri_put_given(&args, effect->key);
@@ -370,10 +383,10 @@ static void delegate_natively(struct npr_node *node, const struct npri_core_effe
     npri_put_given(&args, effect->caller.data != NULL
                               ? effect->caller
                               : npri_service_pid(node, NPRI_SERVICE_CLIENT));
-    npri_put_uint(&args, options.deadline_ns > now_ns
-                             ? (options.deadline_ns - now_ns) / UINT64_C(1000000)
-                             : 0);
+    npri_put_uint(&args,
+                  options.deadline_ns > now_ns ? (options.deadline_ns - now_ns) / NS_PER_MS : 0);
     npri_put_nil(&args);
+    extend(&options);
     tell_unsent(node, NPRI_EVENT_DELEGATED, effect->operation,
                 apply(node, &options, NPRI_NATIVE_NAME, "start", &args));
     npri_buffer_fini(&args);

@@ -8,6 +8,7 @@
  * The original's replace what is there, and fail with an exception.  The native ones are
  * npr_register(), with Replaces npr_reregister(), and npr_unregister(), with another time. */
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "node/claiming.h"
 #include "node/failure.h"
 #include "node/functions.h"
@@ -15,9 +16,8 @@
 #include "term/write.h"
 
 /* gen_server:call's five seconds, less what the way back takes. */
-#define REGISTER_MS    UINT64_C(4900)
-#define NS_PER_MS      UINT64_C(1000000)
-#define TIMEOUT_MS_MAX UINT64_C(86400000)
+#define REGISTER_MS UINT64_C(4900)
+#define NS_PER_MS   UINT64_C(1000000)
 
 struct asked {
     struct npri_claiming claiming;
@@ -77,6 +77,7 @@ static void begin(struct npri_evaluation *evaluation,
         npri_free(asked);
         return;
     }
+    timeout_ms = timeout_ms < NPRI_GET_MS_MAX ? timeout_ms : NPRI_GET_MS_MAX;
     asked->natively = natively;
     asked->claiming.node = node;
     asked->claiming.done = done;
@@ -101,18 +102,14 @@ void npri_function_unregister_key(struct npri_evaluation *evaluation, const stru
     begin(evaluation, &(struct npri_core_event){.kind = NPRI_EVENT_UNREGISTER}, REGISTER_MS, false);
 }
 
-static bool read_timeout(struct npr_term term, uint64_t *out_ms)
-{
-    return npr_term_get_uint64(term, out_ms) && *out_ms <= TIMEOUT_MS_MAX;
-}
-
 void npri_function_native_register(struct npri_evaluation *evaluation, const struct npr_term *args)
 {
     const bool replaces = npr_term_is_atom(args[2], "true");
     uint64_t timeout_ms;
 
     if (npr_term_kind(args[1]) != NPR_TERM_PID ||
-        (!replaces && !npr_term_is_atom(args[2], "false")) || !read_timeout(args[3], &timeout_ms)) {
+        (!replaces && !npr_term_is_atom(args[2], "false")) ||
+        !npr_term_get_uint64(args[3], &timeout_ms)) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }
@@ -125,7 +122,7 @@ void npri_function_native_unregister(struct npri_evaluation *evaluation,
 {
     uint64_t timeout_ms;
 
-    if (!read_timeout(args[1], &timeout_ms)) {
+    if (!npr_term_get_uint64(args[1], &timeout_ms)) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/fail.h"
+#include "base/limits.h"
 #include "node/failure.h"
 #include "node/functions.h"
 #include "node/launch.h"
@@ -16,7 +17,6 @@
 #define LOOKUP_MS          UINT64_C(25000)
 #define NS_PER_MS          UINT64_C(1000000)
 #define FUN_TEXT_BYTES_MAX 100u /* of a fun in an error's text */
-#define GET_MS_MAX         UINT64_C(86400000)
 
 /* ---- Getting. */
 
@@ -113,6 +113,7 @@ static void begin(struct npri_evaluation *evaluation,
     if (options->caller.data == NULL) {
         options->caller = evaluation->caller;
     }
+    timeout_ms = timeout_ms < NPRI_GET_MS_MAX ? timeout_ms : NPRI_GET_MS_MAX;
     options->deadline_ns = npri_loop_now_ns(node->loop) + timeout_ms * NS_PER_MS;
     npri_registry_get(node, &getting->get, options);
 }
@@ -140,8 +141,7 @@ void npri_function_native_get(struct npri_evaluation *evaluation, const struct n
     const bool starts = !npr_term_is_atom(args[1], "undefined");
     uint64_t timeout_ms;
 
-    if ((starts && !npri_startable_check(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms) ||
-        timeout_ms > GET_MS_MAX) {
+    if ((starts && !npri_startable_check(args[1])) || !npr_term_get_uint64(args[2], &timeout_ms)) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }
@@ -162,7 +162,7 @@ void npri_function_native_start(struct npri_evaluation *evaluation, const struct
 
     if (!npri_startable_check(args[1]) || npr_term_kind(args[2]) != NPR_TERM_PID ||
         !npri_term_node(evaluation->caller, &starter) ||
-        !npr_term_get_uint64(args[3], &timeout_ms) || timeout_ms > GET_MS_MAX) {
+        !npr_term_get_uint64(args[3], &timeout_ms)) {
         npri_evaluation_raise(evaluation, "badarg");
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/fail.h"
 #include "base/limits.h"
 #include "node/node.h"
 #include "node/question.h"
@@ -184,6 +185,24 @@ static struct npri_question *first_due(const struct npr_node *node)
     return first == NULL ? NULL : NPRI_CONTAINER_OF(first, struct npri_question, deadline);
 }
 
+/* Says who was waited for. */
+static void end_late(struct npr_node *node, struct npri_question *request)
+{
+    struct npr_error error = {0};
+
+    if (request->undelivered) {
+        (void)npri_fail(&error, NPR_EUNREACHABLE,
+                        "the last attempt to connect to it has just failed");
+    } else {
+        (void)npri_fail(&error, NPR_ETIMEDOUT, "no %s %.*s in time",
+                        request->kind == NPRI_QUESTION_CONNECT ? "connection to" : "answer from",
+                        (int)request->peer.size, request->peer.text);
+    }
+    npri_question_end(
+        node, request,
+        &(struct npri_outcome){.status = error.status, .text = npr_bytes_of(error.text)});
+}
+
 static void on_timer(void *user)
 {
     struct npr_node *node = user;
@@ -193,14 +212,7 @@ static void on_timer(void *user)
     npri_node_enter(node);
     while ((request = first_due(node)) != NULL && request->deadline.key <= now_ns) {
         npri_question_demonitor(node, request);
-        npri_question_end(
-            node, request,
-            request->undelivered
-                ? &(struct npri_outcome){.status = NPR_EUNREACHABLE,
-                                         .text = npr_bytes_of("the last attempt to connect to it "
-                                                              "has just failed")}
-                : &(struct npri_outcome){.status = NPR_ETIMEDOUT,
-                                         .text = npr_bytes_of("no answer in time")});
+        end_late(node, request);
     }
     set_timer(&node->questions);
     npri_node_leave(node);
