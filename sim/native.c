@@ -228,6 +228,7 @@ static void on_started(struct sim *sim, struct sim_node *node, const struct sim_
         .kind = NPRI_EVENT_STARTED, .operation = message->operation, .status = message->status};
     uint8_t room[SIM_PID_BYTES];
     uint32_t process;
+    bool changes;
 
     if (sim_has(&sim->options, SIM_CLASS_RESTARTS)) {
         event.rule = (struct npri_restart_rule){
@@ -238,6 +239,7 @@ static void on_started(struct sim *sim, struct sim_node *node, const struct sim_
         (void)sim_native_step(sim, node, &event);
         return;
     }
+    changes = sim->keys[message->key].changes_count > 0;
     process = sim_process_create(sim, node->index, message->key);
     sim->processes[process].token = message->token;
     sim->processes[process].begun_ns = message->deadline_ns;
@@ -246,6 +248,9 @@ static void on_started(struct sim *sim, struct sim_node *node, const struct sim_
     (void)sim_native_step(sim, node, &event);
     if (sim->processes[process].died_ns == UINT64_MAX) {
         sim_process_on_registered(sim, process);
+        if (changes) { /* What was to replace it may have done so in this very step. */
+            sim_key_is_uncertain(sim, message->key);
+        }
     }
 }
 
