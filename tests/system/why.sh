@@ -35,7 +35,7 @@ for node_name in a b c; do
 done
 
 # A node that is drained owns nothing; it is asked nevertheless.
-expect_exit 0 ask a@127.0.0.1 drain c@127.0.0.1
+expect_exit 0 ask c@127.0.0.1 drain
 expect_exit 0 ask a@127.0.0.1 why foo
 expect_out '^nodes     a@127.0.0.1 b@127.0.0.1$'
 expect_out '^asked     c@127.0.0.1: not here'
