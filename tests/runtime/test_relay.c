@@ -85,16 +85,18 @@ static struct npr_pid start_loser(struct world *world, struct npr_ref *out_monit
 
 /* ---- A gate: while it is shut, the only worker does nothing else. */
 
-static atomic_bool gate_is_shut;
-static atomic_bool gate_was_reached;
+static atomic_uint gate_shuts; /* how often it was shut; written by the test's thread only */
+static atomic_uint gate_reaches;
+static atomic_uint gate_opens; /* so many of the shuts are over */
 
 static npr_status gate_info(struct npr_process *self, void *state, struct npr_term message)
 {
+    const unsigned number = atomic_fetch_add(&gate_reaches, 1) + 1;
+
     (void)self;
     (void)state;
     (void)message;
-    atomic_store(&gate_was_reached, true);
-    while (atomic_load(&gate_is_shut)) {
+    while (atomic_load(&gate_opens) < number) { /* it may be shut again by now */
         (void)sched_yield();
     }
     return NPR_OK;
@@ -108,17 +110,16 @@ static void shut_gate(struct world *world)
     if (gate.id == 0) {
         gate = world_puppet_with(world, &(struct npri_spawn){.behaviour = &gate_behaviour});
     }
-    atomic_store(&gate_was_reached, false);
-    atomic_store(&gate_is_shut, true);
+    (void)atomic_fetch_add(&gate_shuts, 1);
     world_send(world, &gate, world_atom(world, "wait"));
-    while (!atomic_load(&gate_was_reached)) {
+    while (atomic_load(&gate_reaches) < atomic_load(&gate_shuts)) {
         (void)sched_yield();
     }
 }
 
 static void open_gate(void)
 {
-    atomic_store(&gate_is_shut, false);
+    atomic_store(&gate_opens, atomic_load(&gate_shuts));
 }
 
 /* Opens it, and for as long as some turns take there is no memory after so many allocations. */
