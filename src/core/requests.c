@@ -217,6 +217,36 @@ static void add_settling(const struct npri_core *core, struct npri_text *text)
     }
 }
 
+/* Somebody has called it another's affair. */
+static void add_owner(const struct npri_core *core,
+                      const struct npri_request *request,
+                      struct npri_text *text)
+{
+    const struct npri_peer *owner = npri_core_place(core, npri_shared_term(request->key), NULL);
+
+    npri_text_add(text, "waited for the nodes to agree on who owns the key");
+    if (owner != NULL) {
+        npri_text_add(text, ": this node takes ");
+        npri_text_add_node(text, &owner->name);
+        npri_text_add(text, " for the owner");
+    }
+}
+
+static void add_starting(const struct npri_core *core,
+                         const struct npri_request *request,
+                         struct npri_text *text)
+{
+    const struct npri_lead *lead = npri_lead_find_busy(core, npri_shared_bytes(request->key), NULL);
+
+    npri_text_add(text, "waited for ");
+    if (lead == NULL) {
+        npri_text_add(text, "a node");
+    } else {
+        npri_text_add_node(text, &lead->set->peer->name);
+    }
+    npri_text_add(text, ", which is starting it or letting it go");
+}
+
 static void add_hold(const struct npri_core *core,
                      const struct npri_request *request,
                      struct npri_text *text)
@@ -234,7 +264,7 @@ static void add_hold(const struct npri_core *core,
         npri_text_add(text, "this node was not running, and must first hear what it has missed");
         return;
     case NPRI_HOLD_RETRY:
-        npri_text_add(text, "waited for the nodes to agree on who owns the key");
+        add_owner(core, request, text);
         return;
     case NPRI_HOLD_TURN:
         npri_text_add(text, "waited behind many others on this node");
@@ -266,7 +296,7 @@ void npri_request_on_deadline(struct npri_core *core, struct npri_request *reque
         npri_delegation_add_waiting(request->delegation, &text);
         break;
     case NPRI_REQUEST_BUSY:
-        npri_text_add(&text, "waited for the node that is starting it");
+        add_starting(core, request, &text);
         break;
     case NPRI_REQUEST_CLAIMING:
         NPRI_ASSERT(request->claim != NULL);

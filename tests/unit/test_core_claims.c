@@ -70,6 +70,24 @@ static void the_next_owner_is_asked(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a failure that does not say whom this node takes for the owner. */
+static void a_deadline_names_the_owner(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init_settled(&host, "b");
+    host_claim(&host, 1, "kb", "a.1", true);
+    host_pass(&host, 4990 * MS);
+    host_told(&host, "b", "{unclaimed,1,moved,<<>>}");
+    host_forget_trace(&host);
+    host_pass(&host, 10 * MS);
+    assert_non_null(strstr(host.trace,
+                           "ANSWER 1 ETIMEDOUT waited for the nodes to agree on who owns "
+                           "the key: this node takes b@h for the owner\n"));
+    host_fini(&host);
+}
+
 /* Nobody waits for it any more when the consent comes: the owner hears that it is not here.  Would
  * catch: an owner that sends callers to an entry which never was. */
 static void consent_that_comes_too_late_is_given_back(void **state)
@@ -342,6 +360,7 @@ int main(void)
         cmocka_unit_test(the_owner_is_asked),
         cmocka_unit_test(the_owner_refuses),
         cmocka_unit_test(the_next_owner_is_asked),
+        cmocka_unit_test(a_deadline_names_the_owner),
         cmocka_unit_test(consent_that_comes_too_late_is_given_back),
         cmocka_unit_test(consent_counts_for_one_epoch),
         cmocka_unit_test(a_consent_below_a_restart_is_asked_for_anew),

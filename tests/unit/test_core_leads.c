@@ -208,6 +208,21 @@ static void busy_is_waited_for(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a failure that says "in time" and not for whom it was waited. */
+static void a_deadline_names_who_is_starting_it(void **state)
+{
+    struct core_host host;
+
+    (void)state;
+    host_init_settled(&host, "b c");
+    host_told(&host, "c", "{busy,7,100,ka,0}");
+    host_get(&host, 1, "ka", "f");
+    host_pass(&host, 5000 * MS);
+    assert_non_null(strstr(host.trace, "ANSWER 1 ETIMEDOUT waited for c@h, which is starting it "
+                                       "or letting it go\n"));
+    host_fini(&host);
+}
+
 /* The host of a busy key is lost: who waited goes on, once it is known that it is gone. */
 static void a_lost_host_frees_what_was_busy(void **state)
 {
@@ -368,6 +383,7 @@ int main(void)
         cmocka_unit_test(leads_are_answers),
         cmocka_unit_test(busy_is_waited_for),
         cmocka_unit_test(busy_beside_an_entry_is_not_forgotten),
+        cmocka_unit_test(a_deadline_names_who_is_starting_it),
         cmocka_unit_test(a_lost_host_frees_what_was_busy),
         cmocka_unit_test(a_late_gone_does_not_erase_a_new_entry),
         cmocka_unit_test(a_new_epoch_voids_what_was_told),
