@@ -1,7 +1,7 @@
 /* A sequence of terms, each told by one of two native peers (a byte says which, and how much time
- * passes) to our core: views, losses, beats, lists of links, and what keys hang on them, of which
- * some are wanted here, too.  Nothing breaks, however wrong it is; whoever says what is no message
- * is gone.  (The core's own invariants are checked after each.) */
+ * passes, or that the peer agrees first) to our core: views, losses, beats, lists of links, and
+ * what keys hang on them, of which some are wanted here, too.  Nothing breaks, however wrong it is;
+ * whoever says what is no message is gone.  (The core's own invariants are checked after each.) */
 #include <string.h>
 
 #include "core/core.h"
@@ -35,6 +35,46 @@ static void digest(const void *data, size_t size, uint8_t out[16])
     memcpy(out + sizeof(hash), &hash, sizeof(hash));
 }
 
+/* What is told is one term, to its last byte. */
+static void check_told(struct npr_term term)
+{
+    struct npri_buffer scratch = {.data = NULL};
+    struct npr_term read;
+    size_t used = 0;
+
+    FUZZ_CHECK(npri_term_read(npri_bytes(term.data, term.size), &scratch, &read, &used, NULL) ==
+               NPR_OK);
+    FUZZ_CHECK(used == term.size && npr_term_equal(read, term));
+    npri_buffer_fini(&scratch);
+}
+
+/* The view that a peer was last told: it can say that it has the same. */
+struct view {
+    uint64_t epoch;
+    uint64_t hashes[2];
+    uint64_t base;
+};
+
+static struct view told_views[2];
+
+static void note_view(const struct npri_core_effect *effect)
+{
+    struct view *view = &told_views[effect->node.text[0] == names[0][0] ? 0 : 1];
+    struct npr_term_walk walk;
+    struct npr_term parts[7];
+    uint32_t arity;
+
+    FUZZ_CHECK(npr_term_tuple(effect->term, &walk, &arity));
+    for (unsigned i = 0; i < 7 && npr_term_next(&walk, &parts[i]); i++) {
+    }
+    if (arity == 7 && npr_term_is_atom(parts[0], "view")) {
+        FUZZ_CHECK(npr_term_get_uint64(parts[1], &view->epoch));
+        FUZZ_CHECK(npr_term_get_uint64(parts[2], &view->hashes[0]));
+        FUZZ_CHECK(npr_term_get_uint64(parts[3], &view->hashes[1]));
+        FUZZ_CHECK(npr_term_get_uint64(parts[5], &view->base));
+    }
+}
+
 /* Fences pass at once; whoever is to be disconnected is. */
 static void step(struct npri_core *core, struct npri_core_event event)
 {
@@ -45,6 +85,10 @@ static void step(struct npri_core *core, struct npri_core_event event)
     npri_core_check(core);
     while (npri_core_take(core, &effect)) {
         fence = effect.kind == NPRI_EFFECT_FENCE ? effect.operation : fence;
+        if (effect.kind == NPRI_EFFECT_TELL) {
+            check_told(effect.term);
+            note_view(&effect);
+        }
     }
     if (fence != 0) {
         step(core, (struct npri_core_event){
@@ -63,6 +107,34 @@ static void connect_native(struct npri_core *core, const char *text, uint64_t no
                                             .oldest = NPRI_NATIVE_OLDEST,
                                             .heartbeat_ns = HEARTBEAT_NS,
                                             .node_timeout_ns = NODE_TIMEOUT_NS};
+    step(core, event);
+}
+
+/* The peer has our view in its epoch 7, and has told all that it holds. */
+static void agree(struct npri_core *core, unsigned who, uint64_t now_ns)
+{
+    const struct view view = told_views[who];
+    struct npri_core_event event = {
+        .kind = NPRI_EVENT_TOLD, .now_ns = now_ns, .node = name(names[who])};
+    uint8_t bytes[128];
+    struct npri_buffer told = {.data = bytes, .capacity = sizeof(bytes), .size_max = sizeof(bytes)};
+
+    npri_put_tuple(&told, 7);
+    npri_put_atom(&told, "view");
+    npri_put_uint(&told, 7);
+    npri_put_uint(&told, view.hashes[0]);
+    npri_put_uint(&told, view.hashes[1]);
+    npri_put_uint(&told, view.epoch);
+    npri_put_uint(&told, view.base);
+    npri_put_atom(&told, "false");
+    event.term = (struct npr_term){.data = told.data, .size = told.size};
+    step(core, event);
+    npri_buffer_reset(&told);
+    npri_put_tuple(&told, 3);
+    npri_put_atom(&told, "marker");
+    npri_put_uint(&told, 7);
+    npri_put_uint(&told, 64);
+    event.term = (struct npr_term){.data = told.data, .size = told.size};
     step(core, event);
 }
 
@@ -117,7 +189,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (size > 1 && npri_term_read(npri_bytes(data + 1, size - 1), &scratch, &event.term, &used,
                                       NULL) == NPR_OK) {
         event.node = name(names[data[0] & 1]);
-        event.now_ns += (uint64_t)(data[0] >> 1) * 20000000;
+        if (data[0] >= 0xe0 && data[0] < 0xf0) {
+            agree(core, data[0] & 1, event.now_ns);
+        } else {
+            event.now_ns += (uint64_t)(data[0] >> 1) * 20000000;
+        }
         step(core, event);
         if (data[0] >= 0xf8) {
             want(core, event.term, event.now_ns);
