@@ -49,11 +49,13 @@
           */
 
 /* Entries elsewhere, and registering them. */
-#define NPRI_PUSH_WINDOW_BYTES      (1u << 20)         /* told to their owner and not read yet */
-#define NPRI_CASTS_BYTES_MAX        ((size_t)64 << 20) /* registrations that nobody waits for */
-#define NPRI_CLAIM_MS_MAX           86400000u   /* that a peer's registration may wait here */
-#define NPRI_CONFLICTS_MAX          1000u       /* that are remembered; */
-#define NPRI_CONFLICT_KEY_BYTES_MAX 1024u       /* of a key's text there */
+#define NPRI_PUSH_WINDOW_BYTES      (1u << 20)          /* told to their owner and not read yet */
+#define NPRI_CASTS_BYTES_MAX        ((size_t)128 << 20) /* registrations that nobody waits for */
+#define NPRI_CLAIM_MS_MAX           86400000u /* that a peer's registration may wait here */
+#define NPRI_CLAIMS_BYTES_MAX       ((size_t)64 << 20) /* those of one peer that wait here; */
+#define NPRI_CLAIMS_ASKED_BYTES_MAX ((size_t)32 << 20) /* ours that one owner has not answered */
+#define NPRI_CONFLICTS_MAX          1000u              /* that are remembered; */
+#define NPRI_CONFLICT_KEY_BYTES_MAX 1024u              /* of a key's text there */
 #define NPRI_HANDOVERS_MAX          16u         /* keys of a drained node that are moved at once; */
 #define NPRI_STATE_BYTES_MAX        (16u << 20) /* the state of one of them */
 

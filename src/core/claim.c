@@ -24,13 +24,22 @@ bool npri_claim_releases(const struct npri_claim *claim, struct npr_term pid)
 
 /* ---- Making and ending. */
 
-struct npri_claim *npri_claim_create(struct npr_term pid, bool keep)
+/* Of a claim with its request, its answer and its timers, beside the key. */
+#define CLAIM_BYTES ((size_t)2 << 10)
+
+size_t npri_claim_cost(struct npr_term key)
+{
+    return CLAIM_BYTES + key.size;
+}
+
+struct npri_claim *npri_claim_create(struct npr_term key, struct npr_term pid, bool keep)
 {
     struct npri_claim *claim = npri_alloc_zeroed(1, sizeof(*claim));
 
     if (claim == NULL) {
         return NULL;
     }
+    claim->bytes = npri_claim_cost(key);
     claim->release = pid.data == NULL;
     claim->keep = keep;
     if (pid.data != NULL) {
@@ -46,6 +55,10 @@ void npri_claim_forget_owner(struct npri_core *core, struct npri_claim *claim)
     if (claim->ref != 0) {
         npri_map_remove(&core->claims, &claim->node);
         claim->ref = 0;
+        claim->owner->asking.bytes -= claim->bytes;
+        if (!npri_list_empty(&claim->owner->asking.queue)) {
+            npri_work_add(core, &claim->owner->asking.work, false);
+        }
         claim->owner = NULL;
     }
 }
@@ -55,7 +68,10 @@ void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim)
     if (claim != NULL) {
         npri_claim_forget_owner(core, claim);
         npri_list_remove(&claim->of_peer);
-        core->casts_bytes -= claim->cost;
+        core->casts_bytes -= claim->cast ? claim->bytes : 0;
+        if (claim->lent) {
+            claim->peer->lending.claims_bytes -= claim->bytes;
+        }
         npri_free(claim);
     }
 }

@@ -22,6 +22,11 @@
  * one means nothing.  But the owner that was asked may carry it out until it has heard of that
  * epoch: so nothing is decided of it here before the others have acknowledged that they have.
  *
+ * Many at once: an owner that has NPRI_CLAIMS_ASKED_BYTES_MAX to answer is asked no more; the rest
+ * waits in order on the node that asks, until it has answered some.  So no claim of a node that
+ * keeps to this finds the owner's room for the claims of each peer (NPRI_CLAIMS_BYTES_MAX) full;
+ * what does is refused with `moved`, and comes again.
+ *
  * core/register.h is the side of the node that registers, core/consent.h that of the owner; the
  * first calls the second when it is the owner itself, and both end their claims here. */
 #ifndef NPRI_CORE_CLAIM_H
@@ -46,13 +51,18 @@ struct npri_claim {
     bool keep;         /* another process's entry stays */
     uint64_t looked;   /* core->looks when nobody else had it, in `epoch`; 0: not yet */
     bool asked;        /* of an owner that may carry it out yet, though it is asked no more */
-    size_t cost;       /* of one that nobody waits for (core/register.c) */
+    size_t bytes;      /* that it costs, with its request; */
+    bool cast;         /* charged to casts, since nobody waits for it, */
+    bool lent;         /* or to the peer whose claim it is */
     uint32_t pid_size; /* of a release: what is being dropped; 0: nothing yet */
     uint8_t pid[NPRI_PID_BYTES_MAX];
 };
 
+/* What it costs, with its request. */
+size_t npri_claim_cost(struct npr_term key);
+
 /* What registers `pid` (or, when that has no data, a release).  NULL: no memory. */
-struct npri_claim *npri_claim_create(struct npr_term pid, bool keep);
+struct npri_claim *npri_claim_create(struct npr_term key, struct npr_term pid, bool keep);
 
 /* Its request ends.  Accepts NULL. */
 void npri_claim_destroy(struct npri_core *core, struct npri_claim *claim);

@@ -5,6 +5,10 @@
 #include "core/native.h"
 #include "core/state.h"
 
+/* Why a claim is refused that a peer has no more room for, and how often the log says so. */
+#define FULL        "too many of its registrations wait here"
+#define FULL_LOG_NS (UINT64_C(60) * 1000 * 1000 * 1000)
+
 /* ---- Deciding: this node is the agreed owner. */
 
 /* The peer may have it.  That is noted before it hears of it, and it hears of it before anybody who
@@ -209,7 +213,17 @@ void npri_claims_on_peer_epoch(struct npri_core *core, struct npri_peer *peer)
     }
 }
 
-/* Takes `claim`, which may be NULL for lack of memory, over as one of the peer's. */
+static void log_full(struct npri_core *core, struct npri_peer *peer)
+{
+    if (peer->lending.full_ns != 0 && core->now_ns - peer->lending.full_ns < FULL_LOG_NS) {
+        return;
+    }
+    peer->lending.full_ns = core->now_ns;
+    npri_core_log_node(core, NPRI_LOG_WARNING, "claims_refused", &peer->name, FULL);
+}
+
+/* Takes `claim`, which may be NULL for lack of memory, over as one of the peer's, if there is room
+ * for it. */
 static bool accept(struct npri_core *core,
                    struct npri_peer *peer,
                    struct npri_claim *claim,
@@ -223,6 +237,14 @@ static bool accept(struct npri_core *core,
         return true;
     }
     claim->peer = peer;
+    if (claim->bytes > NPRI_CLAIMS_BYTES_MAX - peer->lending.claims_bytes) {
+        npri_claim_tell_unclaimed(core, claim, "moved", npr_bytes_of(FULL));
+        npri_claim_destroy(core, claim);
+        log_full(core, peer);
+        return true;
+    }
+    claim->lent = true;
+    peer->lending.claims_bytes += claim->bytes;
     npri_list_append(&peer->lending.claims, &claim->of_peer);
     timeout_ms = timeout_ms < NPRI_CLAIM_MS_MAX ? timeout_ms : NPRI_CLAIM_MS_MAX;
     event.deadline_ns = npri_time_after(core, timeout_ms * UINT64_C(1000000));
@@ -247,7 +269,7 @@ bool npri_claim_on_told_claim(struct npri_core *core,
         !npr_term_get_uint64(elements[4], &timeout_ms)) {
         return false;
     }
-    claim = npri_claim_create(pid, keep);
+    claim = npri_claim_create(elements[1], pid, keep);
     if (claim != NULL) {
         claim->peer_ref = ref;
     }
@@ -267,7 +289,7 @@ bool npri_claim_on_told_release(struct npri_core *core,
         !npr_term_get_uint64(elements[2], &timeout_ms)) {
         return false;
     }
-    claim = npri_claim_create((struct npr_term){0}, false);
+    claim = npri_claim_create(elements[1], (struct npr_term){0}, false);
     if (claim != NULL) {
         claim->peer_ref = ref;
     }

@@ -42,7 +42,8 @@
  * WHO TAKES OVER starts a process like any owner: only when it is settled, and nobody else has the
  * key or is starting it, in the place of exactly that process.  A Ref that it did not take, or that
  * is older than one it has seen, is refused for ever: what was told on a connection that is gone
- * may arrive late.
+ * may arrive late.  Nobody has more than NPRI_HANDOVERS_MAX started here at once: another one is
+ * refused, and comes again.
  *
  * Invariants (npri_drain_check):
  *     D1  the handovers are counted; no two have the same key or the same process;
@@ -76,6 +77,7 @@ struct npri_taking {
     uint32_t creation;    /* of that peer */
     uint64_t ref;
     uint64_t token; /* of the process that it was */
+    bool counted;   /* among those of that peer that are under way */
 };
 
 /* What a peer has handed over to us.  It has at most NPRI_HANDOVERS_MAX of which it does not know
@@ -90,9 +92,10 @@ struct npri_taken {
 };
 
 struct npri_takeovers {
-    uint32_t creation; /* of the peer */
-    uint32_t next;     /* slot */
-    uint64_t ref_last; /* the highest that was seen */
+    uint32_t creation;  /* of the peer */
+    uint32_t next;      /* slot */
+    uint64_t ref_last;  /* the highest that was seen */
+    uint32_t under_way; /* that are being started here */
     struct npri_taken done[NPRI_HANDOVERS_MAX];
 };
 

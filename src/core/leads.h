@@ -72,7 +72,9 @@ struct npri_leads {
 struct npri_lending {
     struct npri_lead_set *set;      /* what it has told; NULL: none yet */
     struct npri_lead_set *consents; /* and what it was consented to; likewise */
-    struct npri_link claims;        /* of struct npri_claim: what it has claimed here */
+    struct npri_link claims;        /* of struct npri_claim: what it has claimed here, */
+    size_t claims_bytes;            /* and what that costs; */
+    uint64_t full_ns;               /* when the log last said that it is too much; 0: never */
     bool marked;                    /* the marker of its present epoch is in */
     uint64_t heard;                 /* bytes that it has pushed, as it counts them, */
     uint64_t heard_read;            /* and that it was told we have read */

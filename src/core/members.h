@@ -30,6 +30,7 @@
 #include "core/leads.h"
 #include "core/operations.h"
 #include "core/push.h"
+#include "core/register.h"
 #include "core/timers.h"
 #include "core/views.h"
 #include "core/watch.h"
@@ -104,6 +105,7 @@ struct npri_peer {
     struct npri_feeding feeding;
     struct npri_pushing pushing;
     struct npri_lending lending;
+    struct npri_asking asking;
     struct npri_takeovers *takeovers; /* NULL: none.  Kept beyond the connection (core/drain.h) */
 };
 

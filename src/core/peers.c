@@ -20,6 +20,8 @@ static void init_peer(struct npri_core *core,
     npri_list_init(&peer->feeding.feeds);
     npri_list_init(&peer->feeding.sources);
     npri_list_init(&peer->lending.claims);
+    npri_list_init(&peer->asking.queue);
+    peer->asking.work.kind = NPRI_WORK_CLAIMS;
     peer->pushing.work.kind = NPRI_WORK_PUSH_ALONE;
 }
 

@@ -4,15 +4,18 @@
 #include "core/state.h"
 #include "term/write.h"
 
-/* Of a claim with its request, beside the key. */
-#define CLAIM_BYTES ((size_t)1 << 10)
+/* That are asked in one step, of those that have waited for their turn. */
+#define TURN_MAX 1024u
+
+_Static_assert(2 * NPRI_CLAIMS_ASKED_BYTES_MAX <= NPRI_CLAIMS_BYTES_MAX,
+               "some whose time is up here may wait there still");
 
 npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_event *event)
 {
     const bool registers = event->kind == NPRI_EVENT_REGISTER;
     struct npr_term pid = {0};
     /* Whoever casts does not wait for an answer, and so is not held back by its coming late. */
-    const size_t cost = event->request == 0 ? CLAIM_BYTES + event->key.size : 0;
+    const size_t cost = event->request == 0 ? npri_claim_cost(event->key) : 0;
     struct npri_claim *claim;
 
     if (registers && !npri_core_normal_pid(core, event->term, &pid)) {
@@ -24,11 +27,11 @@ npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_even
     if (cost > NPRI_CASTS_BYTES_MAX - core->casts_bytes) {
         return npri_request_refuse(core, event, NPR_EFULL, "too many registrations wait");
     }
-    claim = npri_claim_create(pid, event->keep);
+    claim = npri_claim_create(event->key, pid, event->keep);
     if (claim == NULL) {
         return NPR_ENOMEM;
     }
-    claim->cost = cost;
+    claim->cast = cost > 0;
     core->casts_bytes += cost;
     return npri_request_accept_claim(core, event, claim);
 }
@@ -38,7 +41,8 @@ npr_status npri_claim_accept(struct npri_core *core, const struct npri_core_even
 static void ask(struct npri_core *core, struct npri_request *request, struct npri_peer *owner)
 {
     struct npri_claim *claim = request->claim;
-    const uint64_t left_ns = request->deadline_ns - core->now_ns;
+    const uint64_t left_ns =
+        request->deadline_ns > core->now_ns ? request->deadline_ns - core->now_ns : 0;
     const uint64_t ref = core->claims_begun + 1;
     struct npri_buffer *message =
         npri_tell_begin(core, claim->release ? 4 : 6, claim->release ? "release" : "claim");
@@ -60,8 +64,51 @@ static void ask(struct npri_core *core, struct npri_request *request, struct npr
     claim->asked = true;
     claim->owner = owner;
     claim->epoch = npri_views_epoch(core);
+    owner->asking.bytes += claim->bytes;
     npri_map_insert(&core->claims, &claim->node, npri_bytes(&claim->ref, sizeof(claim->ref)));
     npri_request_wait_for_owner(core, request);
+}
+
+/* In their order: who comes later waits behind those that wait. */
+static void ask_in_turn(struct npri_core *core,
+                        struct npri_request *request,
+                        struct npri_peer *owner)
+{
+    struct npri_asking *asking = &owner->asking;
+    const bool room = asking->bytes + request->claim->bytes <= NPRI_CLAIMS_ASKED_BYTES_MAX;
+
+    if (room && (asking->turn || npri_list_empty(&asking->queue))) {
+        ask(core, request, owner);
+    } else {
+        request->claim->owner = owner;
+        request->state = NPRI_REQUEST_CLAIMING;
+        npri_list_append(&asking->queue, &request->waiting);
+    }
+}
+
+/* Each finds its way anew, since much may have happened. */
+void npri_claims_work(struct npri_core *core, struct npri_peer *owner)
+{
+    struct npri_asking *asking = &owner->asking;
+
+    asking->turn = true;
+    for (unsigned i = 0; i < TURN_MAX && !npri_list_empty(&asking->queue); i++) {
+        struct npri_request *request =
+            NPRI_CONTAINER_OF(asking->queue.next, struct npri_request, waiting);
+
+        if (asking->bytes + request->claim->bytes > NPRI_CLAIMS_ASKED_BYTES_MAX) {
+            break; /* Its answers come first. */
+        }
+        npri_list_remove(&request->waiting);
+        request->claim->owner = NULL;
+        npri_request_route(core, request);
+    }
+    asking->turn = false;
+    if (!npri_list_empty(&asking->queue) &&
+        asking->bytes + npri_claim_cost((struct npr_term){.size = NPRI_KEY_BYTES_MAX}) <=
+            NPRI_CLAIMS_ASKED_BYTES_MAX) {
+        npri_work_add(core, &asking->work, false);
+    }
 }
 
 /* What this node decides alone: what is its own already, and keys that no native node owns.  False:
@@ -119,7 +166,7 @@ static void route_own(struct npri_core *core, struct npri_request *request)
         /* It would take it for a claim of the epoch before, and forget it with the news. */
         npri_request_hold(core, request, NPRI_HOLD_AGREEMENT);
     } else {
-        ask(core, request, owner);
+        ask_in_turn(core, request, owner);
     }
 }
 
@@ -148,19 +195,29 @@ void npri_claim_on_looked(struct npri_core *core, struct npri_request *request)
     npri_claim_route(core, request);
 }
 
+/* Also of one that has waited for its turn. */
+static void forget_owner(struct npri_core *core, struct npri_claim *claim)
+{
+    npri_claim_forget_owner(core, claim);
+    claim->owner = NULL;
+}
+
 void npri_claims_on_view(struct npri_core *core)
 {
     struct npri_link waiting;
 
     npri_list_init(&waiting);
     npri_list_splice(&waiting, &core->claiming);
+    NPRI_LIST_FOREACH (at, &core->members.peers.order) {
+        npri_list_splice(&waiting, &NPRI_MAP_AT(at, struct npri_peer, node)->asking.queue);
+    }
     NPRI_LIST_FOREACH (at, &waiting) {
-        npri_claim_forget_owner(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting)->claim);
+        forget_owner(core, NPRI_CONTAINER_OF(at, struct npri_request, waiting)->claim);
     }
     npri_requests_route_all(core, &waiting);
 }
 
-void npri_claims_on_owner_lost(struct npri_core *core, const struct npri_peer *owner)
+void npri_claims_on_owner_lost(struct npri_core *core, struct npri_peer *owner)
 {
     struct npri_link *next;
 
@@ -169,11 +226,20 @@ void npri_claims_on_owner_lost(struct npri_core *core, const struct npri_peer *o
 
         next = at->next;
         if (request->claim->owner == owner) {
-            npri_claim_forget_owner(core, request->claim);
+            forget_owner(core, request->claim);
             npri_list_remove(at);
             npri_request_hold(core, request, NPRI_HOLD_RETRY);
         }
     }
+    while (!npri_list_empty(&owner->asking.queue)) {
+        struct npri_request *request =
+            NPRI_CONTAINER_OF(owner->asking.queue.next, struct npri_request, waiting);
+
+        forget_owner(core, request->claim);
+        npri_list_remove(&request->waiting);
+        npri_request_hold(core, request, NPRI_HOLD_RETRY);
+    }
+    npri_list_remove(&owner->asking.work.link);
 }
 
 /* ---- The owner's answers. */

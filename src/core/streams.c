@@ -51,6 +51,9 @@ void npri_work_on_time(struct npri_core *core)
         case NPRI_WORK_LEADS:
             npri_leads_work(core);
             break;
+        case NPRI_WORK_CLAIMS:
+            npri_claims_work(core, NPRI_CONTAINER_OF(work, struct npri_peer, asking.work));
+            break;
         }
     }
 }

@@ -113,6 +113,16 @@ static struct npri_peer *find_teller(const struct npri_core *core, const struct 
     return NULL;
 }
 
+/* It is not under way any more. */
+static void uncount(struct npri_peer *peer, struct npri_taking *taking)
+{
+    if (taking->counted && is_of(peer->takeovers, taking->creation)) {
+        NPRI_ASSERT(peer->takeovers->under_way > 0);
+        peer->takeovers->under_way--;
+    }
+    taking->counted = false;
+}
+
 static bool is_there(const struct npri_peer *peer, const struct npri_taking *taking)
 {
     return peer->connected && peer->native && peer->creation == taking->creation;
@@ -126,6 +136,7 @@ void npri_takeover_done(struct npri_core *core,
 
     taking->peer_serial = 0;
     if (peer != NULL) {
+        uncount(peer, taking);
         note_done(peer, taking, living);
         if (is_there(peer, taking)) {
             tell_done(core, peer, taking->ref, living);
@@ -139,6 +150,9 @@ void npri_takeover_failed(struct npri_core *core, struct npri_taking *taking, st
     struct npri_peer *peer = find_teller(core, taking);
 
     taking->peer_serial = 0;
+    if (peer != NULL) {
+        uncount(peer, taking);
+    }
     if (peer != NULL && is_there(peer, taking)) {
         tell_not(core, peer, taking->ref, "failed", text);
     }
@@ -300,7 +314,11 @@ bool npri_takeover_on_told_handover(struct npri_core *core,
     if (!begin(core, peer, &taking, key, &closed)) {
         return true;
     }
-    if (may_take(core, peer, taking.ref, closed, elements[2])) {
+    if (peer->takeovers->under_way == NPRI_HANDOVERS_MAX) {
+        tell_not(core, peer, taking.ref, "moved", npr_bytes_of("too many of its keys at once"));
+    } else if (may_take(core, peer, taking.ref, closed, elements[2])) {
+        taking.counted = true;
+        peer->takeovers->under_way++;
         npri_start_take_over(core, npri_shared_bytes(closed), elements[3], elements[4], &taking);
     }
     npri_start_open(core, closed);

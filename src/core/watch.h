@@ -53,6 +53,7 @@ enum npri_work_kind {
     NPRI_WORK_PUSH,       /* the walk that tells owners what is here; */
     NPRI_WORK_PUSH_ALONE, /* one of them only */
     NPRI_WORK_LEADS,      /* void leads are freed */
+    NPRI_WORK_CLAIMS,     /* an owner is asked what had to wait (core/register.h) */
 };
 
 struct npri_work {

@@ -318,7 +318,7 @@ static unsigned cast_until_ignored(struct core_host *host, unsigned first)
     unsigned count = 0;
 
     key[sizeof(key) - 1] = 'b'; /* its owner */
-    while (host->trace_size == 0 && count < 2000) {
+    while (host->trace_size == 0 && count < NPRI_CASTS_BYTES_MAX / 25000) {
         memcpy(key + 5, &(unsigned){first + count}, sizeof(unsigned));
         assert_int_equal(host_step(host, (struct npri_core_event){.kind = NPRI_EVENT_REGISTER,
                                                                   .key = {key, sizeof(key)},

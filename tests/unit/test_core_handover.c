@@ -4,6 +4,7 @@
  * of the ring b c, since a is left out: ..a is b's. */
 #include "core_claims.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -419,6 +420,33 @@ static void who_takes_over_knows_all(void **state)
     host_fini(&host);
 }
 
+/* Would catch: a node that has this one start whatever it likes, with states of any number; one
+ * that is refused for ever, since those that have ended still count. */
+static void only_so_many_are_started_for_one_node(void **state)
+{
+    struct core_host host;
+    char text[96];
+
+    (void)state;
+    open_taking(&host, "b");
+    for (unsigned i = 1; i <= NPRI_HANDOVERS_MAX + 1; i++) {
+        (void)snprintf(text, sizeof(text), "{handover,%u,k%u_a,<b@h.%u.0>,f,total,5}", i, i, i);
+        host_forget_trace(&host);
+        host_told(&host, "b", text);
+        assert_int_equal(did(&host, "START "), i <= NPRI_HANDOVERS_MAX);
+    }
+    CHECK_TRACE(&host, "TELL b {unhanded,17,moved,<<\"too many of its keys at once\">>}\n");
+    host_started(&host, 2, NPR_OK, "a.4");
+    host_started(&host, 3, NPR_EREFUSED, NULL);
+    for (unsigned i = 18; i <= 20; i++) {
+        (void)snprintf(text, sizeof(text), "{handover,%u,k%u_a,<b@h.%u.0>,f,total,5}", i, i, i);
+        host_forget_trace(&host);
+        host_told(&host, "b", text);
+        assert_int_equal(did(&host, "START "), i <= 19);
+    }
+    host_fini(&host);
+}
+
 /* Would catch: a number that is that of every empty slot, so that what was never taken over is
  * answered; a pid that is none, in the place of one. */
 static void what_is_no_handover_is_refused(void **state)
@@ -474,6 +502,7 @@ int main(void)
         cmocka_unit_test(what_came_after_the_predecessor_stays),
         cmocka_unit_test(a_release_of_the_predecessor_ends_with_it),
         cmocka_unit_test(who_takes_over_knows_all),
+        cmocka_unit_test(only_so_many_are_started_for_one_node),
         cmocka_unit_test(what_is_no_handover_is_refused),
         cmocka_unit_test(none_is_its_own_successor),
     };
