@@ -41,8 +41,8 @@ static bool read_cookie(const char *path, char *out, int out_size)
 
 int main(int argc, char **argv)
 {
-    static const struct hostile_case *const all[] = {hostile_streams, hostile_messages,
-                                                     hostile_registries, hostile_watchers};
+    static const struct hostile_case *const all[] = {
+        hostile_streams, hostile_messages, hostile_registries, hostile_watchers, hostile_natives};
     const struct hostile_case *found = NULL;
     struct target target = {0};
 

@@ -24,6 +24,7 @@ void open_rogue(struct rogue *rogue, const struct target *target);
 extern const struct hostile_case hostile_streams[];    /* bytes: before, in and after handshakes */
 extern const struct hostile_case hostile_messages[];   /* what processes are sent */
 extern const struct hostile_case hostile_registries[]; /* the registry's own protocol */
-extern const struct hostile_case hostile_watchers[];   /* what native nodes tell each other */
+extern const struct hostile_case hostile_watchers[];   /* what native nodes tell each other of */
+extern const struct hostile_case hostile_natives[];    /* watched keys, and of all that they own */
 
 #endif /* NPRI_SYSTEM_HOSTILE_PEER_H */

@@ -95,7 +95,7 @@ newcomer() {
 for case in garbage wrong_cookies oversize promised_frames cut_frames deep_and_huge mutants \
     spawn_requests odd_calls monitors links exits foreign_senders victim_messages deaf_peer \
     junk_names listed_names registrations starts_never_answered \
-    many_subscriptions false_news; do
+    many_subscriptions false_news many_claims false_words; do
     run_case $case
 done
 slow_loris
