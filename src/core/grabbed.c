@@ -48,21 +48,24 @@ bool npri_start_find_grab(const struct npri_core *core,
     return grabs != NULL && grabs->find(grabs->user, npri_shared_bytes(key), out);
 }
 
-void npri_start_meet(struct npri_core *core, struct npri_shared *key)
+bool npri_start_meet(struct npri_core *core, struct npri_shared *key)
 {
     struct npri_grabbed grabbed;
     struct npri_start *start;
 
     /* One that there is has marked the key before it looked. */
     if (npri_start_find(core, key) != NULL || !npri_start_find_grab(core, key, &grabbed)) {
-        return;
+        return true;
     }
     start = npri_start_create(core, key, NULL, NULL);
-    if (start == NULL) {
-        core->out_of_memory = true;
-    } else if (!npri_start_adopt(core, start, &grabbed)) {
+    if (start != NULL && npri_start_adopt(core, start, &grabbed)) {
+        return true;
+    }
+    core->out_of_memory = true;
+    if (start != NULL) {
         npri_start_end(core, start);
     }
+    return false;
 }
 
 struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes key)
@@ -71,7 +74,10 @@ struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes ke
 
     if (shared != NULL) {
         (void)npri_mark_raise(core, npri_shared_bytes(shared));
-        npri_start_meet(core, shared);
+        if (!npri_start_meet(core, shared)) {
+            npri_start_open(core, shared);
+            return NULL;
+        }
     }
     return shared;
 }
@@ -90,6 +96,6 @@ void npri_start_on_grabbed(struct npri_core *core, const struct npri_core_event 
         core->out_of_memory = true;
         return;
     }
-    npri_start_meet(core, key);
+    (void)npri_start_meet(core, key);
     npri_shared_release(key);
 }

@@ -9,12 +9,13 @@
 bool npri_start_is_grabbed(const struct npri_core *core, const struct npri_shared *key);
 
 /* A thread of the program may be starting the key by itself: then that is a start in flight from
- * here on. */
-void npri_start_meet(struct npri_core *core, struct npri_shared *key);
+ * here on.  False: it is, but there is no memory for that: nothing is to be decided of the key now.
+ */
+bool npri_start_meet(struct npri_core *core, struct npri_shared *key);
 void npri_start_on_grabbed(struct npri_core *core, const struct npri_core_event *event);
 
 /* From here on none may begin to, until the key is opened again; who has begun is met.  A copy of
- * the key; NULL: no memory. */
+ * the key; NULL: no memory, and it is not closed. */
 struct npri_shared *npri_start_close(struct npri_core *core, struct npr_bytes key);
 void npri_start_open(struct npri_core *core, struct npri_shared *key);
 

@@ -177,8 +177,9 @@ void npri_claim_route(struct npri_core *core, struct npri_request *request)
     struct npri_shared *key = npri_shared_acquire(request->key);
 
     (void)npri_mark_raise(core, npri_shared_bytes(key));
-    npri_start_meet(core, key);
-    if (npri_start_is_grabbed(core, key)) {
+    if (!npri_start_meet(core, key)) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
+    } else if (npri_start_is_grabbed(core, key)) {
         npri_start_wait(core, request);
     } else if (request->claim->peer == NULL) {
         route_own(core, request);

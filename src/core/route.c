@@ -222,8 +222,9 @@ void npri_request_take_turn(struct npri_core *core, struct npri_request *request
         npri_request_hold(core, request, NPRI_HOLD_STALLED);
         return;
     }
-    npri_start_meet(core, request->key);
-    if (request->claim != NULL) {
+    if (!npri_start_meet(core, request->key)) {
+        npri_request_answer_failed(core, request, NPR_ENOMEM, npr_bytes_of("out of memory"));
+    } else if (request->claim != NULL) {
         npri_claim_route(core, request);
     } else if (answer_from_here(core, request)) {
         return;

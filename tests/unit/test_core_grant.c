@@ -362,6 +362,50 @@ static void a_registration_waits_for_a_grab(void **state)
     host_fini(&bed.host);
 }
 
+/* Whether the key was given to another process, or that is being made. */
+static bool is_given_away(const struct bed *bed)
+{
+    return strstr(bed->host.trace, "MONITOR") != NULL || strstr(bed->host.trace, " OK") != NULL ||
+           strstr(bed->host.trace, "START") != NULL ||
+           strstr(bed->host.trace, "{claimed") != NULL ||
+           strstr(bed->host.trace, "ENOTFOUND") != NULL;
+}
+
+/* One allocation fails while the core meets what a thread has begun, of which somebody may have
+ * been told already.  Would catch: a registration, a consent or a takeover beside it; a "no". */
+static void without_memory_nothing_is_decided_beside_a_grab(void **state)
+{
+    bool lacked = true;
+
+    (void)state;
+    for (uint64_t n = 1; lacked && n < 20; n++) {
+        lacked = false;
+        for (unsigned kind = 0; kind < 4; kind++) {
+            struct bed bed;
+
+            bed_init(&bed);
+            host_with_natives(&bed.host, "b");
+            host_mark(&bed.host, "b");
+            note(&bed, "ka");
+            host_forget_trace(&bed.host);
+            bed.host.scarce = n;
+            if (kind == 0) {
+                host_register(&bed.host, "ka", "a.5");
+            } else if (kind == 1) {
+                host_told(&bed.host, "b", "{claim,4,ka,<b@h.6.0>,false,5000}");
+            } else if (kind == 2) {
+                host_told(&bed.host, "b", "{handover,17,ka,<b@h.1.0>,f,total,5}");
+            } else {
+                host_get(&bed.host, 1, "ka", NULL);
+            }
+            lacked = lacked || bed.host.lacked;
+            assert_false(is_given_away(&bed));
+            host_fini(&bed.host);
+        }
+    }
+    assert_false(lacked);
+}
+
 /* Would catch: a thread that starts a key by an old grant, while its new owner is told that nothing
  * is known of it. */
 static void a_grab_is_told_to_the_next_owner(void **state)
@@ -537,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_grab_that_fails_leaves_nothing),
         cmocka_unit_test(an_unregister_waits_for_a_grab),
         cmocka_unit_test(a_registration_waits_for_a_grab),
+        cmocka_unit_test(without_memory_nothing_is_decided_beside_a_grab),
         cmocka_unit_test(a_grab_is_told_to_the_next_owner),
     };
 

@@ -21,8 +21,10 @@ struct sweep {
     size_t operations_count;
     unsigned steps_count;
     uint64_t last_fence;
-    unsigned failing_step; /* 0: none.  Only in this step, from this allocation on, all fail */
+    unsigned failing_step; /* 0: none.  Only in this step, from this allocation on, all fail; */
     uint64_t failing_allocation;
+    bool once; /* or this one only */
+    bool lacked;
 };
 
 /* Notes what was asked, so that the script can answer it. */
@@ -54,10 +56,15 @@ static void step(struct sweep *sweep, struct npri_core_event event)
     event.now_ns = sweep->host.now_ns;
     sweep->steps_count++;
     if (sweep->steps_count == sweep->failing_step) {
-        npri_alloc_fail_after(sweep->failing_allocation);
+        if (sweep->once) {
+            npri_alloc_fail_once(sweep->failing_allocation);
+        } else {
+            npri_alloc_fail_after(sweep->failing_allocation);
+        }
     }
     status = npri_core_step(sweep->host.core, &event);
     if (sweep->steps_count == sweep->failing_step) {
+        sweep->lacked = !npri_alloc_is_counted();
         npri_alloc_fail_after(0);
     }
     if (status != NPR_OK) {
@@ -296,6 +303,30 @@ static void memory_runs_out_for_one_step(void **state)
     assert_true(sweep.steps_count < STEPS_MAX); /* every step of the script was swept */
 }
 
+/* One allocation fails, and the next one does not. */
+static void memory_is_back_at_once(void **state)
+{
+    const struct npri_core_options options = host_options("a");
+    bool lacked = true;
+
+    (void)state;
+    for (unsigned failing = 1; failing < STEPS_MAX; failing++) {
+        lacked = true;
+        for (uint64_t n = 1; lacked && n <= 4 * (uint64_t)IN_STEP_MAX; n++) {
+            memset(&sweep, 0, sizeof(sweep));
+            sweep.host.now_ns = options.now_ns;
+            sweep.failing_step = failing;
+            sweep.failing_allocation = n;
+            sweep.once = true;
+            sweep.host.core = npri_core_create(&options);
+            assert_non_null(sweep.host.core);
+            run();
+            lacked = sweep.lacked;
+        }
+        assert_false(lacked); /* all of its allocations were */
+    }
+}
+
 static int prepare(void **state)
 {
     (void)state;
@@ -308,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_runs_out_for_good),
         cmocka_unit_test(memory_runs_out_for_one_step),
+        cmocka_unit_test(memory_is_back_at_once),
     };
 
     return cmocka_run_group_tests(tests, prepare, NULL);
