@@ -21,7 +21,7 @@ static const uint32_t other_cut[BOOK_NODES_MAX] = {1, 6, 6}; /* a is alone */
 static struct book *book;
 
 /* A line, of node `node` unless it is 9: then of a client. */
-static void line(unsigned node, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void line(unsigned node, const char *format, ...)
 {
     char text[256];
     va_list arguments;
