@@ -18,13 +18,13 @@ grep -qE '^[A-Z]{20}$' "$HOME/.erlang.cookie" || fail "no cookie of twenty capit
 # contents are (the cookie file is empty), one that takes the place of another (a node of another cookie).
 HOME=$dir/fresh
 mkdir "$HOME"
-slowly() {
-    LD_PRELOAD=$slow_cookies ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 "$@"
+slowly() { # in the place of the subshell, so that $! is the program
+    exec env LD_PRELOAD="$slow_cookies" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" "$@"
 }
 gets=""
 i=0
 while [ $i -lt 50 ]; do
-    { slowly "$nprocreg" get a --node nobody@127.0.0.1 >/dev/null 2>"$dir/get.$i"; echo $? >"$dir/code.$i"; } &
+    { (slowly "$nprocreg" get a --node nobody@127.0.0.1) >/dev/null 2>"$dir/get.$i"; echo $? >"$dir/code.$i"; } &
     gets="$gets $!"
     case $i in
     5) slowly "$nprocreg" node --name first@127.0.0.1 >"$dir/first.out" 2>"$dir/first.log" & first=$! ;;
