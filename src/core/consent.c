@@ -109,6 +109,7 @@ static void decide_on_lead(struct npri_core *core,
 {
     const struct npri_claim *claim = request->claim;
     struct npri_activation living;
+
     if (lead->set->peer == claim->peer && !claim->release &&
         (!claim->keep || npri_lead_means(lead, npri_claim_pid(claim)))) {
         conclude(core, request); /* The host itself puts another over it, or asks for it again. */

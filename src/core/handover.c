@@ -298,10 +298,11 @@ static void replace_entries(struct npri_core *core,
 
     while ((entry = npri_directory_next_of(&core->directory, pid, NULL)) != NULL) {
         const struct npr_bytes own = npri_entry_key(entry);
-
         /* A copy, without allocating: the entry goes. */
-        NPRI_ASSERT(npri_core_normal_key(
-            core, (struct npr_term){.data = own.data, .size = own.size}, &key));
+        const bool copied =
+            npri_core_normal_key(core, (struct npr_term){.data = own.data, .size = own.size}, &key);
+
+        NPRI_ASSERT(copied);
         if (successor == NULL || npri_bytes_equal(key, npri_shared_bytes(handover->key)) ||
             npri_directory_put(&core->directory, key, successor, NULL) != NPR_OK) {
             (void)npri_directory_remove(&core->directory, key);

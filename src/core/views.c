@@ -553,13 +553,9 @@ void npri_views_check(const struct npri_core *core)
         NPRI_ASSERT(members->view[i]->in_view);
         NPRI_ASSERT(i == 0 || npri_placement_compare(&members->view[i - 1]->name,
                                                      &members->view[i]->name) < 0);
+        NPRI_ASSERT(NPRI_FAULT(BASE_NOT_SHARED) || !npri_views_same(core, members->view[i]) ||
+                    members->view[i]->told.base <= views->base);
         view += members->view[i]->view_id;
-    }
-    for (uint32_t i = 0; i < members->view_count; i++) {
-        const struct npri_peer *peer = members->view[i];
-
-        NPRI_ASSERT(NPRI_FAULT(BASE_NOT_SHARED) || !npri_views_same(core, peer) ||
-                    peer->told.base <= views->base);
     }
     NPRI_ASSERT(view == views->members_hash);
     NPRI_ASSERT(!views->changed && !views->members_changed);

@@ -221,6 +221,15 @@ void host_started(struct core_host *host, uint64_t operation, npr_status status,
     step(host, answered(NPRI_EVENT_STARTED, operation, status, pid));
 }
 
+void host_started_for_good(struct core_host *host, uint64_t operation, const char *pid)
+{
+    struct npri_core_event event = answered(NPRI_EVENT_STARTED, operation, NPR_OK, pid);
+
+    event.rule = (struct npri_restart_rule){
+        .kind = NPRI_RESTART_PERMANENT, .max = 1, .window_ns = 1000 * MS};
+    step(host, event);
+}
+
 void host_register(struct core_host *host, const char *key, const char *pid)
 {
     step(host, (struct npri_core_event){

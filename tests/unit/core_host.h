@@ -79,6 +79,9 @@ void host_asked(struct core_host *host, uint64_t operation, const char *pid); /*
 void host_ask_failed(struct core_host *host, uint64_t operation, npr_status status);
 void host_delegated(struct core_host *host, uint64_t operation, npr_status status, const char *pid);
 void host_started(struct core_host *host, uint64_t operation, npr_status status, const char *pid);
+
+/* The same of a process that is restarted, whatever it ends of, once in a second. */
+void host_started_for_good(struct core_host *host, uint64_t operation, const char *pid);
 void host_register(struct core_host *host, const char *key, const char *pid);
 void host_unregister(struct core_host *host, const char *key);
 void host_down(struct core_host *host, const char *pid);

@@ -131,17 +131,12 @@ static void consent_counts_for_one_epoch(void **state)
  * catch: a process that is registered over the restarted one with the same token. */
 static void a_consent_below_a_restart_is_asked_for_anew(void **state)
 {
-    const struct npri_restart_rule rule = {
-        .kind = NPRI_RESTART_PERMANENT, .max = 1, .window_ns = 1000 * MS};
     struct core_host host;
 
     (void)state;
     host_init(&host);
     host_get(&host, 1, "kb", "f");
-    (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_STARTED,
-                                                    .operation = 1,
-                                                    .term = host_pid_term("a.1"),
-                                                    .rule = rule});
+    host_started_for_good(&host, 1, "a.1");
     host_with_natives(&host, "b");
     host_claim(&host, 2, "kb", "a.9", false);
     host_down(&host, "a.1");

@@ -149,26 +149,18 @@ static void changes_are_told_at_once(void **state)
  * that starts the key in the moment between the two. */
 static void a_restart_is_busy_never_free(void **state)
 {
-    const struct npri_restart_rule rule = {
-        .kind = NPRI_RESTART_PERMANENT, .max = 1, .window_ns = 1000 * MS};
     struct core_host host;
 
     (void)state;
     host_init(&host);
     host_get(&host, 1, "kb", "f");
-    (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_STARTED,
-                                                    .operation = 1,
-                                                    .term = host_pid_term("a.1"),
-                                                    .rule = rule});
+    host_started_for_good(&host, 1, "a.1");
     host_with_natives(&host, "b");
     host_forget_trace(&host);
     host_down(&host, "a.1");
     CHECK_TRACE(&host, "START 3 key=kb function=f\n"
                        "TELL b {busy,2,222,kb,16777217}\n");
-    (void)host_step(&host, (struct npri_core_event){.kind = NPRI_EVENT_STARTED,
-                                                    .operation = 3,
-                                                    .term = host_pid_term("a.2"),
-                                                    .rule = rule});
+    host_started_for_good(&host, 3, "a.2");
     host_forget_trace(&host);
     host_down(&host, "a.2"); /* beyond the limit */
     assert_non_null(strstr(host.trace, "{free,"));
